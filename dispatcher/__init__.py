@@ -1,0 +1,1 @@
+"""Dispatcher: an SMS invite dispatch engine."""

@@ -1,0 +1,81 @@
+"""What to do with claimed rows now: send, wait or discard, each with why in words a person can read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from dispatcher.core.codes import Code
+from dispatcher.core.invitation import App, Claimed
+from dispatcher.core.screening import AT_DISPATCH, KEEPS_HOURS, Facts, screen
+from dispatcher.core.senders import Choice, Pool
+from dispatcher.core.zones import zones_of
+
+UNKNOWN_HOURS: Final = timedelta(hours=1)  # how long a row waits before an unanswerable question is asked again
+NO_SENDER: Final = timedelta(seconds=5)  # an operator adding a sender is seen within this time
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Hand it to this sender's carrier, in this slot."""
+
+    row: Claimed
+    choice: Choice
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Back to the queue until `until`; `why` is the reason that the customer sees."""
+
+    row: Claimed
+    until: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """It will not be sent."""
+
+    row: Claimed
+    code: Code
+    why: str
+    expired: bool = False
+
+
+Decision = Send | Wait | Discard
+
+
+def decide(row: Claimed, app: App | None, pool: Pool, now: datetime) -> Decision:
+    """What to do with one claimed row. A Send uses up the room of the sender it names."""
+    if app is None:
+        return Discard(row, Code.SEND_FAILED, "the app no longer exists")
+    facts = Facts(now=now, expires_at=row.expires_at, address_known=bool(row.address), opted_out=row.opted_out)
+    if objection := screen(AT_DISPATCH[row.kind], facts):
+        return Discard(row, objection.code, objection.reason, objection.expired)
+    if app.paused:
+        return Wait(row, now + NO_SENDER, "app paused")
+    if row.kind in KEEPS_HOURS and not app.hours.is_always:
+        opens = app.hours.next_open(now, zones_of(row.address or "", row.region))
+        if opens is None:
+            return Wait(row, now + UNKNOWN_HOURS, "no common open hour")
+        if opens > now:
+            return Wait(row, opens, "quiet hours")
+    if choice := pool.choose(row.app_id):
+        pool.charge(choice, row.segments)
+        return Send(row, choice)
+    return _wait_for_sender(row, pool, now)
+
+
+def _wait_for_sender(row: Claimed, pool: Pool, now: datetime) -> Wait:
+    free = pool.next_free(row.app_id)
+    if free is None:
+        return Wait(row, now + NO_SENDER, "no sender")
+    ahead = timedelta(microseconds=max(0, free - pool.horizon - pool.now))
+    return Wait(row, now + ahead, "sender's pace")
+
+
+def decide_all(rows: Sequence[Claimed], apps: Mapping[int, App], pool: Pool, now: datetime) -> list[Decision]:
+    """A decision for each row, in the order given; no sender is ever given more than its room."""
+    return [decide(row, apps.get(row.app_id), pool, now) for row in rows]

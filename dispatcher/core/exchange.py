@@ -1,0 +1,148 @@
+"""The values that pass between engine, carrier and transport, and the one place that judges an HTTP status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+from dispatcher.core.codes import Code
+from dispatcher.core.lifecycle import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One MT as it is handed to a carrier. `key` is our message id, the same on every try."""
+
+    key: str
+    sender: str
+    to: str
+    text: str
+    segments: int
+    receipt_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An exchange to be made. `url` is absolute and percent-encoded; the repr shows neither headers nor body."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+class Fault(StrEnum):
+    """Why there is no answer. Only the first three are certain not to have reached the other side."""
+
+    UNSENT = "unsent"  # never begun: too late for its lease, or the transport was stopped
+    UNREACHABLE = "unreachable"  # name not resolved, connection refused, TLS failed: nothing of the request left
+    FORBIDDEN = "forbidden"  # the address guard said no before connecting
+    TIMEOUT = "timeout"  # no answer in time, after the request may have left
+    CUT = "cut"  # the connection broke after the request may have left
+    OVERSIZED = "oversized"  # an answer came (see status), but its body was longer than the cap
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The answer, or the fault in its place (status 0 when no status line was read). Header names are lower case."""
+
+    status: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    fault: Fault | None = None
+    detail: str = ""
+
+    @property
+    def text(self) -> str:
+        """The body as text; bytes that are not UTF-8 are replaced, for such a body only goes into messages."""
+        return self.body.decode("utf-8", "replace")
+
+    @property
+    def retry_after(self) -> timedelta | None:
+        """Retry-After in its form of whole seconds (RFC 9110, 10.2.3); the date form is not trusted to their clock."""
+        value = self.headers.get("retry-after", "").strip()
+        return timedelta(seconds=min(int(value), 86_400)) if value.isascii() and value.isdigit() else None
+
+
+class Fate(StrEnum):
+    """What became of a submit, as judged in the carrier's own file (semantics.md, Taking work)."""
+
+    TAKEN = "taken"
+    LATER = "later"  # surely not sent, may be tried again
+    NEVER = "never"  # surely not sent, and never will be
+    OTHER_SENDER = "other_sender"  # this sender may not; rest it and choose another
+    STOP_CARRIER = "stop_carrier"  # our credentials or configuration: stop the connection, keep the queue
+    UNKNOWN = "unknown"  # nobody can tell: in doubt, never blindly sent again
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A fate with what the carrier said. `code` is what NEVER means to the customer: 123, 124, 125 or 127.
+
+    `limit` marks a LATER that is somebody's limit, which costs no try; `final` a TAKEN after which nothing comes.
+    """
+
+    fate: Fate
+    ref: str = ""
+    reason: str = ""
+    code: Code = Code.SEND_FAILED
+    retry_after: timedelta | None = None
+    limit: bool = False
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A carrier's word on an MT, found by `key` (our id) or by `ref` (theirs).
+
+    `event` is DELIVER, REFUSE or SUBMIT (it took it, nothing final yet).
+    """
+
+    event: Event
+    key: str = ""
+    ref: str = ""
+    reason: str = ""
+    code: Code = Code.SEND_FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An MO. `ref` is the carrier's id for it, by which a repeat is known."""
+
+    sender: str
+    origin: str
+    text: str
+    ref: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A carrier's request to us, as it came in. `url` is the one the carrier called, behind any proxy."""
+
+    method: str
+    url: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+def judged(response: Response) -> Outcome | None:
+    """What the transport and the HTTP status alone tell of a submit; None means that the body has the last word."""
+    if response.fault in (Fault.UNSENT, Fault.UNREACHABLE, Fault.FORBIDDEN):
+        return Outcome(Fate.LATER, reason=response.detail or response.fault, limit=response.fault is Fault.UNSENT)
+    if response.fault is Fault.OVERSIZED or response.fault is Fault.TIMEOUT or response.fault is Fault.CUT:
+        return Outcome(Fate.UNKNOWN, reason=response.detail or response.fault)
+    match response.status:
+        case 401 | 403:  # our key, not their number
+            return Outcome(Fate.STOP_CARRIER, reason=f"HTTP {response.status}")
+        case 429:
+            return Outcome(Fate.LATER, reason="throttled", retry_after=response.retry_after, limit=True)
+        case 503 if response.retry_after is not None:
+            return Outcome(Fate.LATER, reason="HTTP 503", retry_after=response.retry_after, limit=True)
+        case status if status >= 500 or status < 200:
+            return Outcome(Fate.UNKNOWN, reason=f"HTTP {status}")
+        case status if 300 <= status < 400:  # never followed: an address that moved is a setting to mend
+            return Outcome(Fate.STOP_CARRIER, reason=f"HTTP {status}, a redirect")
+    return None

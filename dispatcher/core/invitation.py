@@ -1,0 +1,171 @@
+"""The values that walk through the house: what was asked, what is queued, what is claimed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from dispatcher.core.codes import Code
+from dispatcher.core.hours import ALWAYS, OpenHours
+from dispatcher.core.lifecycle import State
+
+
+class Kind(StrEnum):
+    """What goes out; which rules apply is a table by kind (core.screening)."""
+
+    INVITATION = "invitation"
+    CONFIRMATION = "confirmation"
+    HELP = "help"
+    SESSION = "session"
+
+
+class Channel(StrEnum):
+    """By which way it goes out."""
+
+    SMS = "sms"
+    EMAIL = "email"
+
+
+class Os(StrEnum):
+    """The device that an invitation is meant for (seed 004, osType)."""
+
+    IOS = "IOS"
+    ANDROID = "ANDROID"
+    IOS_ANDROID = "IOS_ANDROID"
+
+
+class Policy(StrEnum):
+    """What becomes of an invitation of which nobody can tell whether the carrier took it."""
+
+    AT_MOST_ONCE = "at_most_once"
+    AT_LEAST_ONCE = "at_least_once"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The customer behind a credential."""
+
+    id: int
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """What is settled per app. `countries` is None where every country is allowed."""
+
+    id: int
+    account_id: int
+    app_id: str
+    hours: OpenHours = ALWAYS
+    country: str = "US"
+    country_from_sender: bool = False
+    countries: frozenset[str] | None = None
+    policy: Policy = Policy.AT_MOST_ONCE
+    duplicate_window: timedelta = timedelta(days=7)
+    most_segments: int = 10
+    weight: float = 1.0
+    paused: bool = False
+    calls_back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InviteRequest:
+    """An invitation as a door hands it in: words read and bounded, nothing judged yet."""
+
+    phone: str
+    text: str
+    app_id: str
+    os: Os
+    region: str = ""
+    sender_phone: str = ""
+    reference: str = ""
+    idempotency_key: str = ""
+    inviter: str = ""
+    inviter_name: str = ""
+    campaign: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An invitation that passed the door, for the store to admit. `code` is not 0 where a rule already objects."""
+
+    id: int
+    account_id: int
+    app_id: int
+    kind: Kind
+    channel: Channel
+    person: str
+    address: str
+    region: str
+    text: str
+    segments: int
+    os: Os
+    created_at: datetime
+    planned_at: datetime
+    expires_at: datetime
+    duplicate_until: datetime
+    key: str = ""
+    digest: str = ""
+    reference: str = ""
+    inviter: str = ""
+    inviter_name: str = ""
+    campaign: str = ""
+    code: Code = Code.ACCEPTED
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What the store made of a candidate: the first answer, which a repeat of the same key gets again.
+
+    `conflict` marks a key that was used before for something else; then nothing was stored.
+    """
+
+    id: int
+    code: Code
+    reason: str
+    planned_at: datetime
+    duplicate_of: int | None = None
+    reopens_at: datetime | None = None
+    replayed: bool = False
+    conflict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A queued row that is ours until its lease ends; `generation` fences every write about it."""
+
+    id: int
+    generation: int
+    app_id: int
+    kind: Kind
+    channel: Channel
+    person: str
+    address: str | None
+    region: str
+    text: str
+    segments: int
+    tries: int
+    created_at: datetime
+    expires_at: datetime
+    opted_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an invitation stands, for whoever asks."""
+
+    id: int
+    state: State
+    code: int
+    reason: str
+    reference: str
+    segments: int
+    sender: str
+    created_at: datetime
+    planned_at: datetime
+    due_at: datetime
+    hold: str
+    sent_at: datetime | None
+    completed_at: datetime | None
