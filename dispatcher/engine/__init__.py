@@ -1,0 +1,1 @@
+"""The duties (use cases). They touch the world only through ports."""

@@ -1,0 +1,213 @@
+"""What the duties need of the world, and the values that cross: the store's slices, the bell, ids, the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from dispatcher.core.codes import Code
+from dispatcher.core.decision import Discard, Send, Wait
+from dispatcher.core.exchange import Outcome, Receipt
+from dispatcher.core.invitation import Account, Admitted, App, Candidate, Claimed, Standing
+from dispatcher.core.lifecycle import Event
+from dispatcher.core.senders import Pool
+
+Clock = Callable[[], datetime]
+Ids = Callable[[], int]
+Ring = Callable[[str], None]
+DUE, CALLBACKS = "due", "callbacks"  # the topics of the bell
+
+
+class StoreUnavailable(Exception):
+    """The store cannot answer or keep anything now. Nothing of the call was kept, as far as is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """An app with queued rows, and when the first of them is due."""
+
+    app_id: int
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A row whose submit may begin, `delay` after the mark was asked for: its attempt is on disk."""
+
+    row: Claimed
+    sender: str
+    sender_id: int
+    connection_id: int
+    delay: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a submit came to: the event for its row, and what to write with it.
+
+    `due_at` is the next instant at which the row needs anything; `sent` that a carrier took it; `tried` that it
+    cost a try.
+    """
+
+    message_id: int
+    generation: int
+    event: Event
+    outcome: Outcome
+    code: Code
+    due_at: datetime
+    sent: bool = False
+    tried: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A callback that is ours to make until its lease ends, with all that its URL may name."""
+
+    subject_id: int
+    kind: str
+    app_id: int
+    generation: int
+    tries: int
+    url: str
+    secret: str
+    message_id: int
+    reference: str
+    phone: str
+    status: int
+    completed_at: datetime
+    first_try_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """How a try of a callback ended. `again_at` is None when no further one follows; `http` is 0 without an answer."""
+
+    due: Due
+    at: datetime
+    http: int
+    reason: str
+    delivered: bool
+    again_at: datetime | None
+    endpoint_rest: timedelta | None = None
+    endpoint_stop: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rescued:
+    """What a sweep took back or closed."""
+
+    requeued: int = 0
+    in_doubt: int = 0
+    closed: int = 0
+
+
+class Admissions(Protocol):
+    """Where candidates become invitations."""
+
+    def admit(self, candidates: Sequence[Candidate], now: datetime) -> Sequence[Admitted]:
+        """A verdict for each; on return they are on disk. Raises StoreUnavailable."""
+        ...
+
+
+class Queue(Protocol):
+    """The queue, as dispatch and rescue see it."""
+
+    def lanes(self) -> Sequence[Lane]:
+        """Every app with queued rows."""
+        ...
+
+    def pool(self, horizon: timedelta) -> Pool:
+        """The senders that may be used now, with their room."""
+        ...
+
+    def claim(self, wants: Mapping[int, int], now: datetime, lease: timedelta) -> Sequence[Claimed]:
+        """Take up to so many due rows of each app, the longest due first."""
+        ...
+
+    def mark(
+        self,
+        sends: Sequence[Send],
+        waits: Sequence[Wait],
+        discards: Sequence[Discard],
+        *,
+        now: datetime,
+        lease: timedelta,
+        horizon: timedelta,
+        worker_id: int,
+    ) -> Sequence[Marked]:
+        """Write the decisions in one transaction; what comes back may be submitted, and nothing else may."""
+        ...
+
+    def settle(self, results: Sequence[Settled], now: datetime) -> int:
+        """Write outcomes in one transaction; how many came too late to matter."""
+        ...
+
+    def rest_sender(self, sender_id: int, rest: timedelta, reason: str) -> None:
+        """Leave a sender out of the pool for a while."""
+        ...
+
+    def stop_connection(self, connection_id: int, reason: str, retry_at: datetime, now: datetime) -> None:
+        """Leave a connection out until `retry_at`, when one more try is made; the reason is kept for the operator."""
+        ...
+
+    def rescue(self, now: datetime, doubt: timedelta, most: int) -> Rescued:
+        """Take back what lost its lease, close what nobody will ever tell, queue again where the app wants that."""
+        ...
+
+
+class Receipts(Protocol):
+    """Where receipts are written."""
+
+    def take(self, connection_id: int, receipts: Sequence[Receipt], now: datetime) -> int:
+        """Apply each to its message, or keep it until it can be matched; how many changed a state."""
+        ...
+
+    def match(self, now: datetime, most: int) -> int:
+        """Apply kept receipts whose message is known by now."""
+        ...
+
+
+class Outbox(Protocol):
+    """The callbacks owed."""
+
+    def lanes(self, now: datetime) -> Mapping[int, int]:
+        """Every app with a callback due whose endpoint is not resting, and its failures in a row."""
+        ...
+
+    def claim(self, wants: Mapping[int, int], now: datetime, lease: timedelta) -> Sequence[Due]:
+        """Take up to so many due callbacks of each app."""
+        ...
+
+    def settle(self, results: Sequence[Called]) -> None:
+        """Write how tries ended."""
+        ...
+
+    def rescue(self) -> int:
+        """Queue again what lost its lease."""
+        ...
+
+
+class Directory(Protocol):
+    """Who is who."""
+
+    def account(self, api_key: str, secret_hash: str) -> Account | None:
+        """The account of this credential, or None."""
+        ...
+
+    def app(self, account_id: int, app_id: str) -> App | None:
+        """The account's app of that id, or None."""
+        ...
+
+    def apps(self, ids: Sequence[int]) -> Mapping[int, App]:
+        """These apps, by key."""
+        ...
+
+
+class Queries(Protocol):
+    """What customers ask."""
+
+    def standing(self, account_id: int, message_id: int) -> Standing | None:
+        """Where an invitation of this account stands; None for any other id."""
+        ...

@@ -1,0 +1,53 @@
+"""The ports towards carriers and customers: who speaks their words, and who carries them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from dispatcher.core.exchange import Hook, Outcome, Receipt, Reply, Request, Response, Submission
+
+
+class Carrier(Protocol):
+    """One connection's words, pure: no socket, no clock, no state."""
+
+    def build(self, mt: Submission, now: datetime) -> Request:
+        """The exchange that submits this MT."""
+        ...
+
+    def read(self, response: Response) -> Outcome:
+        """What became of the submit; never raises, whatever the answer holds."""
+        ...
+
+    def verify(self, hook: Hook, now: datetime) -> bool:
+        """Whether this hook really comes from the carrier."""
+        ...
+
+    def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
+        """What the hook tells. Raises Refusal (400) when it cannot be read."""
+        ...
+
+
+class Transport(Protocol):
+    """Carries requests out and answers back, hundreds in flight, never waiting for a batch."""
+
+    def start(
+        self,
+        request: Request,
+        then: Callable[[Response], None],
+        *,
+        lane: str,
+        at: float = 0.0,
+        until: float = float("inf"),
+    ) -> None:
+        """Begin the exchange at the monotonic instant `at`, or answer Fault.UNSENT if it could not begin before `until`.
+
+        Returns at once. `then` is called exactly once, from the transport's own thread, and must not block. `lane`
+        names whose exchange it is (a connection, an endpoint): each lane has a cap of its own in flight.
+        """
+        ...
+
+    def room(self) -> int:
+        """How many more exchanges may be started now without waiting for a slot."""
+        ...

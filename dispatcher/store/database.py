@@ -1,0 +1,50 @@
+"""The port of the statements: a database that hands out transactions, whichever of the two it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from sqlalchemy import Engine
+from sqlmodel import Session
+
+from dispatcher.engine.ports import StoreUnavailable as DatabaseUnavailable
+from dispatcher.store.statement import Tx
+
+__all__ = ["Database", "DatabaseUnavailable"]
+
+
+class Database(Protocol):
+    """A SQLite file or a PostgreSQL database. Both methods may raise DatabaseUnavailable."""
+
+    name: str
+    engine: Engine
+
+    def write(self) -> AbstractContextManager[Tx]:
+        """A transaction that is on disk when the block ends, or undone when it raises."""
+        ...
+
+    def read(self) -> AbstractContextManager[Tx]:
+        """A view of what is committed, for one block."""
+        ...
+
+    def session(self) -> AbstractContextManager[Session]:
+        """A SQLModel session for what is not hot, committed when the block ends."""
+        ...
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Nobody else migrates while the block lasts."""
+        ...
+
+    def ring(self, topic: str) -> None:
+        """Wake whoever waits for this topic in any process, after a commit. A hint only: it never fails or blocks."""
+        ...
+
+    def listen(self, heard: Callable[[str], None]) -> AbstractContextManager[None]:
+        """Call `heard` with each topic rung by any process, from a thread of its own, while the block lasts."""
+        ...
+
+    def close(self) -> None:
+        """Give back every connection."""
+        ...

@@ -1,0 +1,143 @@
+"""The callbacks owed: claimed by app, so that one customer's dead endpoint stands in nobody else's way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from dispatcher.engine.ports import Called, Due
+from dispatcher.store.database import Database
+from dispatcher.store.statement import Row, Statement
+from dispatcher.store.tables import MICROSECOND, instant, micros
+
+LANES: Final = Statement(
+    """with recursive lane (app_id) as (
+        select min(app_id) from callbacks where state = 'queued'
+        union all
+        select (select min(c.app_id) from callbacks c where c.state = 'queued' and c.app_id > lane.app_id)
+        from lane where lane.app_id is not null)
+    select lane.app_id, coalesce(e.failures, 0) from lane left join endpoints e on e.app_id = lane.app_id
+    where lane.app_id is not null and e.stopped_at is null and (e.rest_until is null or e.rest_until <= {clock})
+    and (select min(c.due_at) from callbacks c where c.state = 'queued' and c.app_id = lane.app_id) <= :now"""
+)
+CLAIM: Final = Statement(
+    """with due as (
+        select subject_id, kind from callbacks where app_id = :app_id and state = 'queued' and due_at <= :now
+        order by due_at, subject_id limit :most {lock_skip})
+    update callbacks set state = 'claimed', generation = generation + 1, lease_until = {clock} + :lease,
+        first_try_at = coalesce(first_try_at, :now)
+    from due where callbacks.subject_id = due.subject_id and callbacks.kind = due.kind
+    returning callbacks.subject_id, callbacks.kind, callbacks.app_id, generation, tries, message_id, status,
+        completed_at, first_try_at"""
+)
+DETAILS: Final = Statement(
+    """select r.n, case when m.callback_url <> '' then m.callback_url else a.callback_url end, a.callback_secret,
+        m.reference, p.address
+    from {rows} join messages m on m.id = r.message_id join apps a on a.id = r.app_id
+    left join people p on p.person = m.person""",
+    "n integer, message_id bigint, app_id bigint",
+)
+TRY: Final = Statement(
+    """insert into callback_tries (subject_id, kind, generation, at, http, reason)
+    select subject_id, kind, generation, at, http, reason from {rows} where true
+    on conflict (subject_id, kind, generation) do nothing""",
+    "subject_id bigint, kind text, generation integer, at bigint, http integer, reason text",
+)
+SETTLE: Final = Statement(
+    """update callbacks set state = r.state, due_at = r.due_at, tries = tries + 1, ended_at = r.ended_at,
+        reason = r.reason, lease_until = null
+    from {rows}
+    where callbacks.subject_id = r.subject_id and callbacks.kind = r.kind and callbacks.generation = r.generation
+    and callbacks.state = 'claimed'""",
+    "subject_id bigint, kind text, generation integer, state text, due_at bigint, ended_at bigint, reason text",
+)
+HEALTHY: Final = Statement(
+    """update endpoints set failures = 0, rest_until = null, reason = ''
+    where app_id in (select app_id from {rows}) and failures > 0""",
+    "app_id bigint",
+)
+AILING: Final = Statement(
+    """insert into endpoints (app_id, failures, rest_until, stopped_at, reason)
+    select app_id, failures, {clock} + rest, stopped_at, reason from {rows} where true order by app_id
+    on conflict (app_id) do update set failures = endpoints.failures + excluded.failures,
+        rest_until = excluded.rest_until, stopped_at = coalesce(excluded.stopped_at, endpoints.stopped_at),
+        reason = excluded.reason""",
+    "app_id bigint, failures integer, rest bigint, stopped_at bigint, reason text",
+)
+RESCUE: Final = Statement(
+    """update callbacks set state = 'queued', lease_until = null
+    where state = 'claimed' and lease_until < {clock} returning subject_id"""
+)
+
+
+class CallbackOutbox:
+    """The callbacks owed."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on this database."""
+        self._database = database
+
+    def lanes(self, now: datetime) -> dict[int, int]:
+        """Every app with a callback due whose endpoint neither rests nor is stopped, and its failures in a row."""
+        with self._database.read() as tx:
+            return {row[0]: row[1] for row in tx.run(LANES, now=micros(now))}
+
+    def claim(self, wants: Mapping[int, int], now: datetime, lease: timedelta) -> list[Due]:
+        """Take up to so many due callbacks of each app, with all that their URLs may name."""
+        with self._database.write() as tx:
+            found = [
+                row
+                for app_id, most in wants.items()
+                for row in tx.run(CLAIM, app_id=app_id, most=most, now=micros(now), lease=lease // MICROSECOND)
+            ]
+            details = {row[0]: row[1:] for row in tx.run(DETAILS, [(n, r[5], r[2]) for n, r in enumerate(found)])}
+        return [_due(row, details[n]) for n, row in enumerate(found) if n in details]
+
+    def settle(self, results: Sequence[Called]) -> None:
+        """Write how tries ended, and what that says of their endpoints."""
+        with self._database.write() as tx:
+            tx.run(TRY, [
+                (c.due.subject_id, c.due.kind, c.due.generation, micros(c.at), c.http, c.reason[:255]) for c in results
+            ])  # fmt: skip
+            tx.run(SETTLE, [_settled(c) for c in results])
+            ailing = {c.due.app_id: c for c in results if c.endpoint_rest is not None or c.endpoint_stop}
+            healthy = {c.due.app_id for c in results if c.http} - set(ailing)
+            if healthy:
+                tx.run(HEALTHY, [(i,) for i in sorted(healthy)])
+            if ailing:
+                tx.run(AILING, [_ailing(c) for _, c in sorted(ailing.items())])
+
+    def rescue(self) -> int:
+        """Queue again what lost its lease; a callback may be made twice, with the same delivery id."""
+        with self._database.write() as tx:
+            return len(tx.run(RESCUE))
+
+
+def _due(row: Row, details: Row) -> Due:
+    return Due(
+        subject_id=row[0],
+        kind=row[1],
+        app_id=row[2],
+        generation=row[3],
+        tries=row[4],
+        url=details[0],
+        secret=details[1],
+        message_id=row[5],
+        reference=details[2],
+        phone=details[3] or "",
+        status=row[6],
+        completed_at=instant(row[7]),
+        first_try_at=instant(row[8]),
+    )
+
+
+def _settled(c: Called) -> Row:
+    state = "delivered" if c.delivered else "queued" if c.again_at else "failed"
+    due, ended = micros(c.again_at or c.at), None if c.again_at else micros(c.at)
+    return c.due.subject_id, c.due.kind, c.due.generation, state, due, ended, c.reason[:255]
+
+
+def _ailing(c: Called) -> Row:
+    rest = (c.endpoint_rest // MICROSECOND) if c.endpoint_rest else 0
+    return c.due.app_id, 1, rest, micros(c.at) if c.endpoint_stop else None, (c.endpoint_stop or c.reason)[:255]

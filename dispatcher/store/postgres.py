@@ -1,0 +1,143 @@
+"""PostgreSQL, for any number of processes on any number of hosts: a small pool, and LISTEN/NOTIFY as the bell."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolTimeout
+from sqlalchemy import create_engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+from sqlmodel import Session
+
+from dispatcher.store.database import DatabaseUnavailable
+from dispatcher.store.statement import Row, Statement
+
+log = logging.getLogger(__name__)
+CHANNEL: Final = "dispatcher"
+WAIT_SECONDS: Final = 10.0
+KEEPALIVE: Final[dict[str, Any]] = {
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "connect_timeout": 5,
+    "application_name": "dispatcher",
+}
+
+
+class PostgresTx:
+    """A transaction on one connection."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+
+    def run(self, statement: Statement, rows: Sequence[Row] | None = None, /, **given: Any) -> list[Row]:
+        """Execute and return what it returns."""
+        cursor = self._connection.execute(
+            statement.postgres.encode(), statement.postgres_parameters(rows, given), prepare=True, binary=True
+        )
+        return cursor.fetchall() if cursor.description else []
+
+
+class Postgres:
+    """A PostgreSQL database, as this process sees it."""
+
+    name = "postgres"
+
+    def __init__(self, url: str, *, connections: int = 8) -> None:
+        """Open the pool; `url` is `postgresql://...`. Raises DatabaseUnavailable when nobody answers."""
+        plain = make_url(url).set(drivername="postgresql")
+        self._dsn = plain.render_as_string(hide_password=False)
+        self.engine = create_engine(plain.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=2)
+        self._pool = ConnectionPool(
+            self._dsn,
+            min_size=1,
+            max_size=connections,
+            timeout=WAIT_SECONDS,
+            kwargs={"autocommit": True, **KEEPALIVE},
+            open=False,
+        )
+        try:
+            self._pool.open(wait=True, timeout=WAIT_SECONDS)
+        except PoolTimeout as error:
+            self._pool.close()
+            raise DatabaseUnavailable(f"PostgreSQL does not answer: {error}") from error
+
+    @contextmanager
+    def write(self) -> Iterator[PostgresTx]:
+        """A transaction that is committed, synchronously, when the block ends."""
+        try:
+            with self._pool.connection() as connection, connection.transaction():
+                yield PostgresTx(connection)
+        except (PoolTimeout, psycopg.OperationalError) as error:
+            raise DatabaseUnavailable(str(error).strip() or type(error).__name__) from error
+
+    @contextmanager
+    def read(self) -> Iterator[PostgresTx]:
+        """What is committed, one statement at a time."""
+        try:
+            with self._pool.connection() as connection:
+                yield PostgresTx(connection)
+        except (PoolTimeout, psycopg.OperationalError) as error:
+            raise DatabaseUnavailable(str(error).strip() or type(error).__name__) from error
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A SQLModel session for what is not hot, committed when the block ends."""
+        try:
+            with Session(self.engine, expire_on_commit=False) as session:
+                yield session
+                session.commit()
+        except OperationalError as error:
+            raise DatabaseUnavailable(str(error.orig).strip()) from error
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Nobody else migrates while the block lasts."""
+        with psycopg.connect(self._dsn, autocommit=True, **KEEPALIVE) as connection:
+            connection.execute("select pg_advisory_lock(hashtext('dispatcher migrations'))")
+            yield
+
+    def ring(self, topic: str) -> None:
+        """NOTIFY after the commit, so that writers do not queue on the notify lock inside their own."""
+        with contextlib.suppress(PoolTimeout, psycopg.Error), self._pool.connection() as connection:
+            connection.execute("select pg_notify(%s, %s)", (CHANNEL, topic), prepare=True)
+
+    @contextmanager
+    def listen(self, heard: Callable[[str], None]) -> Iterator[None]:
+        """LISTEN on a connection of its own, opened again whenever it breaks; each opening counts as a ring of all."""
+        stop = threading.Event()
+        thread = threading.Thread(target=self._listen, args=(heard, stop), name="bell", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def _listen(self, heard: Callable[[str], None], stop: threading.Event) -> None:
+        while not stop.is_set():
+            try:
+                with psycopg.connect(self._dsn, autocommit=True, **KEEPALIVE) as connection:
+                    connection.execute(f"listen {CHANNEL}")
+                    heard("*")  # whatever was rung while nobody listened
+                    while not stop.is_set():
+                        for topic in {note.payload for note in connection.notifies(timeout=0.5, stop_after=1)}:
+                            heard(topic)
+            except psycopg.Error as error:
+                log.warning("listening was interrupted", extra={"action": "listen", "error": str(error).strip()})
+                stop.wait(1.0)
+
+    def close(self) -> None:
+        """Close the pool."""
+        self._pool.close()
+        self.engine.dispose()

@@ -1,0 +1,113 @@
+"""Accounts, apps, connections and senders, as rows. Not hot: SQLModel sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select
+
+from dispatcher.engine.ports import Clock
+from dispatcher.engine.provisioning import Wrong
+from dispatcher.store.database import Database
+from dispatcher.store.tables import Account, ApiKey, App, Connection, Sender, SenderApp
+
+
+class Rows:
+    """Where provisioned things are kept."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        """Work on this database."""
+        self._database = database
+        self._clock = clock
+
+    def add_account(self, company: str, email: str, api_key: str, secret_hash: str) -> int:
+        """A new account with its first key; its number."""
+        with self._database.session() as session:
+            account = Account(company=company, email=email, created_at=self._clock())
+            number = _added(session, account)
+            session.add(_key(number, api_key, secret_hash, self._clock()))
+        return number
+
+    def add_key(self, account_id: int, api_key: str, secret_hash: str) -> None:
+        """Another key of an account."""
+        with self._database.session() as session:
+            session.add(_key(account_id, api_key, secret_hash, self._clock()))
+
+    def revoke_key(self, api_key: str) -> None:
+        """An end to a key."""
+        with self._database.session() as session:
+            found = session.get(ApiKey, api_key)
+            if found is None:
+                raise Wrong(f"key: {api_key} is not known")
+            found.revoked_at = found.revoked_at or self._clock()
+            session.add(found)
+
+    def find_account(self, name: str) -> int:
+        """The account of a key, a number or a company's name."""
+        with self._database.session() as session:
+            key = session.get(ApiKey, name)
+            if key is not None:
+                return key.account_id
+            if name.isascii() and name.isdigit() and session.get(Account, int(name)):
+                return int(name)
+            found = session.exec(select(Account.id).where(Account.company == name)).all()
+        if len(found) != 1 or found[0] is None:
+            raise Wrong(f"account: {name} is {'more than one' if found else 'no'} apiKey, number or company name")
+        return found[0]
+
+    def add_app(self, account_id: int, values: Mapping[str, Any]) -> int:
+        """A new app of an account; its number."""
+        with self._database.session() as session:
+            return _added(
+                session,
+                App(account_id=account_id, created_at=self._clock(), **values),
+                f"app-id: {values['app_id']} exists already for this account",
+            )
+
+    def add_connection(self, name: str, carrier: str, settings: Mapping[str, Any], values: Mapping[str, Any]) -> int:
+        """A new connection; its number."""
+        row = Connection(name=name, carrier=carrier, settings=dict(settings), created_at=self._clock(), **values)
+        with self._database.session() as session:
+            return _added(session, row, f"name: a connection {name} exists already")
+
+    def add_sender(self, values: Mapping[str, Any], connection: str, apps: Sequence[str]) -> int:
+        """A new sender; its number."""
+        with self._database.session() as session:
+            line = session.exec(select(Connection).where(Connection.name == connection)).first()
+            if line is None or line.id is None:
+                raise Wrong(f"connection: {connection} is not known")
+            owners = [_app(session, name) for name in apps]
+            sender = Sender(connection_id=line.id, created_at=self._clock(), **values)
+            number = _added(session, sender, f"number: {values['number']} is a sender of {connection} already")
+            session.add_all([SenderApp(sender_id=number, app_id=app_id) for app_id in owners])
+        return number
+
+    def listed(self, kind: type[Connection] | type[Sender] | type[App]) -> list[dict[str, Any]]:
+        """Every row of a kind, in the order made."""
+        with self._database.session() as session:
+            return [row.model_dump() for row in session.exec(select(kind).order_by(col(kind.id))).all()]
+
+
+def _key(account_id: int, api_key: str, secret_hash: str, now: datetime) -> ApiKey:
+    return ApiKey(api_key=api_key, account_id=account_id, secret_hash=secret_hash, created_at=now)
+
+
+def _added(session: Session, row: Account | App | Connection | Sender, taken: str = "") -> int:
+    session.add(row)
+    try:
+        session.flush()
+    except IntegrityError:
+        raise Wrong(taken or "it exists already") from None
+    if row.id is None:
+        raise Wrong("the database gave it no number")
+    return row.id
+
+
+def _app(session: Session, name: str) -> int:
+    found = session.exec(select(App.id).where(App.app_id == name)).all()
+    if len(found) != 1 or found[0] is None:
+        raise Wrong(f"app: {name} is {'more than one app' if found else 'not known'}")
+    return found[0]

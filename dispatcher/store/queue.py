@@ -1,0 +1,344 @@
+"""Taking work: lanes, claim, mark, settle, rescue. Every write about a row is fenced by its generation and its state.
+
+The guards are read from the table of core.lifecycle: an event changes only rows in a state that knows it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from dispatcher.core.codes import Code
+from dispatcher.core.decision import Discard, Send, Wait
+from dispatcher.core.exchange import Fate, Outcome
+from dispatcher.core.invitation import Channel, Claimed, Kind, Policy
+from dispatcher.core.lifecycle import FINAL, Event, State, advance, sources
+from dispatcher.core.pacing import Room, gap_of
+from dispatcher.core.senders import Pool, Sender
+from dispatcher.engine.ports import Lane, Marked, Rescued, Settled
+from dispatcher.store.database import Database
+from dispatcher.store.finals import close_books
+from dispatcher.store.receipts import match_refs
+from dispatcher.store.statement import Row, Statement, Tx
+from dispatcher.store.tables import MICROSECOND, instant, micros
+
+
+def states(*names: State) -> str:
+    """A list of states as SQL writes it."""
+    return ", ".join(f"'{name}'" for name in names)
+
+
+LANES: Final = Statement(
+    """with recursive lane (app_id) as (
+        select min(app_id) from messages where state = 'queued'
+        union all
+        select (select min(m.app_id) from messages m where m.state = 'queued' and m.app_id > lane.app_id)
+        from lane where lane.app_id is not null)
+    select app_id, (select min(m.due_at) from messages m where m.state = 'queued' and m.app_id = lane.app_id)
+    from lane where app_id is not null"""
+)
+POOL: Final = Statement(
+    """select s.id, s.number, s.connection_id, s.mps, s.free_at, s.daily_cap, s.day, s.used, s.weight, c.in_flight,
+        {clock}
+    from senders s join connections c on c.id = s.connection_id
+    where s.paused_at is null and (s.rest_until is null or s.rest_until <= {clock})
+    and c.paused_at is null and (c.stopped_at is null or c.retry_at <= {clock})"""
+)
+DEDICATED: Final = Statement("select sender_id, app_id from sender_apps")
+CLOCK: Final = Statement("select {clock}")
+CLAIM: Final = Statement(
+    """with due as (
+        select id from messages where app_id = :app_id and state = 'queued' and due_at <= :now
+        order by due_at, id limit :most {lock_skip})
+    update messages set state = 'claimed', generation = generation + 1, lease_until = {clock} + :lease
+    from due where messages.id = due.id
+    returning messages.id, generation, app_id, kind, channel, person, region, text, segments, tries, created_at,
+        expires_at, due_at, (select p.address from people p where p.person = messages.person),
+        exists (select 1 from optouts o where o.person = messages.person and (o.scope = 'global'
+            or (o.scope = 'account' and o.scope_id = messages.account_id)
+            or (o.scope = 'app' and o.scope_id = messages.app_id)))"""
+)
+MARK: Final = Statement(
+    """update messages set state = 'submitting', sender_id = r.sender_id, hold = '', lease_until = {clock} + :lease
+    from {rows}
+    where messages.id = r.id and messages.generation = r.generation and messages.state = 'claimed'
+    and messages.lease_until > {clock}
+    returning messages.id""",
+    "id bigint, generation integer, sender_id bigint",
+)
+LOCK_ROOM: Final = Statement(
+    """select s.id, s.mps, s.free_at, s.daily_cap, s.day, s.used
+    from senders s join {rows} on r.id = s.id order by s.id {lock}""",
+    "id bigint",
+)
+TAKE_ROOM: Final = Statement(
+    """update senders set free_at = r.free_at, day = r.day, used = r.used from {rows} where senders.id = r.id""",
+    "id bigint, free_at bigint, day integer, used bigint",
+)
+ATTEMPT: Final = Statement(
+    """insert into attempts (message_id, generation, sender_id, connection_id, worker_id, rule, started_at, fate, ref,
+        reason)
+    select message_id, generation, sender_id, connection_id, worker_id, rule, started_at, '', '', '' from {rows}""",
+    "message_id bigint, generation integer, sender_id bigint, connection_id bigint, worker_id bigint, rule text, "
+    "started_at bigint",
+)
+PUT_BACK: Final = Statement(
+    f"""update messages set state = 'queued', due_at = r.due_at, hold = r.hold, lease_until = null
+    from {{rows}}
+    where messages.id = r.id and messages.generation = r.generation
+    and messages.state in ({states(State.CLAIMED, State.SUBMITTING)})""",
+    "id bigint, generation integer, due_at bigint, hold text",
+)
+TURN_DOWN: Final = Statement(
+    f"""update messages set state = r.state, code = r.code, reason = r.reason, completed_at = :now, lease_until = null
+    from {{rows}}
+    where messages.id = r.id and messages.generation = r.generation and messages.state in ({states(State.CLAIMED)})
+    returning messages.id""",
+    "id bigint, generation integer, state text, code integer, reason text",
+)
+END_ATTEMPT: Final = Statement(
+    """update attempts set ended_at = :now, fate = r.fate, ref = r.ref, reason = r.reason
+    from {rows} where attempts.message_id = r.id and attempts.generation = r.generation""",
+    "id bigint, generation integer, fate text, ref text, reason text",
+)
+STEP: Final = {
+    event: Statement(
+        f"""update messages set state = case messages.state
+                {" ".join(f"when '{s}' then '{advance(s, event)}'" for s in sources(event))} end,
+            code = r.code, reason = r.reason, due_at = r.due_at, hold = r.hold, tries = messages.tries + r.tried,
+            sent_at = coalesce(messages.sent_at, r.sent_at),
+            completed_at = coalesce(r.completed_at, messages.completed_at),
+            lease_until = null
+        from {{rows}}
+        where messages.id = r.id and messages.generation = r.generation
+        and messages.state in ({states(*sources(event))})
+        returning messages.id, messages.state""",
+        "id bigint, generation integer, code integer, reason text, due_at bigint, hold text, tried integer, "
+        "sent_at bigint, completed_at bigint",
+    )
+    for event in (Event.SUBMIT, Event.RETRY, Event.REFUSE, Event.LOSE, Event.DELIVER, Event.CLOSE)
+}
+REST: Final = Statement("update senders set rest_until = {clock} + :rest, rest_reason = :reason where id = :id")
+STOP: Final = Statement(
+    """update connections set stopped_at = coalesce(stopped_at, :now), stop_reason = :reason, retry_at = :retry_at
+    where id = :id"""
+)
+RESUME: Final = Statement(
+    """update connections set stopped_at = null, stop_reason = '', retry_at = null
+    where id in (select id from {rows}) and stopped_at is not null""",
+    "id bigint",
+)
+RESCUE: Final = Statement(
+    f"""update messages set
+        state = case state when 'claimed' then '{advance(State.CLAIMED, Event.DEFER)}'
+            else '{advance(State.SUBMITTING, Event.LOSE)}' end,
+        due_at = case state when 'claimed' then due_at else :doubt_until end,
+        hold = case state when 'claimed' then hold else 'in doubt' end,
+        lease_until = null
+    where id in (select id from messages where state in ('claimed', 'submitting') and lease_until < {{clock}}
+        order by lease_until limit :most {{lock_skip}})
+    and state in ('claimed', 'submitting') and lease_until < {{clock}}
+    returning id, state"""
+)
+OVERDUE: Final = Statement(
+    """select m.id, m.generation, m.state, a.policy
+    from messages m join apps a on a.id = m.app_id
+    where m.state in ('submitted', 'in_doubt') and m.due_at <= :now order by m.due_at limit :most"""
+)
+
+
+class MessageQueue:
+    """The queue of all that goes out."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on this database."""
+        self._database = database
+
+    def lanes(self) -> list[Lane]:
+        """Every app with queued rows, by skipping from app to app along the index of queued rows."""
+        with self._database.read() as tx:
+            return [Lane(app_id, instant(due_at)) for app_id, due_at in tx.run(LANES)]
+
+    def pool(self, horizon: timedelta) -> Pool:
+        """The senders that may be used now, with their room, under the database's clock."""
+        with self._database.read() as tx:
+            found = tx.run(POOL)
+            dedicated = defaultdict(set)
+            for sender_id, app_id in tx.run(DEDICATED):
+                dedicated[sender_id].add(app_id)
+            now = found[0][10] if found else tx.run(CLOCK)[0][0]
+        senders = {
+            row[0]: Sender(
+                id=row[0],
+                number=row[1],
+                connection_id=row[2],
+                room=Room(gap_of(row[3]), free_at=row[4], daily_cap=row[5], day=row[6], used=row[7]),
+                weight=row[8],
+                apps=frozenset(dedicated.get(row[0], ())),
+            )
+            for row in found
+        }
+        return Pool(now, horizon // MICROSECOND, senders, {row[2]: row[9] for row in found})
+
+    def claim(self, wants: Mapping[int, int], now: datetime, lease: timedelta) -> list[Claimed]:
+        """Take up to so many due rows of each app, the longest due first, under a lease and a new generation."""
+        with self._database.write() as tx:
+            found = [
+                row
+                for app_id, most in wants.items()
+                for row in tx.run(CLAIM, app_id=app_id, most=most, now=micros(now), lease=lease // MICROSECOND)
+            ]
+        found.sort(key=lambda row: (row[12], row[0]))
+        return [_claimed(row) for row in found]
+
+    def mark(
+        self,
+        sends: Sequence[Send],
+        waits: Sequence[Wait],
+        discards: Sequence[Discard],
+        *,
+        now: datetime,
+        lease: timedelta,
+        horizon: timedelta,
+        worker_id: int,
+    ) -> list[Marked]:
+        """Write the decisions. What comes back is marked `submitting`, has its attempt row and its sender's room."""
+        with self._database.write() as tx:
+            if waits:
+                tx.run(PUT_BACK, [(w.row.id, w.row.generation, micros(w.until), w.why) for w in waits])
+            if discards:
+                _turn_down(tx, discards, now)
+            return _mark(tx, sends, now, lease, horizon, worker_id) if sends else []
+
+    def settle(self, results: Sequence[Settled], now: datetime) -> int:
+        """Write outcomes; how many came too late to change their row."""
+        with self._database.write() as tx:
+            tx.run(END_ATTEMPT, [
+                (s.message_id, s.generation, s.outcome.fate, s.outcome.ref[:255], s.outcome.reason[:255])
+                for s in results
+            ], now=micros(now))  # fmt: skip
+            changed = step(tx, results, now)
+            match_refs(tx, [s.message_id for s in results if s.outcome.ref], now)
+        return len(results) - changed
+
+    def rest_sender(self, sender_id: int, rest: timedelta, reason: str) -> None:
+        """Leave a sender out of the pool for a while."""
+        with self._database.write() as tx:
+            tx.run(REST, id=sender_id, rest=rest // MICROSECOND, reason=reason[:255])
+
+    def stop_connection(self, connection_id: int, reason: str, retry_at: datetime, now: datetime) -> None:
+        """Leave a connection out until `retry_at`; its queue is kept."""
+        with self._database.write() as tx:
+            tx.run(STOP, id=connection_id, reason=reason[:255], retry_at=micros(retry_at), now=micros(now))
+
+    def resume_connections(self, connection_ids: Sequence[int]) -> None:
+        """A submit went through again: the stop is over."""
+        with self._database.write() as tx:
+            tx.run(RESUME, [(i,) for i in connection_ids])
+
+    def rescue(self, now: datetime, doubt: timedelta, most: int) -> Rescued:
+        """One page of sweeping: leases that ran out, receipts that never came, doubts that nobody resolved."""
+        with self._database.write() as tx:
+            back = tx.run(RESCUE, doubt_until=micros(now + doubt), most=most)
+            overdue = tx.run(OVERDUE, now=micros(now), most=most)
+            step(tx, [_closing(row, now) for row in overdue], now)
+        requeued = sum(1 for _, state in back if state == State.QUEUED)
+        return Rescued(requeued, len(back) - requeued, len(overdue))
+
+
+def _claimed(row: Row) -> Claimed:
+    return Claimed(
+        id=row[0],
+        generation=row[1],
+        app_id=row[2],
+        kind=Kind(row[3]),
+        channel=Channel(row[4]),
+        person=row[5],
+        region=row[6],
+        text=row[7],
+        segments=row[8],
+        tries=row[9],
+        created_at=instant(row[10]),
+        expires_at=instant(row[11]),
+        address=row[13],
+        opted_out=bool(row[14]),
+    )
+
+
+def _turn_down(tx: Tx, discards: Sequence[Discard], now: datetime) -> None:
+    rows = [
+        (d.row.id, d.row.generation, State.EXPIRED if d.expired else State.DISCARDED, int(d.code), d.why)
+        for d in discards
+    ]
+    close_books(tx, [row[0] for row in tx.run(TURN_DOWN, rows, now=micros(now))], now)
+
+
+def _mark(
+    tx: Tx, sends: Sequence[Send], now: datetime, lease: timedelta, horizon: timedelta, worker_id: int
+) -> list[Marked]:
+    won = {row[0] for row in tx.run(
+        MARK, [(s.row.id, s.row.generation, s.choice.sender.id) for s in sends], lease=lease // MICROSECOND
+    )}  # fmt: skip
+    winners = [s for s in sends if s.row.id in won]
+    if not winners:
+        return []
+    rooms = {
+        row[0]: Room(gap_of(row[1]), free_at=row[2], daily_cap=row[3], day=row[4], used=row[5])
+        for row in tx.run(LOCK_ROOM, [(i,) for i in sorted({s.choice.sender.id for s in winners})])
+    }
+    clock = tx.run(CLOCK)[0][0]
+    marked, late = [], []
+    for send in winners:
+        sender, room = send.choice.sender, rooms[send.choice.sender.id]
+        slot = room.slot(clock)
+        if slot > clock + horizon // MICROSECOND:  # another process took this room meanwhile
+            until = now + (slot - clock) * MICROSECOND - horizon
+            late.append((send.row.id, send.row.generation, micros(until), "sender's pace"))
+            continue
+        rooms[sender.id] = room.charged(send.row.segments, clock)
+        delay = timedelta(microseconds=slot - clock)
+        marked.append((send, Marked(send.row, sender.number, sender.id, sender.connection_id, delay)))
+    if late:
+        tx.run(PUT_BACK, late)
+    tx.run(TAKE_ROOM, [(i, room.free_at, room.day, room.used) for i, room in sorted(rooms.items())])
+    tx.run(ATTEMPT, [
+        (m.row.id, m.row.generation, m.sender_id, m.connection_id, worker_id, send.choice.rule, micros(now))
+        for send, m in marked
+    ])  # fmt: skip
+    return [m for _, m in marked]
+
+
+def step(tx: Tx, results: Sequence[Settled], now: datetime) -> int:
+    """Move rows by their events and close the books of those that are final; how many rows moved."""
+    by_event: dict[Event, list[Settled]] = defaultdict(list)
+    for result in results:
+        by_event[result.event].append(result)
+    moved: list[tuple[int, State]] = []
+    for event, batch in by_event.items():
+        rows = [_step_row(s, now) for s in sorted(batch, key=lambda s: s.message_id)]
+        moved += [(row[0], State(row[1])) for row in tx.run(STEP[event], rows)]
+    close_books(tx, [message_id for message_id, state in moved if state in FINAL], now)
+    return len(moved)
+
+
+def _step_row(s: Settled, now: datetime) -> Row:
+    final = s.event in (Event.REFUSE, Event.DELIVER, Event.CLOSE)
+    hold = {Event.LOSE: "in doubt", Event.RETRY: "retry"}.get(s.event, "")
+    return (
+        s.message_id, s.generation, int(s.code), s.outcome.reason[:255] if s.code >= Code.DENIED or hold else "",
+        micros(s.due_at), hold, int(s.tried), micros(now) if s.sent else None, micros(now) if final else None,
+    )  # fmt: skip
+
+
+def _closing(row: Row, now: datetime) -> Settled:
+    """What becomes of a row that nobody will ever tell about (semantics.md, Life and Taking work)."""
+    message_id, generation, state, policy = row
+    if state == State.IN_DOUBT and policy == Policy.AT_LEAST_ONCE:
+        again = Outcome(Fate.LATER, reason="outcome unknown, sent again as the app wants")
+        return Settled(message_id, generation, Event.RETRY, again, Code.ACCEPTED, now, tried=True)
+    reason = "outcome unknown" if state == State.IN_DOUBT else "no receipt"
+    return Settled(
+        message_id, generation, Event.CLOSE, Outcome(Fate.UNKNOWN, reason=reason), Code.SEND_FAILED, now, sent=True
+    )

@@ -1,0 +1,149 @@
+"""Receipts: applied to the message they name, or kept until it is known which one that is.
+
+A receipt may come before our own write of the carrier's id, twice, late, or in any order; the table of core.lifecycle
+decides whether it still matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from dispatcher.core.codes import Code
+from dispatcher.core.exchange import Receipt
+from dispatcher.core.lifecycle import Event, State, advance, sources
+from dispatcher.store.database import Database
+from dispatcher.store.finals import close_books
+from dispatcher.store.statement import Row, Statement, Tx
+from dispatcher.store.tables import micros
+
+FIND_KEY: Final = Statement(
+    """select r.n, r.key from {rows} where exists (
+        select 1 from attempts a where a.message_id = r.key and a.connection_id = r.connection_id)""",
+    "n integer, connection_id bigint, key bigint",
+)
+FIND_REF: Final = Statement(
+    """select r.n, max(a.message_id) from {rows}
+    join attempts a on a.connection_id = r.connection_id and a.ref = r.ref and a.ref <> '' group by r.n""",
+    "n integer, connection_id bigint, ref text",
+)
+APPLY: Final = {
+    event: Statement(
+        f"""update messages set state = case messages.state
+                {" ".join(f"when '{s}' then '{advance(s, event)}'" for s in sources(event))} end,
+            code = r.code, reason = r.reason, hold = '', sent_at = coalesce(messages.sent_at, :now),
+            completed_at = r.completed_at,
+            lease_until = null
+        from {{rows}}
+        where messages.id = r.id and messages.state in ({", ".join(f"'{s}'" for s in sources(event))})
+        returning messages.id""",
+        "id bigint, code integer, reason text, completed_at bigint",
+    )
+    for event in (Event.DELIVER, Event.REFUSE)
+}
+TAKEN_AFTER_ALL: Final = Statement(
+    f"""update messages set state = '{State.SUBMITTED}', hold = '', sent_at = coalesce(messages.sent_at, :now),
+        due_at = :now + (select c.receipt_seconds from connections c where c.id = r.connection_id) * 1000000
+    from {{rows}} where messages.id = r.id and messages.state = '{State.IN_DOUBT}'
+    returning messages.id""",
+    "id bigint, connection_id bigint",
+)
+KEEP: Final = Statement(
+    """insert into receipts (connection_id, key, ref, event, code, reason, received_at)
+    select connection_id, key, ref, event, code, reason, :now from {rows}""",
+    "connection_id bigint, key text, ref text, event text, code integer, reason text",
+)
+WAITING_FOR: Final = Statement(
+    """select b.id, b.connection_id, b.key, b.ref, b.event, b.code, b.reason
+    from {rows} join attempts a on a.message_id = r.id and a.ref <> ''
+    join receipts b on b.connection_id = a.connection_id and b.ref = a.ref order by b.id""",
+    "id bigint",
+)
+MATCHABLE: Final = Statement(
+    """select b.id, b.connection_id, b.key, b.ref, b.event, b.code, b.reason from receipts b
+    where b.ref <> '' and exists (
+        select 1 from attempts a where a.connection_id = b.connection_id and a.ref = b.ref and a.ref <> '')
+    order by b.id limit :most"""
+)
+UNKEEP: Final = Statement("delete from receipts where id in (select id from {rows})", "id bigint")
+BOXED: Final = Statement("select 1 from receipts limit 1")
+
+Item = tuple[int, Receipt]  # a connection and what it told
+
+
+class ReceiptBook:
+    """Where receipts are written."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on this database."""
+        self._database = database
+
+    def take(self, connection_id: int, receipts: Sequence[Receipt], now: datetime) -> int:
+        """Apply each receipt or keep it; how many changed a state. On return all of it is on disk."""
+        with self._database.write() as tx:
+            return _apply(tx, [(connection_id, r) for r in receipts], now, keep=True)
+
+    def match(self, now: datetime, most: int) -> int:
+        """Apply kept receipts whose message is known by now; how many were matched."""
+        with self._database.write() as tx:
+            return _apply_kept(tx, tx.run(MATCHABLE, most=most), now)
+
+
+def match_refs(tx: Tx, message_ids: Sequence[int], now: datetime) -> None:
+    """The carrier's ids of these messages were just written: apply the receipts that came before them."""
+    if message_ids and tx.run(BOXED):
+        _apply_kept(tx, tx.run(WAITING_FOR, [(i,) for i in message_ids]), now)
+
+
+def _apply_kept(tx: Tx, kept: Sequence[Row], now: datetime) -> int:
+    if not kept:
+        return 0
+    items = [(row[1], Receipt(Event(row[4]), key=row[2], ref=row[3], reason=row[6], code=Code(row[5]))) for row in kept]
+    _apply(tx, items, now, keep=False)
+    tx.run(UNKEEP, [(row[0],) for row in kept])
+    return len(kept)
+
+
+def _apply(tx: Tx, items: Sequence[Item], now: datetime, *, keep: bool) -> int:
+    found = _find(tx, items)
+    lost = [item for n, item in enumerate(items) if n not in found]
+    if lost and keep:
+        tx.run(KEEP, [(c, r.key, r.ref, r.event, int(r.code), r.reason[:255]) for c, r in lost], now=micros(now))
+    changed = 0
+    # In the order told, but one event of a message at a time: an UPDATE touches a row once.
+    for event, batch in _batches([(found[n], item) for n, item in enumerate(items) if n in found]):
+        if event is Event.SUBMIT:
+            changed += len(tx.run(TAKEN_AFTER_ALL, [(i, c) for i, (c, _) in batch], now=micros(now)))
+            continue
+        rows = [_row(event, message_id, receipt, now) for message_id, (_, receipt) in batch]
+        done = [row[0] for row in tx.run(APPLY[event], rows, now=micros(now))]
+        close_books(tx, done, now)
+        changed += len(done)
+    return changed
+
+
+def _find(tx: Tx, items: Sequence[Item]) -> dict[int, int]:
+    """The message of each item that can be told, by its place in `items`."""
+    keyed = [(n, c, int(r.key)) for n, (c, r) in enumerate(items) if r.key.isascii() and r.key.isdigit()]
+    keyed = [row for row in keyed if row[2] < 1 << 63]
+    found = {row[0]: row[1] for row in tx.run(FIND_KEY, keyed)} if keyed else {}
+    named = [(n, c, r.ref) for n, (c, r) in enumerate(items) if n not in found and r.ref]
+    return found | ({row[0]: row[1] for row in tx.run(FIND_REF, named)} if named else {})
+
+
+def _batches(items: Sequence[tuple[int, Item]]) -> list[tuple[Event, list[tuple[int, Item]]]]:
+    batches: list[tuple[Event, dict[int, Item]]] = []
+    for message_id, item in items:
+        event = item[1].event
+        last = next((b for e, b in reversed(batches) if message_id in b), None)
+        if batches and batches[-1][0] is event and message_id not in batches[-1][1]:
+            batches[-1][1][message_id] = item
+        elif last is None or last[message_id][1].event is not event:
+            batches.append((event, {message_id: item}))
+    return [(event, sorted(batch.items())) for event, batch in batches]
+
+
+def _row(event: Event, message_id: int, receipt: Receipt, now: datetime) -> Row:
+    code = Code.DELIVERED if event is Event.DELIVER else receipt.code
+    return message_id, int(code), receipt.reason[:255] if event is Event.REFUSE else "", micros(now)
