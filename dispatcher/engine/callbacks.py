@@ -1,0 +1,136 @@
+"""Callbacks: the customer's URL is called once for a final outcome, again on a schedule until it answers."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from dispatcher.core.exchange import Fault, Request, Response
+from dispatcher.core.placeholders import expand_url, wire_url
+from dispatcher.core.retry import Again, Done, StopEndpoint, callback_next
+from dispatcher.core.senders import shares
+from dispatcher.engine.ports import Called, Clock, Due, Outbox
+from dispatcher.engine.transport import Transport
+
+NAMES: Final = frozenset({"messageId", "referenceId", "phone", "status", "completionDate"})
+LEASE: Final = timedelta(seconds=60)
+MOST_PER_TURN: Final = 512
+MOST_PER_LANE: Final = 64
+PROBE_AFTER: Final = 5  # failures in a row after which an endpoint is only probed, one call at a time
+LONGEST_REST: Final = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an endpoint said to one try."""
+
+    due: Due
+    response: Response
+
+
+class Callbacks:
+    """Makes the calls that are owed."""
+
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        transport: Transport,
+        put: Callable[[Answer], None],
+        clock: Clock,
+        jitter: Callable[[], float],
+        alive: Callable[[], bool],
+        monotonic: Callable[[], float],
+        timeout: timedelta,
+    ) -> None:
+        """`put` gathers answers for `settle`; `timeout` is the transport's, which a lease must outlast."""
+        self._outbox = outbox
+        self._transport = transport
+        self._put = put
+        self._clock = clock
+        self._jitter = jitter
+        self._alive = alive
+        self._monotonic = monotonic
+        self._patience = (LEASE - timeout - timedelta(seconds=5)).total_seconds()
+
+    def turn(self) -> timedelta | None:
+        """Begin the calls that are due, as many as there are slots; zero when there may be more."""
+        room = min(self._transport.room(), MOST_PER_TURN)
+        if not self._alive() or room <= 0:
+            return None
+        now = self._clock()
+        wants = {
+            app_id: 1 if failures >= PROBE_AFTER else MOST_PER_LANE
+            for app_id, failures in self._outbox.lanes(now).items()
+        }
+        if not wants:
+            return None
+        until = self._monotonic() + self._patience
+        taken = self._outbox.claim(shares(room, wants), now, LEASE)
+        for due in taken:
+            self._call(due, until)
+        return timedelta(0) if taken else None
+
+    def _call(self, due: Due, until: float) -> None:
+        url = wire_url(expand_url(due.url, values_of(due)))
+        seconds = int(self._clock().timestamp())
+        headers = {
+            "Dispatcher-Delivery": f"{due.subject_id}-{due.kind}",
+            "Dispatcher-Signature": signature(due.secret, seconds, "GET", url, b""),
+            "Accept": "*/*",
+        }
+        request = Request("GET", url, headers)
+        self._transport.start(request, lambda r: self._put(Answer(due, r)), lane=str(due.app_id), until=until)
+
+    def settle(self, answers: Sequence[Answer]) -> None:
+        """Write how the tries ended, in one transaction. Raises StoreUnavailable."""
+        now = self._clock()
+        self._outbox.settle([self._called(answer, now) for answer in answers])
+
+    def _called(self, answer: Answer, now: datetime) -> Called:
+        due, response = answer.due, answer.response
+        step = callback_next(
+            tries=due.tries + 1,
+            first_at=due.first_try_at,
+            now=now,
+            status=response.status,
+            retry_after=response.retry_after,
+            jitter=self._jitter(),
+        )
+        ailing = response.status == 0 or response.status == 429 or response.status >= 500
+        reason = "" if isinstance(step, Done) else response.detail or f"HTTP {response.status}"
+        return Called(
+            due=due,
+            at=now,
+            http=response.status,
+            reason=reason if response.fault is not Fault.OVERSIZED else "",
+            delivered=isinstance(step, Done),
+            again_at=step.at if isinstance(step, Again) else None,
+            endpoint_rest=_rest(due.tries) if ailing and due.tries >= 1 else timedelta(0) if ailing else None,
+            endpoint_stop=step.reason if isinstance(step, StopEndpoint) else "",
+        )
+
+
+def _rest(tries: int) -> timedelta:
+    """How long an endpoint that keeps failing is left alone: only for calls that already failed before."""
+    return min(timedelta(seconds=2**tries), LONGEST_REST)
+
+
+def values_of(due: Due) -> dict[str, str]:
+    """What a callback URL may name (contract.md, section 1)."""
+    return {
+        "messageId": str(due.message_id),
+        "referenceId": due.reference,
+        "phone": due.phone,
+        "status": str(due.status),
+        "completionDate": str(int(due.completed_at.timestamp() * 1000)),
+    }
+
+
+def signature(secret: str, seconds: int, method: str, url: str, body: bytes) -> str:
+    """The Dispatcher-Signature header: HMAC-SHA256 over "t.METHOD.url.body" with the app's callback secret."""
+    signed = f"{seconds}.{method}.{url}.".encode() + body
+    return f"t={seconds},v1={hmac.new(secret.encode(), signed, 'sha256').hexdigest()}"

@@ -1,0 +1,237 @@
+"""Dispatch: claim, decide, mark, submit, settle. Nothing here waits for a carrier, and no transaction is open then."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from dispatcher.core.codes import Code
+from dispatcher.core.decision import Discard, Send, Wait, decide_all
+from dispatcher.core.exchange import Fate, Outcome, Response, Submission
+from dispatcher.core.lifecycle import Event
+from dispatcher.core.retry import submit_next
+from dispatcher.core.senders import Pool, shares
+from dispatcher.engine.ports import CALLBACKS, DUE, Clock, Directory, Lane, Marked, Queue, Ring, Settled
+from dispatcher.engine.transport import Carrier, Transport
+
+log = logging.getLogger(__name__)
+SENDER_REST: Final = timedelta(minutes=10)
+CONNECTION_REST: Final = timedelta(seconds=30)
+MOST_PER_TURN: Final = 1024  # bounds one claim, however many slots the transports have
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A connection as dispatch uses it: whose words, which transport, how long receipts may take."""
+
+    id: int
+    name: str
+    carrier: Carrier
+    transport: Transport
+    receipt_wait: timedelta
+    receipt_url: str = ""
+    acceptance_is_final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The limits in time that keep a submit within its lease."""
+
+    lease: timedelta = timedelta(seconds=60)
+    horizon: timedelta = timedelta(seconds=1)
+    margin: timedelta = timedelta(seconds=5)
+    timeout: timedelta = timedelta(seconds=30)
+    doubt: timedelta = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A submit that was answered, or given up."""
+
+    row: Marked
+    outcome: Outcome
+
+
+class Dispatch:
+    """Takes due rows, submits them, writes what became of them."""
+
+    def __init__(
+        self,
+        *,
+        queue: Queue,
+        directory: Directory,
+        lines: Callable[[], Mapping[int, Line]],
+        put: Callable[[Result], None],
+        ring: Ring,
+        clock: Clock,
+        jitter: Callable[[], float],
+        pace: Pace,
+        worker_id: int,
+        alive: Callable[[], bool],
+        between: Callable[[str], None] = lambda point: None,
+    ) -> None:
+        """`put` gathers results for `settle`; `alive` is false once our heartbeat failed: then nothing more is claimed.
+
+        `between` is called at each point at which a crash would leave another trace; only fault tests hand one in.
+        """
+        self._queue = queue
+        self._directory = directory
+        self._lines = lines
+        self._put = put
+        self._ring = ring
+        self._clock = clock
+        self._jitter = jitter
+        self._pace = pace
+        self._worker_id = worker_id
+        self._alive = alive
+        self._between = between
+        self._turns = 0
+
+    def turn(self) -> timedelta | None:
+        """Start as many due rows as there are free slots; how long until the next turn is worth it, None if unknown."""
+        if not self._alive():
+            return None
+        now = self._clock()
+        lanes = self._queue.lanes()
+        due = [lane for lane in lanes if lane.due_at <= now]
+        later = min((lane.due_at - now for lane in lanes if lane.due_at > now), default=None)
+        if not due:
+            return later
+        pool = self._queue.pool(self._pace.horizon)
+        self._limit(pool)
+        wants, dry = self._wants(due, pool)
+        started = self._start(wants, pool) if wants else 0
+        if started and any(wants.values()):
+            return timedelta(0) if started >= min(sum(wants.values()), MOST_PER_TURN) else _soonest(later, dry)
+        return _soonest(later, dry)
+
+    def _limit(self, pool: Pool) -> None:
+        """A connection has no more room than its transport, and none if this process does not know it."""
+        lines = self._lines()
+        free: dict[int, int] = {}
+        for connection_id, cap in pool.capacity.items():
+            line = lines.get(connection_id)
+            if line is not None:
+                free.setdefault(id(line.transport), line.transport.room())
+            pool.capacity[connection_id] = 0 if line is None else min(cap, free[id(line.transport)])
+
+    def _wants(self, due: Sequence[Lane], pool: Pool) -> tuple[dict[int, int], timedelta | None]:
+        """How many rows of each lane to take, and how soon a lane that has no room now will have some."""
+        self._turns += 1
+        start = self._turns % len(due)
+        wants: dict[int, int] = {}
+        dry: list[timedelta] = []
+        for lane in [*due[start:], *due[:start]]:
+            room = pool.slots(lane.app_id)
+            free = pool.next_free(lane.app_id)
+            if room:
+                wants[lane.app_id] = room
+            elif free is None:
+                wants[lane.app_id] = MOST_PER_TURN  # decided as "no sender", so that whoever asks is told why
+            elif free > pool.now + pool.horizon:
+                dry.append(timedelta(microseconds=free - pool.horizon - pool.now))
+        places = min(MOST_PER_TURN, max(sum(pool.capacity.values()), 1))
+        return shares(places, wants), min(dry, default=None)
+
+    def _start(self, wants: Mapping[int, int], pool: Pool) -> int:
+        begun = time.monotonic()
+        now = self._clock()
+        claimed = self._queue.claim(wants, now, self._pace.lease)
+        if not claimed:
+            return 0
+        self._between("claimed")
+        decisions = decide_all(claimed, self._directory.apps([row.app_id for row in claimed]), pool, now)
+        asked = time.monotonic()
+        marked = self._queue.mark(
+            [d for d in decisions if isinstance(d, Send)],
+            [d for d in decisions if isinstance(d, Wait)],
+            [d for d in decisions if isinstance(d, Discard)],
+            now=now,
+            lease=self._pace.lease,
+            horizon=self._pace.horizon,
+            worker_id=self._worker_id,
+        )
+        if any(isinstance(d, Discard) for d in decisions):
+            self._ring(CALLBACKS)
+        self._between("marked")
+        # A submit that has not begun by then could still be running when its lease ends, so it does not begin.
+        until = begun + (self._pace.lease - self._pace.timeout - self._pace.margin).total_seconds()
+        lines = self._lines()
+        for row in marked:
+            self._submit(row, lines, now, asked + row.delay.total_seconds(), until)
+        return len(claimed)
+
+    def _submit(self, row: Marked, lines: Mapping[int, Line], now: datetime, at: float, until: float) -> None:
+        line = lines[row.connection_id]
+        key = str(row.row.id)
+        mt = Submission(
+            key=key,
+            sender=row.sender,
+            to=row.row.address or "",
+            text=row.row.text,
+            segments=row.row.segments,
+            receipt_url=f"{line.receipt_url}?id={key}" if line.receipt_url else "",
+        )
+        try:
+            request = line.carrier.build(mt, now)
+        except Exception as error:  # a template that does not fit: the operator's to mend, the queue is kept
+            log.exception("a request could not be built", extra={"action": "build", "connection": line.name})
+            self._put(Result(row, Outcome(Fate.STOP_CARRIER, reason=f"request could not be built: {error}")))
+            return
+
+        def answered(response: Response) -> None:
+            self._between("answered")
+            self._put(Result(row, line.carrier.read(response)))
+
+        line.transport.start(request, answered, lane=line.name, at=at, until=until)
+
+    def settle(self, results: Sequence[Result]) -> None:
+        """Write what became of submits, in one transaction; a poisonous one fails alone. Raises StoreUnavailable."""
+        now = self._clock()
+        settled = [self._settled(result, now) for result in results]
+        self._between("unsettled")
+        self._queue.settle(settled, now)
+        self._between("settled")
+        for result in results:
+            self._heed(result, now)
+        self._ring(CALLBACKS)
+        self._ring(DUE)
+
+    def _settled(self, result: Result, now: datetime) -> Settled:
+        row, outcome = result.row.row, result.outcome
+        line = self._lines()[result.row.connection_id]
+        event, code, due, sent, tried = Event.LOSE, Code.ACCEPTED, now + self._pace.doubt, False, False
+        match outcome.fate:
+            case Fate.TAKEN:
+                final = outcome.final or line.acceptance_is_final
+                event, sent, due = Event.DELIVER if final else Event.SUBMIT, True, now + line.receipt_wait
+                code = Code.DELIVERED if final else Code.ACCEPTED
+            case Fate.NEVER:
+                event, code = Event.REFUSE, outcome.code
+            case Fate.LATER:
+                tried = not outcome.limit
+                again = submit_next(
+                    row.tries + tried, now, retry_after=outcome.retry_after, jitter=self._jitter(), limit=outcome.limit
+                )
+                event, due = (Event.RETRY, again) if again else (Event.REFUSE, now)
+                code = Code.ACCEPTED if again else Code.SEND_FAILED
+            case Fate.OTHER_SENDER | Fate.STOP_CARRIER:
+                event, due = Event.RETRY, now
+        return Settled(row.id, row.generation, event, outcome, code, due, sent=sent, tried=tried)
+
+    def _heed(self, result: Result, now: datetime) -> None:
+        """What an outcome says of the sender or of the connection."""
+        match result.outcome.fate:
+            case Fate.OTHER_SENDER:
+                self._queue.rest_sender(result.row.sender_id, SENDER_REST, result.outcome.reason)
+            case Fate.STOP_CARRIER:
+                self._queue.stop_connection(result.row.connection_id, result.outcome.reason, now + CONNECTION_REST, now)
+                log.error("a connection was stopped", extra={"action": "stop", "reason": result.outcome.reason})
+
+
+def _soonest(*spans: timedelta | None) -> timedelta | None:
+    return min((span for span in spans if span is not None), default=None)

@@ -1,0 +1,50 @@
+"""The inbox: what carriers tell, whoever brings it. Durable before it is acknowledged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from dispatcher.core.codes import Refusal
+from dispatcher.core.exchange import Hook, Receipt, Reply
+from dispatcher.engine.ports import CALLBACKS, Clock, Receipts, Ring
+from dispatcher.engine.transport import Carrier
+
+
+class Known(Protocol):
+    """A connection as its hooks need it."""
+
+    @property
+    def id(self) -> int:
+        """Its key."""
+        ...
+
+    @property
+    def carrier(self) -> Carrier:
+        """Its words."""
+        ...
+
+
+class Inbox:
+    """Takes receipts and replies."""
+
+    def __init__(self, *, receipts: Receipts, clock: Clock, ring: Ring) -> None:
+        """Write to these books."""
+        self._receipts = receipts
+        self._clock = clock
+        self._ring = ring
+
+    def hook(self, known: Known, hook: Hook) -> None:
+        """Take a carrier's request: 403 (Refusal) unless it is genuine; what it tells is on disk on return."""
+        if not known.carrier.verify(hook, self._clock()):
+            raise Refusal(403, "the request could not be verified")
+        self.take(known.id, known.carrier.events(hook))
+
+    def take(self, connection_id: int, events: Sequence[Receipt | Reply]) -> None:
+        """Take what one connection told."""
+        receipts = [event for event in events if isinstance(event, Receipt)]
+        if receipts and self._receipts.take(connection_id, receipts, self._clock()):
+            self._ring(CALLBACKS)
+
+
+Lookup = Callable[[str], Known | None]

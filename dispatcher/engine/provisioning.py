@@ -1,0 +1,233 @@
+"""Provisioning: accounts, apps, connections and senders, checked before they are kept."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Protocol
+
+from dispatcher.core.codes import Refusal
+from dispatcher.core.hours import from_mapping
+from dispatcher.core.phone import known_region, parse
+from dispatcher.core.placeholders import template_error
+from dispatcher.engine.callbacks import NAMES
+from dispatcher.engine.ports import Clock
+
+
+class Wrong(Exception):
+    """Something that cannot be provisioned as asked, in one sentence that names what is at fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A key and its secret; the secret is known only here and now."""
+
+    api_key: str
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class AppSettings:
+    """What is settled of an app when it is made. `hours` is "always", a description, or None for the default."""
+
+    app_id: str
+    callback_url: str = ""
+    hours: Mapping[str, Any] | str | None = None
+    country: str = "US"
+    countries: str = "all"
+    network_id: str = ""
+    accepted_url: str = ""
+    accepted_post_data: str = ""
+    accepted_content_type: str = ""
+    policy: str = "at_most_once"
+    country_from_sender: bool = False
+    callback_clicks: bool = False
+    callback_corrections: bool = False
+
+
+class Register(Protocol):
+    """Where provisioned things are kept. Raises Wrong for what exists already or refers to nothing."""
+
+    def add_account(self, company: str, email: str, api_key: str, secret_hash: str) -> int:
+        """A new account with its first key; its number."""
+        ...
+
+    def add_key(self, account_id: int, api_key: str, secret_hash: str) -> None:
+        """Another key of an account."""
+        ...
+
+    def revoke_key(self, api_key: str) -> None:
+        """An end to a key."""
+        ...
+
+    def find_account(self, name: str) -> int:
+        """The account of a key, a number or a company's name."""
+        ...
+
+    def add_app(self, account_id: int, values: Mapping[str, Any]) -> int:
+        """A new app of an account; its number."""
+        ...
+
+    def add_connection(self, name: str, carrier: str, settings: Mapping[str, Any], values: Mapping[str, Any]) -> int:
+        """A new connection; its number."""
+        ...
+
+    def add_sender(self, values: Mapping[str, Any], connection: str, apps: Sequence[str]) -> int:
+        """A new sender on a connection, dedicated to these apps if there are any; its number."""
+        ...
+
+
+class Provisioning:
+    """Makes what customers and operators need before a first invitation."""
+
+    def __init__(
+        self,
+        *,
+        register: Register,
+        clock: Clock,
+        forbidden: Callable[[str], str | None],
+        check_carrier: Callable[[str, Mapping[str, Any]], str | None],
+    ) -> None:
+        """`forbidden` tells why a URL may not be called; `check_carrier` why a connection's settings cannot work."""
+        self._register = register
+        self._clock = clock
+        self._forbidden = forbidden
+        self._check_carrier = check_carrier
+
+    def account(self, company: str, email: str) -> tuple[int, Credential]:
+        """A new account, and its first credential."""
+        if not company.strip() or len(company) > 200:
+            raise Wrong("company: 1 to 200 characters")
+        if len(email) > 254 or "@" not in email.strip("@") or any(c.isspace() for c in email):
+            raise Wrong("email: must be an e-mail address")
+        made = _credential()
+        return self._register.add_account(company.strip(), email, made.api_key, _hashed(made)), made
+
+    def key(self, account: str) -> Credential:
+        """Another credential of an account; the others stay valid."""
+        made = _credential()
+        self._register.add_key(self._register.find_account(account), made.api_key, _hashed(made))
+        return made
+
+    def revoke(self, api_key: str) -> None:
+        """An end to a credential, within the seconds for which processes remember it."""
+        self._register.revoke_key(api_key)
+
+    def app(self, account: str, asked: AppSettings) -> tuple[int, str]:
+        """A new app of an account, and the secret that signs its callbacks."""
+        if not asked.app_id or len(asked.app_id) > 255 or not asked.app_id.isprintable():
+            raise Wrong("app-id: 1 to 255 printable characters")
+        for name, url in (("callback-url", asked.callback_url), ("accepted-url", asked.accepted_url)):
+            self._check_url(name, url, NAMES if name == "callback-url" else frozenset())
+        if not known_region(asked.country):
+            raise Wrong("country: not an ISO 3166 country code such as US or DE")
+        secret = secrets.token_urlsafe(32)
+        values = {
+            "app_id": asked.app_id,
+            "callback_url": asked.callback_url,
+            "callback_secret": secret,
+            "callback_clicks": int(asked.callback_clicks),
+            "callback_corrections": int(asked.callback_corrections),
+            "hours": _hours(asked.hours),
+            "country": asked.country,
+            "country_from_sender": int(asked.country_from_sender),
+            "countries": _countries(asked.countries),
+            "network_id": asked.network_id or asked.app_id,
+            "accepted_url": asked.accepted_url,
+            "accepted_post_data": asked.accepted_post_data,
+            "accepted_content_type": asked.accepted_content_type,
+            "policy": asked.policy,
+        }
+        return self._register.add_app(self._register.find_account(account), values), secret
+
+    def _check_url(self, name: str, url: str, placeholders: frozenset[str]) -> None:
+        if not url:
+            return
+        if len(url) > 2048:
+            raise Wrong(f"{name}: at most 2048 characters")
+        if objection := template_error(url, placeholders) or self._forbidden(url):
+            raise Wrong(f"{name}: {objection}")
+
+    def connection(self, name: str, carrier: str, settings: Mapping[str, Any], values: Mapping[str, Any]) -> int:
+        """A new connection to a carrier."""
+        if not (0 < len(name) <= 64) or not name.isascii() or not all(c.isalnum() or c in "-_" for c in name):
+            raise Wrong("name: 1 to 64 letters, digits, - or _")
+        if objection := self._check_carrier(carrier, settings):
+            raise Wrong(objection)
+        return self._register.add_connection(name, carrier, settings, values)
+
+    def sender(
+        self, number: str, connection: str, *, mps: float, daily_cap: int | None, apps: Sequence[str], weight: float
+    ) -> tuple[int, str]:
+        """A new sender; its number as it will be used."""
+        if not 0.001 <= mps <= 1_000_000:
+            raise Wrong("mps: 0.001 to 1000000 segments per second")
+        if daily_cap is not None and daily_cap < 1:
+            raise Wrong("daily-cap: at least 1")
+        if not 0 < weight <= 1000:
+            raise Wrong("weight: more than 0, at most 1000")
+        written, kind, region = _sender_number(number)
+        values = {
+            "number": written,
+            "kind": kind,
+            "region": region,
+            "mps": mps,
+            "daily_cap": daily_cap,
+            "weight": weight,
+        }
+        return self._register.add_sender(values, connection, apps), written
+
+
+def _credential() -> Credential:
+    return Credential(secrets.token_hex(8), secrets.token_urlsafe(32))
+
+
+def _hashed(made: Credential) -> str:
+    return sha256(made.secret.encode()).hexdigest()
+
+
+def _hours(asked: Mapping[str, Any] | str | None) -> Mapping[str, Any] | None:
+    if asked is None:
+        return None
+    if isinstance(asked, str):
+        if asked != "always":
+            raise Wrong("hours: must be always, or a file")
+        return {"always": True}
+    try:
+        from_mapping(asked)
+    except ValueError as error:
+        raise Wrong(f"hours: {error}") from None
+    return asked
+
+
+def _countries(asked: str) -> str:
+    if asked == "all":
+        return asked
+    listed = [part.strip().upper() for part in asked.split(",") if part.strip()]
+    for country in listed:
+        if not known_region(country):
+            raise Wrong(f"countries: {country} is not an ISO 3166 country code")
+    if not listed:
+        raise Wrong("countries: must be all, or country codes separated by commas")
+    return ",".join(sorted(set(listed)))
+
+
+def _sender_number(number: str) -> tuple[str, str, str]:
+    """A sender as it is kept, its kind, and its region where it has one."""
+    digits = number.removeprefix("+")
+    if number.startswith("+"):
+        try:
+            phone = parse(number, "US")
+        except Refusal:
+            raise Wrong("number: not a valid phone number; write it as +, country code and number") from None
+        kind = "toll_free" if phone.line_type == "toll_free" else "long_code"
+        return phone.e164, kind, phone.region
+    if digits.isascii() and digits.isdigit():
+        if 3 <= len(digits) <= 8:
+            return digits, "short_code", ""
+        raise Wrong("number: a phone number begins with +; a short code has 3 to 8 digits")
+    if 1 <= len(number) <= 11 and number.isascii() and number.replace(" ", "").isalnum():
+        return number, "alphanumeric", ""
+    raise Wrong("number: must be +E.164, a short code of 3 to 8 digits, or up to 11 letters and digits")
