@@ -1,0 +1,86 @@
+"""Connections: contracts with carriers."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dispatcher.cli.common import AsJson, Failed, answer, provisioned
+from dispatcher.store.tables import Connection
+
+cli = typer.Typer(help="Contracts with carriers.", no_args_is_help=True)
+
+
+@cli.command()
+def add(
+    name: Annotated[str, typer.Argument(help="What it is called here; its hooks are at /hooks/NAME.")],
+    carrier: Annotated[str, typer.Option(help="simulated or generic.")],
+    file: Annotated[Path | None, typer.Option(help="Its settings, as TOML; see config/connections/.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="One setting, key=value; dots step into tables.")
+    ] = None,
+    in_flight: Annotated[int, typer.Option(min=1, max=4096, help="Submits in flight at once.")] = 256,
+    receipt_hours: Annotated[float, typer.Option(min=0.01, max=720, help="How long receipts may take.")] = 72.0,
+    acceptance_is_final: Annotated[bool, typer.Option(help="It never reports: taken means delivered.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add a connection."""
+    settings = _settings(file, set_ or [])
+    values = {
+        "in_flight": in_flight,
+        "receipt_seconds": int(receipt_hours * 3600),
+        "acceptance_is_final": int(acceptance_is_final),
+    }
+    with provisioned() as (provisioning, _):
+        number = provisioning.connection(name, carrier, settings, values)
+    answer({"connection": number, "name": name, "carrier": carrier}, as_json=as_json)
+
+
+@cli.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """Every connection, and whether it works."""
+    with provisioned() as (_, rows):
+        found = rows.listed(Connection)
+    shown = [
+        {
+            "name": row["name"],
+            "carrier": row["carrier"],
+            "inFlight": row["in_flight"],
+            "paused": row["paused_at"] is not None,
+            "stopped": row["stop_reason"] or None,
+        }
+        for row in found
+    ]
+    if as_json:
+        typer.echo(json.dumps(shown))
+        return
+    for row in shown:
+        state = f"stopped: {row['stopped']}" if row["stopped"] else "paused" if row["paused"] else "ok"
+        typer.echo(f"{row['name']}  {row['carrier']}  {state}")
+
+
+def _settings(file: Path | None, pairs: list[str]) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
+    if file is not None:
+        try:
+            settings = tomllib.loads(file.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise Failed(f"file: {file}: {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise Failed(f"file: {file}: {error}") from None
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise Failed(f"set: {pair} must be key=value")
+        *tables, last = key.split(".")
+        inner = settings
+        for table in tables:
+            inner = inner.setdefault(table, {})
+            if not isinstance(inner, dict):
+                raise Failed(f"set: {key}: {table} is not a table")
+        inner[last] = value
+    return settings

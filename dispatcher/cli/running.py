@@ -1,0 +1,96 @@
+"""The commands that run something: serve, web, work, migrate."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import Annotated
+
+import typer
+from granian import Granian
+from granian.constants import Interfaces
+
+from dispatcher.cli.common import Failed, settings, state
+from dispatcher.engine.ports import StoreUnavailable
+from dispatcher.logs import configure
+from dispatcher.processes import port_taken
+from dispatcher.serve import Child, Family
+from dispatcher.store.migrating import migrate as apply_migrations
+from dispatcher.wiring import open_database, working
+
+Host = Annotated[str | None, typer.Option(help="Where to listen (default: the setting web.host).")]
+Port = Annotated[int | None, typer.Option(min=1, max=65535, help="The port (default: the setting web.port).")]
+KILL_SECONDS = 30
+
+
+def migrate() -> None:
+    """Bring the database to this program's shape; safe to run again and beside running processes."""
+    found = settings()
+    configure(found.log_level)
+    try:
+        database = open_database(found)
+        try:
+            revision = apply_migrations(database)
+        finally:
+            database.close()
+    except StoreUnavailable as error:
+        raise Failed(str(error)) from None
+    typer.echo(f"database is at revision {revision}", err=True)
+
+
+def web(host: Host = None, port: Port = None) -> None:
+    """Serve the API."""
+    found = settings()
+    configure(found.log_level)
+    host, port = host or found.web.host, port or found.web.port
+    if objection := port_taken(host, port):
+        raise Failed(objection)
+    if state["config"] is not None:
+        os.environ["_DISPATCHER_CONFIG"] = str(state["config"].resolve())
+    Granian(
+        "dispatcher.wsgi:create_worker",
+        factory=True,
+        interface=Interfaces.WSGI,
+        address=host,
+        port=port,
+        workers=found.web.workers,
+        blocking_threads=found.web.threads,
+        workers_kill_timeout=KILL_SECONDS,
+        respawn_failed_workers=True,
+        respawn_interval=0.5,
+        backlog=1024,
+        log_enabled=True,
+        log_level="warning",
+    ).serve()
+
+
+def work() -> None:
+    """Dispatch: claim, submit, settle, call back."""
+    found = settings()
+    configure(found.log_level)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        with working(found):
+            stop.wait()
+    except StoreUnavailable as error:
+        raise Failed(str(error)) from None
+
+
+def family(host: str | None, port: int | None) -> list[Child]:
+    """The processes of one machine."""
+    config = [] if state["config"] is None else ["--config", str(state["config"])]
+    where = [*(["--host", host] if host else []), *(["--port", str(port)] if port else [])]
+    return [Child("web", [*config, "web", *where]), Child("work", [*config, "work"])]
+
+
+def serve(host: Host = None, port: Port = None) -> None:
+    """Migrate, then serve the API and dispatch, under one parent that restarts what dies."""
+    found = settings()
+    configure(found.log_level)
+    if objection := port_taken(host or found.web.host, port or found.web.port):
+        raise Failed(objection)
+    migrate()
+    raise typer.Exit(Family(family(host, port)).run())

@@ -1,0 +1,1 @@
+"""The Social Invite API 2.0 (seed 004)."""

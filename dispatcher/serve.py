@@ -1,0 +1,102 @@
+"""The parent of `serve` and of the demo: starts its children, restarts what dies, stops all on one signal."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from dispatcher.processes import die_with_parent
+
+log = logging.getLogger(__name__)
+GRACE_SECONDS: Final = 45.0  # an exchange that is in flight may take 30
+BACKOFF: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
+STEADY_SECONDS: Final = 30.0  # a child that lived this long starts again without a wait
+
+
+@dataclass(slots=True)
+class Child:
+    """A process of the family: what it is called and the words after `python -m dispatcher`."""
+
+    name: str
+    words: Sequence[str]
+    environment: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    start_at: float = 0.0
+    failures: int = 0
+
+
+class Family:
+    """Children that are started in order and stopped in reverse."""
+
+    def __init__(self, children: Sequence[Child]) -> None:
+        """Nothing runs before `run`."""
+        self._children = list(children)
+        self._stop = threading.Event()
+        self._signals = 0
+
+    def run(self) -> int:
+        """Keep the children running until INT, TERM or HUP; a second signal ends them without grace."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._signalled)
+        try:
+            while not self._stop.is_set():
+                for child in self._children:
+                    self._tend(child)
+                self._stop.wait(0.05)
+        finally:
+            self._end()
+        return 0
+
+    def _signalled(self, number: int, frame: object) -> None:
+        self._signals += 1
+        self._stop.set()
+
+    def _tend(self, child: Child) -> None:
+        now = time.monotonic()
+        if child.process is None:
+            if now >= child.start_at and not self._stop.is_set():
+                child.process = _spawn(child)
+                child.started_at = now
+        elif (status := child.process.poll()) is not None:
+            child.failures = 0 if now - child.started_at > STEADY_SECONDS else child.failures + 1
+            wait = BACKOFF[min(child.failures, len(BACKOFF) - 1)]
+            log.error(
+                "a process ended and is started again",
+                extra={"action": "restart", "child": child.name, "status": status, "in_seconds": wait},
+            )
+            child.process, child.start_at = None, now + wait
+
+    def _end(self) -> None:
+        for child in reversed(self._children):
+            process = child.process
+            if process is None or process.poll() is not None:
+                continue
+            process.send_signal(signal.SIGTERM)
+            deadline = time.monotonic() + GRACE_SECONDS
+            while process.poll() is None:
+                if self._signals > 1 or time.monotonic() > deadline:
+                    log.warning("a process was ended by force", extra={"action": "kill", "child": child.name})
+                    process.kill()
+                    process.wait()
+                    break
+                time.sleep(0.02)
+
+
+def _spawn(child: Child) -> subprocess.Popen[bytes]:
+    """A child in a session of its own, so that Ctrl-C reaches the parent alone, which then stops it in order."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "dispatcher", *child.words],
+        env={**os.environ, **child.environment, "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=die_with_parent,
+    )

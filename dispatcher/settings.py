@@ -1,0 +1,155 @@
+"""Settings, checked once at the start: config/default.toml < --config FILE < DISPATCHER_*."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from importlib.resources import files
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+PREFIX: Final = "DISPATCHER_"
+
+
+class SettingsError(Exception):
+    """A setting that is wrong, in one sentence."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _listed(value: object) -> object:
+    """The environment's way to write a list."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _network(value: object) -> object:
+    return ip_network(value) if isinstance(value, str) else value
+
+
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+
+
+class Web(_Table):
+    """The API."""
+
+    host: str = Field(min_length=1)
+    port: int = Field(ge=1, le=65535)
+    workers: int = Field(ge=1, le=64)
+    threads: int = Field(ge=1, le=256)
+
+
+class Work(_Table):
+    """The dispatcher."""
+
+    in_flight: int = Field(ge=1, le=4096)
+    lease_seconds: float = Field(gt=0, le=3600)
+    in_doubt_minutes: float = Field(gt=0, le=10_080)
+    rescue_seconds: float = Field(gt=0, le=3600)
+
+
+class Carriers(_Table):
+    """Submits."""
+
+    connect_seconds: float = Field(gt=0, le=60)
+    timeout_seconds: float = Field(gt=0, le=600)
+
+
+class CallbackSettings(_Table):
+    """Customers' endpoints."""
+
+    allow: Annotated[tuple[Network, ...], BeforeValidator(_listed)]
+    in_flight: int = Field(ge=1, le=4096)
+    in_flight_per_app: int = Field(ge=1, le=4096)
+    timeout_seconds: float = Field(gt=0, le=50)
+
+
+class PostgresSettings(_Table):
+    """The pool."""
+
+    connections: int = Field(ge=2, le=200)
+
+
+class Settings(_Table):
+    """All settings; config/default.toml explains each."""
+
+    database_url: str
+    public_url: str
+    log_level: Literal["debug", "info", "warning", "error"]
+    web: Web
+    work: Work
+    carriers: Carriers
+    callbacks: CallbackSettings
+    postgres: PostgresSettings
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if not value.startswith(("sqlite:///", "postgresql://")) or value == "sqlite:///":
+            raise ValueError("must be sqlite:///PATH or postgresql://USER@HOST/NAME")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _lease_outlasts(self) -> Settings:
+        if self.work.lease_seconds < self.carriers.timeout_seconds + 6:
+            raise ValueError("work.lease_seconds: must be at least 6 more than carriers.timeout_seconds")
+        return self
+
+
+def default_file() -> Path:
+    """config/default.toml: inside the installed package, or beside it in a checkout."""
+    inside = Path(str(files("dispatcher"))) / "config"
+    return (inside if inside.is_dir() else inside.parent.parent / "config") / "default.toml"
+
+
+def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
+    """The settings in force. Raises SettingsError in one sentence."""
+    merged = _toml(default_file())
+    if file is not None:
+        _merge(merged, _toml(file), str(file))
+    for name, value in environment.items():
+        if name.startswith(PREFIX):
+            _merge(merged, _nested(name.removeprefix(PREFIX).lower().split("__"), value), name)
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        said = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"setting {where}: {said}" if where else said) from None
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: {error}") from None
+
+
+def _nested(path: list[str], value: str) -> dict[str, Any]:
+    return {path[0]: _nested(path[1:], value) if path[1:] else value}
+
+
+def _merge(into: dict[str, Any], given: Mapping[str, Any], source: str) -> None:
+    for name, value in given.items():
+        if name not in into:
+            raise SettingsError(f"{source}: {name} is not a setting; see config/default.toml")
+        if isinstance(into[name], dict) != isinstance(value, dict):
+            raise SettingsError(f"{source}: {name} must {'' if isinstance(into[name], dict) else 'not '}be a table")
+        if isinstance(value, dict):
+            _merge(into[name], value, source)
+        else:
+            into[name] = value

@@ -1,0 +1,1 @@
+"""The web edge: one Flask application over the doors of all dialects."""

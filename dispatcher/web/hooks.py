@@ -1,0 +1,34 @@
+"""Carrier hooks: /hooks/{connection}. Verified first, durable before the 2xx."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from dispatcher.core.codes import Refusal
+from dispatcher.core.exchange import Hook
+from dispatcher.engine.inbox import Inbox, Lookup
+from dispatcher.web.kit import WebKit
+
+
+def door(inbox: Inbox, lookup: Lookup, kit: WebKit) -> Blueprint:
+    """GET and POST /hooks/{connection}."""
+    hooks = Blueprint("hooks", __name__)
+
+    @hooks.route("/hooks/<connection>", methods=["GET", "POST"])
+    def hook(connection: str) -> Response:
+        known = lookup(connection)
+        if known is None:
+            raise Refusal(404, "no such connection")
+        inbox.hook(
+            known,
+            Hook(
+                method=request.method,
+                url=request.url,
+                query=request.args.to_dict(),
+                headers={name.lower(): value for name, value in request.headers.items()},
+                body=kit.body(request),
+            ),
+        )
+        return Response(status=204)
+
+    return hooks

@@ -1,0 +1,110 @@
+"""What every door needs of a request: who asks, with which words; and how it is answered."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from flask import Request, Response
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+from dispatcher.core.codes import Code, Refusal
+from dispatcher.core.fields import gather
+from dispatcher.core.invitation import Account
+from dispatcher.engine.ports import Directory
+
+MOST_BYTES: Final = 65_536
+MOST_FIELDS: Final = 100
+FORM: Final = "application/x-www-form-urlencoded"
+JSON: Final = "application/json"
+LARGEST_ID: Final = (1 << 63) - 1
+_encode: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
+
+
+class WebKit:
+    """The tools of the doors."""
+
+    def __init__(self, directory: Directory) -> None:
+        """Ask this directory who is who."""
+        self._directory = directory
+
+    def account(self, request: Request) -> Account:
+        """The account behind the Basic credentials; Refusal 100 with 401 for anything that is not exactly one."""
+        header = request.environ.get("HTTP_AUTHORIZATION", "")
+        scheme, _, encoded = header.partition(" ")
+        if scheme.lower() == "basic" and len(encoded) <= 1024:
+            try:
+                key, colon, secret = b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
+            except (Base64Error, ValueError):
+                colon = ""
+            if colon and key and "\x00" not in key:
+                account = self._directory.account(key, hashlib.sha256(secret.encode()).hexdigest())
+                if account is not None:
+                    return account
+        raise Refusal(Code.DENIED, "apiKey or secret is wrong or missing (HTTP Basic authentication)")
+
+    def parameters(self, request: Request) -> Mapping[str, object]:
+        """The parameters of a form, or of a JSON object with the same names. Refusal 413, 415 or 101."""
+        kind = request.mimetype
+        if kind not in (FORM, JSON):
+            raise Refusal(415, f"Content-Type: must be {FORM} or {JSON}")
+        body = self.body(request)
+        if kind == JSON:
+            return _json_object(body)
+        try:
+            return gather(
+                parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+            )
+        except UnicodeDecodeError:
+            raise Refusal(Code.INVALID, f"body: not {FORM} in UTF-8") from None
+        except ValueError:
+            raise Refusal(Code.INVALID, f"body: more than {MOST_FIELDS} parameters") from None
+
+    def body(self, request: Request) -> bytes:
+        """The body, whole. Refusal 413 when it is longer than the limit, 400 when it ends early."""
+        if (request.content_length or 0) > MOST_BYTES:
+            raise Refusal(413, f"body: at most {MOST_BYTES} bytes")
+        try:
+            return request.get_data(cache=False)
+        except RequestEntityTooLarge:
+            raise Refusal(413, f"body: at most {MOST_BYTES} bytes") from None
+        except ClientDisconnected:
+            raise Refusal(400, "body: shorter than its Content-Length") from None
+
+    def idempotency_key(self, request: Request) -> str:
+        """The Idempotency-Key header, bounded; empty where there is none."""
+        key = request.headers.get("Idempotency-Key", "").strip()
+        if len(key) > 255 or not key.isascii() or not (key.isprintable() or not key):
+            raise Refusal(Code.INVALID, "Idempotency-Key: at most 255 printable ASCII characters")
+        return key
+
+    def number(self, text: str) -> int:
+        """A message id from a path; -1, which nothing has, for anything that is not one."""
+        if text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= LARGEST_ID:
+            return int(text)
+        return -1
+
+    def json(self, body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+        """An answer in JSON."""
+        return Response(_encode(body), status=status, headers=headers, mimetype=JSON)
+
+
+def _json_object(body: bytes) -> Mapping[str, object]:
+    try:
+        found = json.loads(body.decode("utf-8"), object_pairs_hook=_pairs)
+    except UnicodeDecodeError:
+        raise Refusal(Code.INVALID, "body: not JSON in UTF-8") from None
+    except (ValueError, RecursionError):
+        raise Refusal(Code.INVALID, "body: not valid JSON") from None
+    if not isinstance(found, dict):
+        raise Refusal(Code.INVALID, "body: must be a JSON object")
+    return found
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, object]:
+    return gather(pairs)

@@ -1,0 +1,29 @@
+"""The application for any WSGI server: `dispatcher.wsgi:create_app()` with gunicorn, `serve web` with granian."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from flask import Flask
+
+from dispatcher.logs import configure
+from dispatcher.processes import die_with_parent
+from dispatcher.settings import load
+from dispatcher.wiring import web_application
+
+
+def create_app() -> Flask:
+    """The API as the environment settles it."""
+    settings = load(None, os.environ)
+    configure(settings.log_level)
+    return web_application(settings)
+
+
+def create_worker() -> Flask:
+    """The same, in a worker process of `dispatcher web`: it does not outlive its parent."""
+    die_with_parent()
+    file = os.environ.pop("_DISPATCHER_CONFIG", None)
+    settings = load(Path(file) if file else None, os.environ)
+    configure(settings.log_level)
+    return web_application(settings)
