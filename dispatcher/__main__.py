@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 
 from dispatcher.cli import account, app, connection, demo, running, sender
 from dispatcher.cli.common import Failed, state
+from dispatcher.processes import PARENT, die_with_parent
 
 cli = typer.Typer(
     help="An SMS invite dispatch engine.",
@@ -41,6 +43,8 @@ for noun, commands in (
 
 def main() -> None:
     """Run a command; what cannot be done is one sentence on standard error and status 1."""
+    if parent := os.environ.pop(PARENT, None):
+        die_with_parent(int(parent))
     try:
         cli()
     except Failed as error:

@@ -7,6 +7,7 @@ hand it over in batches.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -75,10 +76,8 @@ class Clockwork:
     def _hasten(self, loop: Loop) -> None:
         if self._stopping:
             return
-        try:
+        with contextlib.suppress(JobLookupError):  # not started yet, or already stopped
             self._scheduler.modify_job(loop.name, next_run_time=self._now())
-        except JobLookupError:
-            pass  # not started yet, or already stopped
 
     def _turned(self, event: JobExecutionEvent) -> None:
         loop = self._loops[event.job_id]
@@ -119,7 +118,6 @@ class Gatherer(Generic[Item]):
     def __init__(
         self,
         name: str,
-        handle: Callable[[Sequence[Item]], None],
         *,
         unavailable: type[Exception],
         most: int = 200,
@@ -127,15 +125,15 @@ class Gatherer(Generic[Item]):
     ) -> None:
         """`unavailable` is the exception that asks for patience."""
         self._name = name
-        self._handle = handle
         self._unavailable = unavailable
         self._most = most
         self._within = within
         self._items: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._gather, name=name, daemon=True)
 
-    def start(self) -> None:
-        """Begin to hand over."""
+    def start(self, handle: Callable[[Sequence[Item]], None]) -> None:
+        """Begin to hand over to `handle`."""
+        self._handle = handle
         self._thread.start()
 
     def put(self, item: Item) -> None:
@@ -144,8 +142,9 @@ class Gatherer(Generic[Item]):
 
     def stop(self) -> None:
         """Hand over what is there and end."""
-        self._items.put(None)
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._items.put(None)
+            self._thread.join()
 
     def _gather(self) -> None:
         going = True

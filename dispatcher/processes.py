@@ -10,16 +10,20 @@ import socket
 import sys
 
 PR_SET_PDEATHSIG = 1
+PARENT = "_DISPATCHER_PARENT"  # tells a child of `serve` whose it is
 
 
-def die_with_parent(signum: signal.Signals = signal.SIGTERM) -> None:
-    """Ask the kernel to signal this process when its parent ends, however it ends (Linux; elsewhere nothing)."""
+def die_with_parent(parent: int | None = None) -> None:
+    """Ask the kernel to end this process gently when its parent ends, however that ends (Linux; elsewhere nothing).
+
+    `parent` is who the parent should be; one that has ended already counts too.
+    """
     if sys.platform != "linux":
         return
-    parent = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(signum), 0, 0, 0)
-    if os.getppid() != parent:  # it ended meanwhile
-        os.kill(os.getpid(), signum)
+    expected = os.getppid() if parent is None else parent
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+    if os.getppid() != expected:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def port_taken(host: str, port: int) -> str | None:

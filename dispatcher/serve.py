@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from dispatcher.processes import die_with_parent
+from dispatcher.processes import PARENT
 
 log = logging.getLogger(__name__)
 GRACE_SECONDS: Final = 45.0  # an exchange that is in flight may take 30
@@ -95,8 +95,7 @@ def _spawn(child: Child) -> subprocess.Popen[bytes]:
     """A child in a session of its own, so that Ctrl-C reaches the parent alone, which then stops it in order."""
     return subprocess.Popen(
         [sys.executable, "-m", "dispatcher", *child.words],
-        env={**os.environ, **child.environment, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, **child.environment, "PYTHONUNBUFFERED": "1", PARENT: str(os.getpid())},
         stdin=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=die_with_parent,
     )

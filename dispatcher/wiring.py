@@ -146,7 +146,7 @@ class Lines(Generic[Spoken]):
     def __init__(self, contracts: Contracts, make: Callable[[Contract], Spoken]) -> None:
         """`make` turns a contract into what this process needs of it, or raises DescriptionError."""
         self._contracts = contracts
-        self._make = make
+        self._make: Callable[[Contract], Spoken] = make
         self._lines: dict[int, Spoken] = {}
         self._seen: dict[int, Contract] = {}
         self._until = 0.0
@@ -237,7 +237,7 @@ def web_application(settings: Settings) -> Flask:
     """The API, for any WSGI server; it lives as long as its process."""
     house = ExitStack()
     database = house.enter_context(ready_database(settings))
-    ids = NodeIds(database)
+    ids = NodeIds(database, time.time)
     house.callback(ids.release)
     house.enter_context(Pulse([ids.heartbeat], 60.0))
     admissions = Admissions(database)
@@ -277,13 +277,10 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
             clockwork.ring(topic)
 
         inbox = Inbox(receipts=receipts, clock=utc_now, ring=ring)
-        told: Gatherer[tuple[str, Hook]] = Gatherer(
-            "receipts", lambda batch: _take(inbox, lines, batch), unavailable=StoreUnavailable
-        )
-        results: Gatherer[Result] = Gatherer("settle", lambda b: dispatch.settle(b), unavailable=StoreUnavailable)
-        answers: Gatherer[Answer] = Gatherer("callbacks", lambda b: callbacks.settle(b), unavailable=StoreUnavailable)
+        told: Gatherer[tuple[str, Hook]] = Gatherer("receipts", unavailable=StoreUnavailable)
+        results: Gatherer[Result] = Gatherer("settle", unavailable=StoreUnavailable)
+        answers: Gatherer[Answer] = Gatherer("callbacks", unavailable=StoreUnavailable)
         for gatherer in (told, results, answers):
-            gatherer.start()
             house.callback(gatherer.stop)
         simulated = house.enter_context(SimulatedTransport(lambda name, hook: told.put((name, hook))))
         carried = house.enter_context(
@@ -307,7 +304,7 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
         )
         transports: dict[str, Transport] = {"http": carried, "simulated": simulated}
         lines: Lines[Line] = Lines(Contracts(database), lambda c: _line(c, transports, settings.public_url))
-        chance = random.Random()
+        chance = random.SystemRandom()
         dispatch = Dispatch(
             queue=queue,
             directory=CachedDirectory(database),
@@ -340,6 +337,9 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
             ],
             utc_now,
         )
+        told.start(lambda batch: _take(inbox, lines, batch))
+        results.start(dispatch.settle)
+        answers.start(callbacks.settle)
         house.enter_context(database.listen(ring))
         clockwork.start()
         house.callback(clockwork.stop)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from alembic import context
@@ -12,7 +12,7 @@ from sqlmodel.sql.sqltypes import AutoString
 from dispatcher.store.tables import Instant, metadata
 
 
-def render_item(kind: str, item: Any, autogen: AutogenContext) -> str | bool:
+def render_item(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
     """Write our own and SQLModel's types as the plain ones that they are in the database."""
     if kind == "type" and isinstance(item, Instant):
         return "sa.BigInteger()"

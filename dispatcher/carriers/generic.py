@@ -289,10 +289,10 @@ def _refused(one: Mapping[str, Any], key: str) -> Refused:
     )
 
 
-def _code(value: Any, key: str) -> Code:
+def _code(value: object, key: str) -> Code:
     if value not in CODES:
         raise DescriptionError(f"{key}: must be one of {', '.join(str(int(code)) for code in sorted(CODES))}")
-    return Code(value)
+    return Code(int(str(value)))
 
 
 def _receipts(table: Mapping[str, Any], credentials: Mapping[str, str]) -> Mapping[str, Any]:

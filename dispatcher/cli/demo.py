@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import secrets
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Annotated, Final
@@ -12,7 +12,6 @@ import typer
 
 from dispatcher.cli.common import Failed, settings
 from dispatcher.cli.running import family, migrate
-from dispatcher.core.phone import parse
 from dispatcher.engine.ports import StoreUnavailable
 from dispatcher.engine.provisioning import AppSettings, Wrong
 from dispatcher.logs import configure
@@ -87,8 +86,8 @@ def _introduce() -> None:
 def _unused() -> str:
     """A number out of those kept for fiction, which the simulated carrier delivers at once."""
     while True:
-        phone = f"+1{random.choice(AREA_CODES)}55501{random.randrange(50, 100)}"
-        if not behaviour(phone) and parse(phone, "US"):
+        phone = f"+1{secrets.choice(AREA_CODES)}55501{50 + secrets.randbelow(50)}"
+        if not behaviour(phone):
             return phone
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from granian import Granian
 from granian.constants import Interfaces
+from granian.log import LogLevels
 
 from dispatcher.cli.common import Failed, settings, state
 from dispatcher.engine.ports import StoreUnavailable
@@ -61,7 +62,7 @@ def web(host: Host = None, port: Port = None) -> None:
         respawn_interval=0.5,
         backlog=1024,
         log_enabled=True,
-        log_level="warning",
+        log_level=LogLevels.warning,
     ).serve()
 
 

@@ -11,7 +11,7 @@ class Code(IntEnum):
     sentence: str
     http: int
 
-    def __new__(cls, value: int, sentence: str, http: int = 200) -> Code:
+    def __new__(cls, value: int, sentence: str = "", http: int = 200) -> Code:
         """Attach the sentence and the HTTP status to the number."""
         code = int.__new__(cls, value)
         code._value_, code.sentence, code.http = value, sentence, http

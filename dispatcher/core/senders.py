@@ -52,7 +52,7 @@ class Pool:
     _eligible: dict[int, tuple[str, list[int]]] = field(default_factory=dict)
 
     def eligible(self, app_id: int) -> tuple[str, Sequence[int]]:
-        """The ids of the senders this app may use, and the rule that says so: its own if it has any, else the shared."""
+        """The ids of the senders this app may use, and the rule: its own if it has any, else the shared ones."""
         found = self._eligible.get(app_id)
         if found is None:
             own = [s.id for s in self.senders.values() if app_id in s.apps]

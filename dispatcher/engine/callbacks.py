@@ -100,7 +100,7 @@ class Callbacks:
             retry_after=response.retry_after,
             jitter=self._jitter(),
         )
-        ailing = response.status == 0 or response.status == 429 or response.status >= 500
+        ailing = response.status in {0, 429} or response.status >= 500
         reason = "" if isinstance(step, Done) else response.detail or f"HTTP {response.status}"
         return Called(
             due=due,

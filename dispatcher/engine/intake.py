@@ -56,7 +56,7 @@ class Intake:
         self._pepper = pepper
 
     def accept(self, account: Account, request: InviteRequest) -> Verdict:
-        """Judge and keep one invitation. Raises Refusal where it is turned back, StoreUnavailable where it is not kept."""
+        """Judge and keep one invitation. Raises Refusal where it is turned back, StoreUnavailable if it is not kept."""
         app = self._directory.app(account.id, request.app_id)
         if app is None:
             raise Refusal(Code.NOT_FOUND, "appId: not provisioned for this account")

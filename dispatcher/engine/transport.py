@@ -41,7 +41,7 @@ class Transport(Protocol):
         at: float = 0.0,
         until: float = float("inf"),
     ) -> None:
-        """Begin the exchange at the monotonic instant `at`, or answer Fault.UNSENT if it could not begin before `until`.
+        """Begin the exchange at the monotonic instant `at`; answer Fault.UNSENT if it could not begin before `until`.
 
         Returns at once. `then` is called exactly once, from the transport's own thread, and must not block. `lane`
         names whose exchange it is (a connection, an endpoint): each lane has a cap of its own in flight.

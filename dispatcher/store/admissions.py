@@ -17,7 +17,7 @@ from dispatcher.core.invitation import Admitted, Candidate
 from dispatcher.core.lifecycle import State
 from dispatcher.core.screening import AT_INTAKE, Facts, screen
 from dispatcher.store.database import Database
-from dispatcher.store.statement import Statement, Tx
+from dispatcher.store.statement import Row, Statement, Tx
 from dispatcher.store.tables import instant, micros
 
 KEY_LIFE: Final = timedelta(hours=24)
@@ -147,29 +147,22 @@ def _take_keys(tx: Tx, candidates: Sequence[Candidate], now: datetime, answers: 
     used = {(row[0], row[1]): row[2:] for row in tx.run(FIRST_USE, lost)} if lost else {}
     for c in candidates:
         if c.key and (earlier := used.get((c.account_id, c.key))):
-            answers[c.id] = _replay(c, *earlier)
-    return [c for c in candidates if not c.key or firsts[c.account_id, c.key] is c and (c.account_id, c.key) in won]
+            answers[c.id] = _replay(c, earlier)
+    return [c for c in candidates if not c.key or (firsts[c.account_id, c.key] is c and (c.account_id, c.key) in won)]
 
 
-def _replay(
-    candidate: Candidate,
-    digest: str,
-    message_id: int,
-    code: int,
-    reason: str,
-    planned_at: int,
-    duplicate_of: int | None,
-    reopens_at: int | None,
-) -> Admitted:
-    first = Admitted(
+def _replay(candidate: Candidate, first_use: Row) -> Admitted:
+    digest, message_id, code, reason, planned_at, duplicate_of, reopens_at = first_use
+    return Admitted(
         id=message_id,
         code=Code(code),
         reason=reason if code else "",
         planned_at=instant(planned_at),
         duplicate_of=duplicate_of,
         reopens_at=None if reopens_at is None else instant(reopens_at),
+        replayed=True,
+        conflict=digest != candidate.digest,
     )
-    return replace(first, replayed=True, conflict=digest != candidate.digest)
 
 
 def _screen(tx: Tx, cases: list[_Case], now: datetime) -> None:

@@ -47,9 +47,9 @@ RELEASE: Final = Statement(
 
 
 class NodeIds:
-    """Mints ids for this process; `heartbeat` must be called every few seconds, or minting stops before the lease does."""
+    """Mints ids for this process; without a `heartbeat` every few seconds minting stops before the lease does."""
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
         """Lease a node number. `clock` gives seconds since 1970."""
         self._database = database
         self._clock = clock
@@ -72,7 +72,7 @@ class NodeIds:
         else:
             raise DatabaseUnavailable("all node numbers are leased; stop processes that are not needed")
         with self._lock:
-            self._node, self._limit = found[0]
+            self._node, self._limit = int(found[0][0]), int(found[0][1])
             self._last = (self._limit - span) << 12
             self._trusted_until = begun + LEASE.total_seconds()
 
@@ -84,7 +84,7 @@ class NodeIds:
                 raise DatabaseUnavailable("the lease of the node number ran out")
             self._last = mark
             node = self._node
-        return ((mark >> 12) - BORN) << 22 | node << 12 | mark & 4095
+        return ((mark >> 12) - BORN) << 22 | (node << 12) | (mark & 4095)
 
     def heartbeat(self) -> None:
         """Renew the lease, or take another number if it was lost. Raises DatabaseUnavailable."""

@@ -51,9 +51,10 @@ class Rows:
             key = session.get(ApiKey, name)
             if key is not None:
                 return key.account_id
-            if name.isascii() and name.isdigit() and session.get(Account, int(name)):
-                return int(name)
-            found = session.exec(select(Account.id).where(Account.company == name)).all()
+            number = int(name) if name.isascii() and name.isdigit() and len(name) < 19 else -1
+            found = session.exec(
+                select(Account.id).where((col(Account.company) == name) | (col(Account.id) == number))
+            ).all()
         if len(found) != 1 or found[0] is None:
             raise Wrong(f"account: {name} is {'more than one' if found else 'no'} apiKey, number or company name")
         return found[0]

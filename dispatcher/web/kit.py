@@ -41,7 +41,7 @@ class WebKit:
             try:
                 key, colon, secret = b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
             except (Base64Error, ValueError):
-                colon = ""
+                key, colon, secret = "", "", ""
             if colon and key and "\x00" not in key:
                 account = self._directory.account(key, hashlib.sha256(secret.encode()).hexdigest())
                 if account is not None:

@@ -42,7 +42,7 @@ def register(app: Flask, kit: WebKit) -> None:
         return answer
 
     def unforeseen(error: Exception) -> Response:
-        log.exception("a request failed", extra={"action": "request"})
+        log.error("a request failed", exc_info=error, extra={"action": "request"})
         return refused(Refusal(500, "internal error; nothing was accepted"))
 
     app.register_error_handler(Refusal, refused)
