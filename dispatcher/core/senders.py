@@ -42,13 +42,14 @@ class Pool:
     Senders that are paused or resting, or whose connection is paused or stopped, are not in it. `now` is the database's
     clock in microseconds when their room was read. A slot may lie `horizon` microseconds ahead, no more: what
     cannot leave by then waits in the queue, where it can still be stopped. `capacity` is what each connection's
-    transport still has room for.
+    transport still has room for; `stopped` names connections that are under a stop and risk one submit.
     """
 
     now: int
     horizon: int
     senders: dict[int, Sender]
     capacity: dict[int, int] = field(default_factory=dict)
+    stopped: frozenset[int] = frozenset()
     _eligible: dict[int, tuple[str, list[int]]] = field(default_factory=dict)
 
     def eligible(self, app_id: int) -> tuple[str, Sequence[int]]:

@@ -90,6 +90,7 @@ class Dispatch:
         self._alive = alive
         self._between = between
         self._turns = 0
+        self._stopped: frozenset[int] = frozenset()
 
     def turn(self) -> timedelta | None:
         """Start as many due rows as there are free slots; how long until the next turn is worth it, None if unknown."""
@@ -102,6 +103,7 @@ class Dispatch:
         if not due:
             return later
         pool = self._queue.pool(self._pace.horizon)
+        self._stopped = pool.stopped
         self._limit(pool)
         wants, dry = self._wants(due, pool)
         started = self._start(wants, pool) if wants else 0
@@ -196,8 +198,7 @@ class Dispatch:
         self._between("unsettled")
         self._queue.settle(settled, now)
         self._between("settled")
-        for result in results:
-            self._heed(result, now)
+        self._heed(results, now)
         self._ring(CALLBACKS)
         self._ring(DUE)
 
@@ -223,14 +224,18 @@ class Dispatch:
                 event, due = Event.RETRY, now
         return Settled(row.id, row.generation, event, outcome, code, due, sent=sent, tried=tried)
 
-    def _heed(self, result: Result, now: datetime) -> None:
-        """What an outcome says of the sender or of the connection."""
-        match result.outcome.fate:
-            case Fate.OTHER_SENDER:
-                self._queue.rest_sender(result.row.sender_id, SENDER_REST, result.outcome.reason)
-            case Fate.STOP_CARRIER:
-                self._queue.stop_connection(result.row.connection_id, result.outcome.reason, now + CONNECTION_REST, now)
-                log.error("a connection was stopped", extra={"action": "stop", "reason": result.outcome.reason})
+    def _heed(self, results: Sequence[Result], now: datetime) -> None:
+        """What outcomes say of their senders and connections."""
+        stopped = {r.row.connection_id: r.outcome for r in results if r.outcome.fate is Fate.STOP_CARRIER}
+        resting = {r.row.sender_id: r.outcome for r in results if r.outcome.fate is Fate.OTHER_SENDER}
+        working = {r.row.connection_id for r in results if r.outcome.fate is Fate.TAKEN} & self._stopped - set(stopped)
+        for sender_id, outcome in resting.items():
+            self._queue.rest_sender(sender_id, SENDER_REST, outcome.reason)
+        for connection_id, outcome in stopped.items():
+            self._queue.stop_connection(connection_id, outcome.reason, CONNECTION_REST, now)
+            log.error("a connection was stopped", extra={"action": "stop", "reason": outcome.reason})
+        if working:
+            self._queue.resume_connections(sorted(working))
 
 
 def _soonest(*spans: timedelta | None) -> timedelta | None:

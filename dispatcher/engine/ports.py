@@ -148,8 +148,12 @@ class Queue(Protocol):
         """Leave a sender out of the pool for a while."""
         ...
 
-    def stop_connection(self, connection_id: int, reason: str, retry_at: datetime, now: datetime) -> None:
-        """Leave a connection out until `retry_at`, when one more try is made; the reason is kept for the operator."""
+    def stop_connection(self, connection_id: int, reason: str, rest: timedelta, now: datetime) -> None:
+        """Leave a connection out for `rest`, then risk one submit; the reason is kept for the operator."""
+        ...
+
+    def resume_connections(self, connection_ids: Sequence[int]) -> None:
+        """These took a submit: a stop that they were under is over."""
         ...
 
     def rescue(self, now: datetime, doubt: timedelta, most: int) -> Rescued:

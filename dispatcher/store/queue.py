@@ -40,8 +40,8 @@ LANES: Final = Statement(
     from lane where app_id is not null"""
 )
 POOL: Final = Statement(
-    """select s.id, s.number, s.connection_id, s.mps, s.free_at, s.daily_cap, s.day, s.used, s.weight, c.in_flight,
-        {clock}
+    """select s.id, s.number, s.connection_id, s.mps, s.free_at, s.daily_cap, s.day, s.used, s.weight, c.stopped_at is not null,
+        case when c.stopped_at is null then c.in_flight else 1 end, {clock}
     from senders s join connections c on c.id = s.connection_id
     where s.paused_at is null and (s.rest_until is null or s.rest_until <= {clock})
     and c.paused_at is null and (c.stopped_at is null or c.retry_at <= {clock})"""
@@ -122,7 +122,7 @@ STEP: Final = {
 }
 REST: Final = Statement("update senders set rest_until = {clock} + :rest, rest_reason = :reason where id = :id")
 STOP: Final = Statement(
-    """update connections set stopped_at = coalesce(stopped_at, :now), stop_reason = :reason, retry_at = :retry_at
+    """update connections set stopped_at = coalesce(stopped_at, :now), stop_reason = :reason, retry_at = {clock} + :rest
     where id = :id"""
 )
 RESUME: Final = Statement(
@@ -168,7 +168,7 @@ class MessageQueue:
             dedicated = defaultdict(set)
             for sender_id, app_id in tx.run(DEDICATED):
                 dedicated[sender_id].add(app_id)
-            now = found[0][10] if found else tx.run(CLOCK)[0][0]
+            now = found[0][11] if found else tx.run(CLOCK)[0][0]
         senders = {
             row[0]: Sender(
                 id=row[0],
@@ -180,7 +180,13 @@ class MessageQueue:
             )
             for row in found
         }
-        return Pool(now, horizon // MICROSECOND, senders, {row[2]: row[9] for row in found})
+        return Pool(
+            now=now,
+            horizon=horizon // MICROSECOND,
+            senders=senders,
+            capacity={row[2]: row[10] for row in found},
+            stopped=frozenset(row[2] for row in found if row[9]),
+        )
 
     def claim(self, wants: Mapping[int, int], now: datetime, lease: timedelta) -> list[Claimed]:
         """Take up to so many due rows of each app, the longest due first, under a lease and a new generation."""
@@ -228,10 +234,10 @@ class MessageQueue:
         with self._database.write() as tx:
             tx.run(REST, id=sender_id, rest=rest // MICROSECOND, reason=reason[:255])
 
-    def stop_connection(self, connection_id: int, reason: str, retry_at: datetime, now: datetime) -> None:
-        """Leave a connection out until `retry_at`; its queue is kept."""
+    def stop_connection(self, connection_id: int, reason: str, rest: timedelta, now: datetime) -> None:
+        """Leave a connection out for `rest`, then risk one submit; its queue is kept."""
         with self._database.write() as tx:
-            tx.run(STOP, id=connection_id, reason=reason[:255], retry_at=micros(retry_at), now=micros(now))
+            tx.run(STOP, id=connection_id, reason=reason[:255], rest=rest // MICROSECOND, now=micros(now))
 
     def resume_connections(self, connection_ids: Sequence[int]) -> None:
         """A submit went through again: the stop is over."""

@@ -44,7 +44,8 @@ APPLY: Final = {
 }
 TAKEN_AFTER_ALL: Final = Statement(
     f"""update messages set state = '{State.SUBMITTED}', hold = '', sent_at = coalesce(messages.sent_at, :now),
-        due_at = :now + (select c.receipt_seconds from connections c where c.id = r.connection_id) * 1000000
+        due_at = :now + (select c.receipt_seconds from connections c where c.id = r.connection_id)
+            * cast(1000000 as bigint)
     from {{rows}} where messages.id = r.id and messages.state = '{State.IN_DOUBT}'
     returning messages.id""",
     "id bigint, connection_id bigint",

@@ -102,9 +102,11 @@ class SimulatedTransport:
             answer = {"code": REFUSALS[chosen], "reason": BEHAVIOURS[chosen].partition(" (")[0]}
             then(Response(400, body=json.dumps(answer).encode()))
             return
-        if chosen == "05" and (self._tries.update([mt["key"]]) or self._tries[mt["key"]]) <= 2:
-            then(Response(429, {"retry-after": "1"}))
-            return
+        if chosen == "05":
+            self._tries[mt["key"]] += 1
+            if self._tries[mt["key"]] <= 2:
+                then(Response(429, {"retry-after": "1"}))
+                return
         ref = f"sim-{mt['key']}-{next(self._refs)}"
         told = {"key": mt["key"], "id": ref}
         now = time.monotonic()

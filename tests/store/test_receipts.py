@@ -1,0 +1,158 @@
+"""Receipts on both databases: in any order, early, late, doubled, for unknown ids."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+from dispatcher.core.codes import Code
+from dispatcher.core.exchange import Fate, Outcome, Receipt
+from dispatcher.core.lifecycle import Event, State
+from dispatcher.engine.ports import Settled
+from dispatcher.store.database import Database
+from dispatcher.store.queries import MessageQueries
+from dispatcher.store.queue import MessageQueue
+from dispatcher.store.receipts import ReceiptBook
+from dispatcher.store.statement import Statement
+from tests.factories import NOON, provision
+from tests.store.test_queue import CALLBACKS, EXPIRE_LEASES, mark, queued, run, settled, state, take
+
+BOXED = Statement("select count(*) from receipts")
+
+
+def delivered(**found: str) -> Receipt:
+    return Receipt(Event.DELIVER, **found)
+
+
+def failed(**found: str) -> Receipt:
+    return Receipt(Event.REFUSE, reason="unreachable", **found)
+
+
+def submitted(database: Database, count: int = 1) -> list[int]:
+    made = queued(database, count)
+    queue = MessageQueue(database)
+    marked = mark(queue, take(queue, most=count))
+    results = [
+        Settled(
+            m.row.id, 1, Event.SUBMIT, Outcome(Fate.TAKEN, ref=f"ref-{m.row.id}"), Code.ACCEPTED,
+            NOON + timedelta(hours=72), sent=True,
+        )
+        for m in marked
+    ]  # fmt: skip
+    queue.settle(results, NOON)
+    return [c.id for c in made]
+
+
+def test_found_by_our_key_and_by_their_ref(database: Database) -> None:
+    provision(database, callback_url="http://example.com/")
+    a, b = submitted(database, 2)
+    book = ReceiptBook(database)
+    assert book.take(1, [delivered(key=str(a)), failed(ref=f"ref-{b}")], NOON) == 2
+    assert [state(database, i) for i in (a, b)] == [State.DELIVERED, State.FAILED]
+    assert run(database, CALLBACKS) == [(a, "final", 1), (b, "final", 124)]
+
+
+def test_a_repeat_is_no_news(database: Database) -> None:
+    provision(database, callback_url="http://example.com/")
+    [a] = submitted(database)
+    book = ReceiptBook(database)
+    book.take(1, [delivered(key=str(a))], NOON)
+    assert book.take(1, [delivered(key=str(a)), delivered(ref=f"ref-{a}"), failed(key=str(a))], NOON) == 0
+    assert state(database, a) is State.DELIVERED
+    assert run(database, CALLBACKS) == [(a, "final", 1)]
+
+
+def test_a_correction_outranks_a_failure_and_calls_once_more_only_where_asked(database: Database) -> None:
+    provision(database, callback_url="http://example.com/", callback_corrections=1)
+    [a] = submitted(database)
+    book = ReceiptBook(database)
+    book.take(1, [failed(key=str(a))], NOON)
+    book.take(1, [delivered(key=str(a))], NOON)
+    book.take(1, [delivered(key=str(a))], NOON)
+    standing = MessageQueries(database).standing(1, a)
+    assert standing is not None
+    assert (standing.state, standing.code) == (State.DELIVERED, 1)
+    assert run(database, CALLBACKS) == [(a, "correction", 1), (a, "final", 124)]
+
+
+def test_a_correction_is_silent_where_not_asked(database: Database) -> None:
+    provision(database, callback_url="http://example.com/")
+    [a] = submitted(database)
+    book = ReceiptBook(database)
+    book.take(1, [failed(key=str(a)), delivered(key=str(a))], NOON)
+    assert state(database, a) is State.DELIVERED
+    assert run(database, CALLBACKS) == [(a, "final", 124)]
+
+
+def test_it_may_overtake_our_own_settling(database: Database) -> None:
+    provision(database, callback_url="http://example.com/")
+    [c] = queued(database)
+    queue = MessageQueue(database)
+    [marked] = mark(queue, take(queue))
+    assert ReceiptBook(database).take(1, [delivered(key=str(c.id))], NOON) == 1
+    assert queue.settle([settled(marked.row, Event.SUBMIT)], NOON) == 1
+    standing = MessageQueries(database).standing(1, c.id)
+    assert standing is not None
+    assert (standing.state, standing.code) == (State.DELIVERED, 1)
+    assert run(database, CALLBACKS) == [(c.id, "final", 1)]
+
+
+def test_their_ref_may_come_before_we_know_it(database: Database) -> None:
+    provision(database)
+    [c] = queued(database)
+    queue = MessageQueue(database)
+    [marked] = mark(queue, take(queue))
+    assert ReceiptBook(database).take(1, [delivered(ref="r1")], NOON) == 0
+    assert run(database, BOXED) == [(1,)]
+    queue.settle([settled(marked.row, Event.SUBMIT)], NOON)
+    assert state(database, c.id) is State.DELIVERED
+    assert run(database, BOXED) == [(0,)]
+
+
+def test_one_that_slipped_between_is_matched_by_the_sweep(database: Database) -> None:
+    provision(database)
+    [a] = submitted(database)
+    with database.write() as tx:
+        tx.run(
+            Statement(
+                """insert into receipts (connection_id, key, ref, event, code, reason, received_at)
+                values (1, '', :ref, 'deliver', 1, '', 0)"""
+            ),
+            ref=f"ref-{a}",
+        )
+    book = ReceiptBook(database)
+    assert book.match(NOON, 100) == 1
+    assert book.match(NOON, 100) == 0
+    assert state(database, a) is State.DELIVERED
+
+
+def test_unknown_ids_are_kept_and_another_connections_ids_are_not_ours(database: Database) -> None:
+    provision(database)
+    [a] = submitted(database)
+    book = ReceiptBook(database)
+    strangers = [delivered(key="99"), delivered(ref="nobody"), delivered(key="x" * 40), delivered(key="9" * 30)]
+    assert book.take(1, strangers, NOON) == 0
+    assert book.take(2, [delivered(key=str(a)), delivered(ref=f"ref-{a}")], NOON) == 0
+    assert run(database, BOXED) == [(6,)]
+    assert state(database, a) is State.SUBMITTED
+
+
+def test_a_word_of_acceptance_resolves_a_doubt(database: Database) -> None:
+    provision(database)
+    [c] = queued(database)
+    queue = MessageQueue(database)
+    mark(queue, take(queue))
+    run(database, EXPIRE_LEASES)
+    queue.rescue(NOON, timedelta(minutes=15), 10)
+    assert ReceiptBook(database).take(1, [Receipt(Event.SUBMIT, key=str(c.id))], NOON) == 1
+    assert state(database, c.id) is State.SUBMITTED
+
+
+def test_a_thousand_doubled_and_shuffled(database: Database) -> None:
+    provision(database, callback_url="http://example.com/")
+    ids = submitted(database, 1000)
+    told = [r for n, i in enumerate(ids) for r in ((delivered if n % 2 else failed)(ref=f"ref-{i}"),) * 2]
+    random.Random(7).shuffle(told)
+    book = ReceiptBook(database)
+    assert sum(book.take(1, told[n : n + 100], NOON) for n in range(0, 2000, 100)) == 1000
+    assert [row[2] for row in run(database, CALLBACKS)] == [1 if n % 2 else 124 for n in range(1000)]
