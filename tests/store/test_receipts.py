@@ -31,7 +31,8 @@ def failed(**found: str) -> Receipt:
 def submitted(database: Database, count: int = 1) -> list[int]:
     made = queued(database, count)
     queue = MessageQueue(database)
-    marked = mark(queue, take(queue, most=count))
+    rows = take(queue, most=count)
+    marked = [m for n in range(0, count, 200) for m in mark(queue, rows[n : n + 200])]  # a connection's room is 256
     results = [
         Settled(
             m.row.id, 1, Event.SUBMIT, Outcome(Fate.TAKEN, ref=f"ref-{m.row.id}"), Code.ACCEPTED,
