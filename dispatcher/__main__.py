@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from dispatcher.cli import account, app, connection, demo, running, sender
 from dispatcher.cli.common import Failed, state
 from dispatcher.processes import PARENT, die_with_parent
 
-cli = typer.Typer(
-    help="An SMS invite dispatch engine.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
+NOUNS: Final = ("account", "app", "sender", "connection")
+VERBS: Final = {"serve": "running", "web": "running", "work": "running", "migrate": "running", "demo": "demo"}
+HIDDEN: Final = {"demo-receiver": "receiver"}
 
 
-@cli.callback()
 def options(
     config: Annotated[Path | None, typer.Option(help="A settings file; see config/default.toml.")] = None,
 ) -> None:
@@ -29,16 +26,20 @@ def options(
     state["config"] = config
 
 
-for command in (running.serve, running.web, running.work, running.migrate, demo.demo):
-    cli.command()(command)
-cli.command(hidden=True)(demo.demo_receiver)
-for noun, commands in (
-    ("account", account.cli),
-    ("app", app.cli),
-    ("sender", sender.cli),
-    ("connection", connection.cli),
-):
-    cli.add_typer(commands, name=noun)
+def command_line(words: Sequence[str]) -> typer.Typer:
+    """The commands, of which only the one that `words` name is loaded: a process keeps what it imports."""
+    cli = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+    cli.callback()(options)
+    known = {*NOUNS, *VERBS, *HIDDEN}
+    wanted = next((word for word in words if word in known), None)
+    for verb, module in (VERBS | HIDDEN).items():
+        if wanted in {None, verb}:
+            function = getattr(import_module(f"dispatcher.cli.{module}"), verb.replace("-", "_"))
+            cli.command(verb, hidden=verb in HIDDEN)(function)
+    for noun in NOUNS:
+        if wanted in {None, noun}:
+            cli.add_typer(import_module(f"dispatcher.cli.{noun}").cli, name=noun)
+    return cli
 
 
 def main() -> None:
@@ -46,7 +47,7 @@ def main() -> None:
     if parent := os.environ.pop(PARENT, None):
         die_with_parent(int(parent))
     try:
-        cli()
+        command_line(sys.argv[1:])()
     except Failed as error:
         typer.echo(f"dispatcher: {error}", err=True)
         sys.exit(1)

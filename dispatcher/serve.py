@@ -1,7 +1,11 @@
-"""The parent of `serve` and of the demo: starts its children, restarts what dies, stops all on one signal."""
+"""The parent of `serve` and of the demo: starts its children, restarts what dies, stops all on one signal.
+
+`become` turns this process into that parent: a fresh interpreter that has loaded nothing else, under the same number.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -11,11 +15,13 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NoReturn
 
+from dispatcher.logs import configure
 from dispatcher.processes import PARENT
 
 log = logging.getLogger(__name__)
+FAMILY: Final = "_DISPATCHER_FAMILY"
 GRACE_SECONDS: Final = 45.0  # an exchange that is in flight may take 30
 BACKOFF: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 STEADY_SECONDS: Final = 30.0  # a child that lived this long starts again without a wait
@@ -91,6 +97,20 @@ class Family:
                 time.sleep(0.02)
 
 
+def become(children: Sequence[Child], log_level: str) -> NoReturn:
+    """Turn this process into the parent of `children`."""
+    told = [[child.name, list(child.words), child.environment] for child in children]
+    environment = {**os.environ, FAMILY: json.dumps([log_level, told])}
+    os.execve(sys.executable, [sys.executable, "-m", "dispatcher.serve"], environment)  # noqa: S606  (it needs none)
+
+
+def main() -> int:
+    """The parent, as `become` wrote it down."""
+    log_level, told = json.loads(os.environ.pop(FAMILY))
+    configure(log_level)
+    return Family([Child(name, words, environment) for name, words, environment in told]).run()
+
+
 def _spawn(child: Child) -> subprocess.Popen[bytes]:
     """A child in a session of its own, so that Ctrl-C reaches the parent alone, which then stops it in order."""
     return subprocess.Popen(
@@ -99,3 +119,7 @@ def _spawn(child: Child) -> subprocess.Popen[bytes]:
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

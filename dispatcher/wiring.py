@@ -28,16 +28,18 @@ from dispatcher.engine.inbox import Inbox
 from dispatcher.engine.intake import Intake
 from dispatcher.engine.ports import CALLBACKS, DUE, StoreUnavailable
 from dispatcher.engine.provisioning import Provisioning, Wrong
+from dispatcher.engine.pruning import Pruning
 from dispatcher.engine.rescue import Rescue
 from dispatcher.engine.transport import Carrier, Transport
 from dispatcher.loops import Clockwork, Gatherer, Loop
 from dispatcher.settings import Settings
 from dispatcher.store.admissions import Admissions
+from dispatcher.store.attic import StoreAttic
 from dispatcher.store.connections import Contract, Contracts
 from dispatcher.store.database import Database
 from dispatcher.store.directory import CachedDirectory
 from dispatcher.store.group import Group
-from dispatcher.store.migrating import pending, pepper
+from dispatcher.store.migrating import migrate, pending, pepper
 from dispatcher.store.nodes import NodeIds
 from dispatcher.store.outbox import CallbackOutbox
 from dispatcher.store.postgres import Postgres
@@ -58,6 +60,7 @@ log = logging.getLogger(__name__)
 CARRIERS: Final = ("simulated", "generic")
 BEAT_SECONDS: Final = 10.0
 DISPATCH_SECONDS: Final = 0.5
+PRUNING_SECONDS: Final = 60.0
 REFRESH_SECONDS: Final = 2.0
 AGENT: Final = "Dispatcher/0.1"
 
@@ -74,6 +77,15 @@ def open_database(settings: Settings) -> Database:
     if url.startswith("sqlite:///"):
         return Sqlite(Path(url.removeprefix("sqlite:///")))
     return Postgres(url, connections=settings.postgres.connections)
+
+
+def migrated(settings: Settings) -> str:
+    """Bring the database to this program's shape; the revision it has then. Raises StoreUnavailable."""
+    database = open_database(settings)
+    try:
+        return migrate(database)
+    finally:
+        database.close()
 
 
 @contextmanager
@@ -329,11 +341,13 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
             timeout=timedelta(seconds=settings.callbacks.timeout_seconds),
         )
         rescue = Rescue(queue=queue, outbox=outbox, receipts=receipts, clock=utc_now, ring=ring, doubt=pace.doubt)
+        pruning = Pruning(attic=StoreAttic(database), clock=utc_now)
         clockwork = Clockwork(
             [
                 Loop(DUE, DISPATCH_SECONDS, dispatch.turn, frozenset({DUE})),
                 Loop(CALLBACKS, DISPATCH_SECONDS, callbacks.turn, frozenset({CALLBACKS})),
                 Loop("rescue", settings.work.rescue_seconds, rescue.turn),
+                Loop("pruning", PRUNING_SECONDS, pruning.turn),
             ],
             utc_now,
         )

@@ -1,4 +1,7 @@
-"""What every command shares: the settings, its output, and one sentence when it cannot be done."""
+"""What every command shares: the settings, its output, and one sentence when it cannot be done.
+
+Nothing heavy is imported here: a process that only starts others stays small.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,15 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dispatcher.engine.ports import StoreUnavailable
-from dispatcher.engine.provisioning import Provisioning, Wrong
 from dispatcher.settings import Settings, SettingsError, load
-from dispatcher.store.provisioning import Rows
-from dispatcher.wiring import provisioning
+
+if TYPE_CHECKING:
+    from dispatcher.engine.provisioning import Provisioning
+    from dispatcher.store.provisioning import Rows
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 state: dict[str, Path | None] = {"config": None}
@@ -34,10 +37,14 @@ def settings(overrides: Mapping[str, str] | None = None) -> Settings:
 
 
 @contextmanager
-def provisioned() -> Iterator[tuple[Provisioning, Rows]]:
+def provisioned(found: Settings | None = None) -> Iterator[tuple[Provisioning, Rows]]:
     """Provisioning on the database of the settings; what is wrong becomes one sentence."""
+    from dispatcher.engine.ports import StoreUnavailable
+    from dispatcher.engine.provisioning import Wrong
+    from dispatcher.wiring import provisioning
+
     try:
-        with provisioning(settings()) as tools:
+        with provisioning(found or settings()) as tools:
             yield tools
     except (Wrong, StoreUnavailable) as error:
         raise Failed(str(error)) from None

@@ -2,115 +2,98 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import quote_plus
 
 import typer
 
-from dispatcher.cli.common import Failed, settings
-from dispatcher.cli.running import family, migrate
-from dispatcher.engine.ports import StoreUnavailable
-from dispatcher.engine.provisioning import AppSettings, Wrong
+from dispatcher.cli.common import Failed, provisioned, settings
+from dispatcher.cli.running import family, migrate_first
 from dispatcher.logs import configure
 from dispatcher.processes import port_taken
-from dispatcher.serve import Child, Family
-from dispatcher.store.tables import App
-from dispatcher.transports.simulated import behaviour
-from dispatcher.wiring import provisioning
+from dispatcher.serve import Child, become
+from dispatcher.settings import Settings
 
 COMPANY: Final = "Demo"
 APP_ID: Final = "com.example.demo"
 SENDERS: Final = ("+12015550160", "+13015550161", "+14155550162")
-RECEIVER_PORT: Final = 8001
-LOOPBACK: Final = {"DISPATCHER_CALLBACKS__ALLOW": "127.0.0.0/8"}
 AREA_CODES: Final = ("201", "206", "212", "301", "305", "312", "404", "415", "503", "617", "702", "713")
 
 
-def demo() -> None:
+def demo(
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Where the API listens (8000).")] = None,
+    receiver_port: Annotated[int, typer.Option(min=1, max=65535, help="Where callbacks are received.")] = 8001,
+) -> None:
     """Run it all on 127.0.0.1 with a demo account, and show how to post a first invitation."""
-    found = settings(LOOPBACK)
+    environment = {"DISPATCHER_CALLBACKS__ALLOW": "127.0.0.0/8"}
+    if port is not None:
+        environment |= {"DISPATCHER_WEB__PORT": str(port), "DISPATCHER_PUBLIC_URL": f"http://127.0.0.1:{port}"}
+    found = settings(environment)
     configure("warning")
-    for host, port in ((found.web.host, found.web.port), ("127.0.0.1", RECEIVER_PORT)):
-        if objection := port_taken(host, port):
+    for host, taken in ((found.web.host, found.web.port), ("127.0.0.1", receiver_port)):
+        if objection := port_taken(host, taken):
             raise Failed(objection)
-    migrate()
-    _introduce()
+    migrate_first(environment)
+    key, secret = _provisioned(found, receiver_port)
+    _introduce(found, receiver_port, key, secret)
     children = family(None, None)
     for child in children:
-        child.environment |= LOOPBACK | {"DISPATCHER_LOG_LEVEL": "warning"}
-    raise typer.Exit(Family([Child("receiver", ["demo-receiver"]), *children]).run())
+        child.environment |= environment | {"DISPATCHER_LOG_LEVEL": "warning"}
+    become([Child("receiver", ["demo-receiver", "--port", str(receiver_port)]), *children], "warning")
 
 
-def _introduce() -> None:
-    found = settings(LOOPBACK)
+def _provisioned(found: Settings, receiver_port: int) -> tuple[str, str]:
+    """The credential of a new demo account; empty where the database has been provisioned before."""
+    from dispatcher.engine.provisioning import AppSettings
+    from dispatcher.store.tables import App
+
+    with provisioned(found) as (tools, rows):
+        if rows.listed(App):
+            return "", ""
+        _, made = tools.account(COMPANY, "demo@example.com")
+        tools.connection("simulated", "simulated", {}, {})
+        for number in SENDERS:
+            tools.sender(number, "simulated", mps=10, daily_cap=None, apps=[], weight=1.0)
+        url = f"http://127.0.0.1:{receiver_port}/callback?id={{messageId}}&ref={{referenceId}}&phone={{phone}}"
+        tools.app(
+            made.api_key,
+            AppSettings(APP_ID, callback_url=url + "&status={status}&at={completionDate}", hours="always"),
+        )
+        return made.api_key, made.secret
+
+
+def _introduce(found: Settings, receiver_port: int, key: str, secret: str) -> None:
     base = f"http://{found.web.host}:{found.web.port}"
-    try:
-        with provisioning(found) as (tools, rows):
-            key, secret = "", ""
-            if not rows.listed(App):
-                _, made = tools.account(COMPANY, "demo@example.com")
-                key, secret = made.api_key, made.secret
-                tools.connection("simulated", "simulated", {}, {})
-                for number in SENDERS:
-                    tools.sender(number, "simulated", mps=10, daily_cap=None, apps=[], weight=1.0)
-                url = f"http://127.0.0.1:{RECEIVER_PORT}/callback?id={{messageId}}&ref={{referenceId}}&phone={{phone}}"
-                asked = AppSettings(
-                    app_id=APP_ID,
-                    callback_url=url + "&status={status}&at={completionDate}",
-                    hours="always",
-                )
-                tools.app(key, asked)
-    except (Wrong, StoreUnavailable) as error:
-        raise Failed(str(error)) from None
-    phone = _unused()
     say = typer.echo
-    say(f"\nDispatcher is at {base}, data in {found.database_url}; Ctrl-C ends it.")
-    say(f"Callbacks go to http://127.0.0.1:{RECEIVER_PORT} and are printed here; for this run, callbacks may reach")
+    say(f"\nDispatcher is starting at {base}; Ctrl-C ends it.")
+    say(f"Data is kept in {_where(found.database_url)}.")
+    say(f"Callbacks go to http://127.0.0.1:{receiver_port} and are printed here; for this run, callbacks may reach")
     say("loopback addresses. Texts go to a simulated carrier: nobody is texted.\n")
     if secret:
         say(f"  apiKey  {key}\n  secret  {secret}   (shown this once)\n")
     else:
-        say("  The apiKey and secret were shown on the first run; another pair:")
-        say(f"  {sys.executable} -m dispatcher account add-key {COMPANY}\n")
+        say("  The apiKey and secret were shown on the first run; for another pair:")
+        say(f"  {_relative(sys.executable)} -m dispatcher account add-key {COMPANY}\n")
         key, secret = "APIKEY", "SECRET"
+    phone = f"+1{secrets.choice(AREA_CODES)}55501{50 + secrets.randbelow(50)}"  # kept for fiction; nobody's number
     form = f"phone={quote_plus(phone)}&osType=ANDROID&appId={APP_ID}&message=Join+me+at+https://example.com/app"
     say("Post an invitation:\n")
     say(f"  curl --user {key}:{secret} --data '{form}' {base}/ws/invitation\n")
     say("and ask for its status with the messageId of the answer:\n")
     say(f"  curl --user {key}:{secret} {base}/ws/invitation/MESSAGEID\n")
+    sys.stdout.flush()
 
 
-def _unused() -> str:
-    """A number out of those kept for fiction, which the simulated carrier delivers at once."""
-    while True:
-        phone = f"+1{secrets.choice(AREA_CODES)}55501{50 + secrets.randbelow(50)}"
-        if not behaviour(phone):
-            return phone
+def _where(url: str) -> str:
+    if url.startswith("sqlite:///"):
+        return str(Path(url.removeprefix("sqlite:///")).resolve())
+    return url.rpartition("@")[2]  # without the password
 
 
-class _Receiver(BaseHTTPRequestHandler):
-    """Prints each callback and answers 204."""
-
-    def do_GET(self) -> None:
-        """A callback."""
-        delivery = self.headers.get("Dispatcher-Delivery", "")
-        print(f"callback  GET {self.path}  delivery {delivery}", flush=True)
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing more."""
-
-
-def demo_receiver(port: Annotated[int, typer.Option()] = RECEIVER_PORT) -> None:
-    """Print the callbacks that arrive on 127.0.0.1, until stopped."""
-    try:
-        with ThreadingHTTPServer(("127.0.0.1", port), _Receiver) as server:
-            server.serve_forever()
-    except KeyboardInterrupt:
-        raise typer.Exit(0) from None
-    except OSError as error:
-        raise Failed(f"127.0.0.1:{port}: {error.strerror}") from None
+def _relative(path: str) -> str:
+    short = os.path.relpath(path)
+    return path if short.startswith("..") else short

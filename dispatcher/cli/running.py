@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from typing import Annotated
 
 import typer
-from granian import Granian
-from granian.constants import Interfaces
-from granian.log import LogLevels
 
 from dispatcher.cli.common import Failed, settings, state
-from dispatcher.engine.ports import StoreUnavailable
 from dispatcher.logs import configure
 from dispatcher.processes import port_taken
-from dispatcher.serve import Child, Family
-from dispatcher.store.migrating import migrate as apply_migrations
-from dispatcher.wiring import open_database, working
+from dispatcher.serve import Child, become
 
 Host = Annotated[str | None, typer.Option(help="Where to listen (default: the setting web.host).")]
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="The port (default: the setting web.port).")]
@@ -27,14 +23,13 @@ KILL_SECONDS = 30
 
 def migrate() -> None:
     """Bring the database to this program's shape; safe to run again and beside running processes."""
+    from dispatcher.engine.ports import StoreUnavailable
+    from dispatcher.wiring import migrated
+
     found = settings()
     configure(found.log_level)
     try:
-        database = open_database(found)
-        try:
-            revision = apply_migrations(database)
-        finally:
-            database.close()
+        revision = migrated(found)
     except StoreUnavailable as error:
         raise Failed(str(error)) from None
     typer.echo(f"database is at revision {revision}", err=True)
@@ -42,6 +37,10 @@ def migrate() -> None:
 
 def web(host: Host = None, port: Port = None) -> None:
     """Serve the API."""
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+
     found = settings()
     configure(found.log_level)
     host, port = host or found.web.host, port or found.web.port
@@ -62,12 +61,15 @@ def web(host: Host = None, port: Port = None) -> None:
         respawn_interval=0.5,
         backlog=1024,
         log_enabled=True,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,
     ).serve()
 
 
 def work() -> None:
     """Dispatch: claim, submit, settle, call back."""
+    from dispatcher.engine.ports import StoreUnavailable
+    from dispatcher.wiring import working
+
     found = settings()
     configure(found.log_level)
     stop = threading.Event()
@@ -82,9 +84,19 @@ def work() -> None:
 
 def family(host: str | None, port: int | None) -> list[Child]:
     """The processes of one machine."""
-    config = [] if state["config"] is None else ["--config", str(state["config"])]
+    config = [] if state["config"] is None else ["--config", str(state["config"].resolve())]
     where = [*(["--host", host] if host else []), *(["--port", str(port)] if port else [])]
     return [Child("web", [*config, "web", *where]), Child("work", [*config, "work"])]
+
+
+def migrate_first(environment: dict[str, str] | None = None) -> None:
+    """Migrate in a process of its own, which keeps this one small."""
+    config = [] if state["config"] is None else ["--config", str(state["config"])]
+    done = subprocess.run(
+        [sys.executable, "-m", "dispatcher", *config, "migrate"], env=os.environ | (environment or {}), check=False
+    )
+    if done.returncode:
+        raise typer.Exit(done.returncode)
 
 
 def serve(host: Host = None, port: Port = None) -> None:
@@ -93,5 +105,5 @@ def serve(host: Host = None, port: Port = None) -> None:
     configure(found.log_level)
     if objection := port_taken(host or found.web.host, port or found.web.port):
         raise Failed(objection)
-    migrate()
-    raise typer.Exit(Family(family(host, port)).run())
+    migrate_first()
+    become(family(host, port), found.log_level)

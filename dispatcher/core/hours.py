@@ -185,7 +185,7 @@ def _utc(now: datetime) -> datetime:
 
 def _walk(rules: tzinfo, at: datetime, limit: datetime, step: Callable[[datetime], datetime | None]) -> datetime | None:
     """The first instant from `at` to `limit` whose wall clock time in one zone is where `step` leads."""
-    while at <= limit:
+    while True:
         wall = at.astimezone(rules).replace(tzinfo=None)
         target = step(wall)
         if target is None:
@@ -195,7 +195,6 @@ def _walk(rules: tzinfo, at: datetime, limit: datetime, step: Callable[[datetime
         if changed is None:
             return found if found <= limit else None
         at = changed
-    return None
 
 
 ALWAYS: Final = OpenHours(dict.fromkeys(range(7), (Span(MIDNIGHT, MIDNIGHT),)))

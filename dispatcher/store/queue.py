@@ -40,8 +40,8 @@ LANES: Final = Statement(
     from lane where app_id is not null"""
 )
 POOL: Final = Statement(
-    """select s.id, s.number, s.connection_id, s.mps, s.free_at, s.daily_cap, s.day, s.used, s.weight, c.stopped_at is not null,
-        case when c.stopped_at is null then c.in_flight else 1 end, {clock}
+    """select s.id, s.number, s.connection_id, s.mps, s.free_at, s.daily_cap, s.day, s.used, s.weight,
+        c.stopped_at is not null, case when c.stopped_at is null then c.in_flight else 1 end, {clock}
     from senders s join connections c on c.id = s.connection_id
     where s.paused_at is null and (s.rest_until is null or s.rest_until <= {clock})
     and c.paused_at is null and (c.stopped_at is null or c.retry_at <= {clock})"""

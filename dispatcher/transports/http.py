@@ -355,8 +355,8 @@ class HttpTransport:
             _hand_over(order, Response(fault=Fault.UNSENT, detail=_CLOSED))
 
     def room(self) -> int:
-        """How many more exchanges may be started now without waiting for a slot; what waits for its `at` counts."""
-        return max(0, self._slots - (self._accepted - self._answered))
+        """How many more exchanges may be started now without waiting for a slot; those that wait for `at` count."""
+        return max(0, self._slots - (self._accepted - self._answered)) if self._running else 0
 
     def close(self, grace: float = 5.0) -> None:
         """Take nothing new, let what is in flight come home for `grace` seconds, then give it up; all is answered."""
@@ -409,7 +409,7 @@ class HttpTransport:
             self._poller.register(descriptor, select.POLLIN)  # if it is kept, its end is of interest; see _drive
         else:
             self._watched.add(descriptor)
-            self._poller.register(descriptor, _INTERESTS[interest])
+            self._poller.register(descriptor, _INTERESTS.get(interest, 0))
 
     def _drive(self, descriptor: int, events: int) -> None:
         if descriptor in self._watched:

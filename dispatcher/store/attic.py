@@ -1,0 +1,44 @@
+"""What has served its time: keys and places whose time is up, processes long gone."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from dispatcher.store.database import Database
+from dispatcher.store.statement import Statement
+from dispatcher.store.tables import MICROSECOND, micros
+
+GONE: Final = timedelta(days=7)  # how long a process that ended stays listed
+
+KEYS: Final = Statement(
+    """delete from idempotency_keys where (account_id, key) in (
+        select account_id, key from idempotency_keys where until_at <= :now order by until_at limit :most {lock_skip})
+    and until_at <= :now returning key"""
+)
+SLOTS: Final = Statement(
+    """delete from duplicate_slots where (app_id, person) in (
+        select app_id, person from duplicate_slots where until_at <= :now order by until_at limit :most {lock_skip})
+    and until_at <= :now returning person"""
+)
+WORKERS: Final = Statement("delete from workers where lease_until < {clock} - :gone and lease_until > 0 returning id")
+ENDED: Final = Statement("delete from workers where lease_until = 0 and started_at < {clock} - :gone returning id")
+
+
+class StoreAttic:
+    """The attic of this database."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on this database."""
+        self._database = database
+
+    def prune(self, now: datetime, most: int) -> int:
+        """Remove a page of each kind; the most that were removed of any kind."""
+        removed = []
+        for statement in (KEYS, SLOTS):
+            with self._database.write() as tx:
+                removed.append(len(tx.run(statement, now=micros(now), most=most)))
+        with self._database.write() as tx:
+            for statement in (WORKERS, ENDED):
+                tx.run(statement, gone=GONE // MICROSECOND)
+        return max(removed)

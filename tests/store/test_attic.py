@@ -1,0 +1,43 @@
+"""Pruning on both databases: what is out of date goes, a page at a time, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from dispatcher.engine.pruning import Pruning
+from dispatcher.store.admissions import Admissions
+from dispatcher.store.attic import StoreAttic
+from dispatcher.store.database import Database
+from dispatcher.store.statement import Statement
+from tests.factories import NOON, candidate, provision
+
+KEYS = Statement("select count(*) from idempotency_keys")
+SLOTS = Statement("select count(*) from duplicate_slots")
+MESSAGES = Statement("select count(*) from messages")
+
+
+def counts(database: Database) -> tuple[int, ...]:
+    with database.read() as tx:
+        return tuple(tx.run(statement)[0][0] for statement in (KEYS, SLOTS, MESSAGES))
+
+
+def test_keys_go_after_a_day_and_places_after_their_window(database: Database) -> None:
+    provision(database)
+    made = [candidate(f"+1301222{n:04d}", key=f"r:{n}") for n in range(3000, 3005)]
+    Admissions(database).admit(made, NOON)
+    attic = StoreAttic(database)
+    assert attic.prune(NOON + timedelta(hours=23), 100) == 0
+    assert attic.prune(NOON + timedelta(hours=24), 2) == 2
+    assert counts(database) == (3, 5, 5)
+    assert attic.prune(NOON + timedelta(days=7), 100) == 5
+    assert counts(database) == (0, 0, 5)
+
+
+def test_a_full_page_asks_for_another_turn(database: Database) -> None:
+    provision(database)
+    made = [candidate(f"+1301{n:07d}") for n in range(2223000, 2224000)]
+    Admissions(database).admit(made, NOON)
+    pruning = Pruning(attic=StoreAttic(database), clock=lambda: NOON + timedelta(days=8))
+    assert pruning.turn() == timedelta(0)
+    assert pruning.turn() is None
+    assert counts(database) == (0, 0, 1000)
