@@ -10,7 +10,7 @@ ARGS ?=
 NAMED := $(filter-out file default,$(origin PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench cover procs format lock upgrade clean env-run env-dev
+.PHONY: help run test check bench cover procs docs format lock upgrade clean env-run env-dev
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1	\2/p' Makefile | expand -t 14
@@ -42,6 +42,9 @@ cover: env-dev ## run the tests and tell which branches they miss; none of core 
 procs: env-dev ## run the Procfile by honcho: release, then web and worker
 	@PATH="$$PWD/.venv/bin:$$PATH" .venv/bin/honcho start release
 	@trap : INT; PATH="$$PWD/.venv/bin:$$PATH" .venv/bin/honcho start web worker || [ $$? -eq 130 ]
+
+docs: env-dev ## redraw what the docs show of the program's own tables
+	.venv/bin/python -m tests.redraw
 
 format: env-dev ## lay out the code and mend what ruff can mend
 	.venv/bin/ruff check --fix-only

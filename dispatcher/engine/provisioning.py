@@ -196,10 +196,9 @@ def _hours(asked: Mapping[str, Any] | str | None) -> Mapping[str, Any] | None:
             raise Wrong("hours: must be always, or a file")
         return {"always": True}
     try:
-        from_mapping(asked)
+        return from_mapping(asked).to_mapping()
     except ValueError as error:
         raise Wrong(f"hours: {error}") from None
-    return asked
 
 
 def _countries(asked: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from dispatcher.core.hours import ALWAYS, DEFAULT, OpenHours, from_mapping
+from dispatcher.core.hours import DEFAULT, OpenHours, from_mapping
 from dispatcher.core.invitation import Account, App, Policy
 from dispatcher.store.database import Database
 from dispatcher.store.statement import Row, Statement
@@ -104,8 +104,6 @@ def _app(row: Row) -> App:
 
 
 def hours_of(kept: Any) -> OpenHours:
-    """An app's open hours from the column: null is the default of contract.md, {"always": true} no limit."""
+    """An app's open hours from the column, which is null for the default of contract.md."""
     data = json.loads(kept) if isinstance(kept, str) else kept
-    if data is None:
-        return DEFAULT
-    return ALWAYS if data.get("always") else from_mapping(data)
+    return DEFAULT if data is None else from_mapping(data)

@@ -154,6 +154,7 @@ class _Exchange:
         self.curl.setopt(pycurl.WRITEFUNCTION, self._take_body)
         if guard:
             self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
+            self.curl.setopt(pycurl.SOCKOPTFUNCTION, _keep_from_children)
 
     def load(self, order: _Order) -> None:
         """Make the handle ready for this order. Raises whatever it raises if this makes no request."""
@@ -262,6 +263,12 @@ class _LentSocket(socket.socket):
 
     def __del__(self) -> None:
         self.close()
+
+
+def _keep_from_children(descriptor: int, _purpose: int) -> int:
+    """Pycurl's duplicate is inheritable, unlike what libcurl opens itself."""
+    os.set_inheritable(descriptor, False)
+    return int(pycurl.SOCKOPT_OK)
 
 
 class HttpTransport:
@@ -585,6 +592,6 @@ def _headers(lines: Iterable[bytes]) -> tuple[dict[str, str], bool]:
         if colon:
             name, value = name.strip().lower(), value.strip()
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        elif not name.strip():
+        else:  # the empty line; any other without a colon makes libcurl fail
             whole = True
     return headers, whole
