@@ -18,8 +18,9 @@ from flask import Flask
 
 from dispatcher.carriers import generic
 from dispatcher.carriers.simulated import Simulated
-from dispatcher.core.exchange import Hook
+from dispatcher.core.exchange import Hook, Receipt, Reply
 from dispatcher.core.invitation import Admitted, Candidate
+from dispatcher.core.phone import warm_up
 from dispatcher.core.zones import use_packaged_zones
 from dispatcher.dialects.social_invite import routes as social_invite
 from dispatcher.engine.callbacks import Answer, Callbacks
@@ -46,7 +47,7 @@ from dispatcher.store.postgres import Postgres
 from dispatcher.store.provisioning import Rows
 from dispatcher.store.queries import MessageQueries
 from dispatcher.store.queue import MessageQueue
-from dispatcher.store.receipts import ReceiptBook
+from dispatcher.store.receipts import GroupedReceipts, ReceiptBook
 from dispatcher.store.sqlite import Sqlite
 from dispatcher.store.workers import LEASE_SECONDS, Workers
 from dispatcher.transports.guarded import forbidden_url, guarded_transport
@@ -252,20 +253,33 @@ def web_application(settings: Settings) -> Flask:
     ids = NodeIds(database, time.time)
     house.callback(ids.release)
     house.enter_context(Pulse([ids.heartbeat], 60.0))
-    admissions = Admissions(database)
-    group: Group[Candidate, Admitted] = Group(lambda candidates: admissions.admit(candidates, utc_now()))
+    group: Group[Candidate, Admitted] = Group(_admitting(database))
     directory = CachedDirectory(database)
-    intake = Intake(
-        admit=group.put, directory=directory, ids=ids, ring=database.ring, clock=utc_now, pepper=pepper(database)
-    )
+    intake = Intake(admit=group.put, directory=directory, ids=ids, clock=utc_now, pepper=pepper(database))
+    warm_up(("US",))  # else the first request pays for loading the metadata
     kit = WebKit(directory)
     lines = Lines(Contracts(database), _speaker)
-    inbox = Inbox(receipts=ReceiptBook(database), clock=utc_now, ring=database.ring)
+    inbox = Inbox(receipts=GroupedReceipts(ReceiptBook(database), utc_now), clock=utc_now, ring=database.ring)
     app = application(
         [social_invite.door(intake, MessageQueries(database), kit), hooks.door(inbox, lines.named, kit)], kit
     )
     app.extensions["house"] = house
     return app
+
+
+def _admitting(database: Database) -> Callable[[Sequence[Candidate]], Sequence[Admitted]]:
+    """Admission of a group, and one ring for all of it: a NOTIFY for each would cost more than the commit."""
+    admissions = Admissions(database)
+
+    def admit(candidates: Sequence[Candidate]) -> Sequence[Admitted]:
+        admitted = admissions.admit(candidates, utc_now())
+        codes = {bool(one.code) for one in admitted if not one.replayed}
+        for topic, discarded in ((DUE, False), (CALLBACKS, True)):
+            if discarded in codes:
+                database.ring(topic)
+        return admitted
+
+    return admit
 
 
 @contextmanager
@@ -304,6 +318,8 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
                 user_agent=AGENT,
             )
         )
+        # A submit that is in flight is waited for: ended by us, it would be in doubt.
+        house.callback(carried.close, settings.carriers.timeout_seconds + 1)
         called = house.enter_context(
             guarded_transport(
                 settings.callbacks.allow,
@@ -361,10 +377,12 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
 
 
 def _take(inbox: Inbox, lines: Lines[Line], batch: Sequence[tuple[str, Hook]]) -> None:
+    told: dict[int, list[Receipt | Reply]] = {}
     for name, hook in batch:
-        line = lines.named(name)
-        if line is not None:
-            inbox.hook(line, hook)
+        if line := lines.named(name):
+            told.setdefault(line.id, []).extend(line.carrier.events(hook))
+    for connection_id, events in told.items():
+        inbox.take(connection_id, events)
 
 
 def _quietly(act: Callable[[], None]) -> None:

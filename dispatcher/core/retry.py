@@ -88,7 +88,7 @@ def callback_next(
 
 SUBMIT_FIRST: Final = timedelta(seconds=2)
 SUBMIT_LONGEST: Final = timedelta(minutes=5)
-SUBMIT_TRIES: Final = 12  # a quarter of an hour on average
+SUBMIT_TRIES: Final = 500  # more than a day on average: what is still worth sending is not given up for an outage
 
 
 def submit_next(
@@ -98,7 +98,7 @@ def submit_next(
 
     A carrier's limit costs no try and is never given up for: after the wait it asked for (else two seconds), and up to
     half as long again by jitter, lest all that it held back comes at once. Any other failure waits a share `jitter` of
-    2 seconds doubling to 5 minutes, and the twelfth is the last.
+    2 seconds doubling to 5 minutes, and the 500th is the last; an invitation most often expires before.
 
     Args:
         tries: failures so far that were no limit, this one included.

@@ -75,7 +75,11 @@ class Callbacks:
         return timedelta(0) if taken else None
 
     def _call(self, due: Due, until: float) -> None:
-        url = wire_url(expand_url(due.url, values_of(due)))
+        try:
+            url = wire_url(expand_url(due.url, values_of(due)))
+        except ValueError as error:  # refused when it is configured, so it was written past the command line
+            self._put(Answer(due, Response(400, detail=f"callback URL: {error}")))
+            return
         seconds = int(self._clock().timestamp())
         headers = {
             "Dispatcher-Delivery": f"{due.subject_id}-{due.kind}",
@@ -92,6 +96,8 @@ class Callbacks:
 
     def _called(self, answer: Answer, now: datetime) -> Called:
         due, response = answer.due, answer.response
+        if response.fault is Fault.UNSENT:
+            return Called(due, now, 0, "not begun", delivered=False, again_at=now, tried=False)
         step = callback_next(
             tries=due.tries + 1,
             first_at=due.first_try_at,

@@ -14,7 +14,7 @@ from dispatcher.core.person import content_digest, person_of
 from dispatcher.core.phone import Phone, known_region, parse
 from dispatcher.core.segments import Segments, count
 from dispatcher.core.zones import zones_of
-from dispatcher.engine.ports import CALLBACKS, DUE, Clock, Directory, Ids, Ring
+from dispatcher.engine.ports import Clock, Directory, Ids
 
 VALIDITY: Final = timedelta(hours=24)
 NEVER_OPEN: Final = timedelta(days=8)
@@ -43,15 +43,13 @@ class Intake:
         admit: Callable[[Candidate], Admitted],
         directory: Directory,
         ids: Ids,
-        ring: Ring,
         clock: Clock,
         pepper: bytes,
     ) -> None:
-        """`admit` waits for the group commit; `ring` wakes dispatch or callbacks after it."""
+        """`admit` waits for the commit of the group, which rings the bell."""
         self._admit = admit
         self._directory = directory
         self._ids = ids
-        self._ring = ring
         self._clock = clock
         self._pepper = pepper
 
@@ -69,8 +67,6 @@ class Intake:
         if admitted.conflict:
             name = "Idempotency-Key" if request.idempotency_key else "referenceId"
             raise Refusal(409, f"{name}: already used for a different invitation within 24 hours")
-        if not admitted.replayed:
-            self._ring(CALLBACKS if admitted.code else DUE)
         return _verdict(admitted)
 
     def _region(self, app: App, request: InviteRequest) -> str:

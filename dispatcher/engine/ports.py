@@ -82,7 +82,10 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """How a try of a callback ended. `again_at` is None when no further one follows; `http` is 0 without an answer."""
+    """How a try of a callback ended. `again_at` is None when no further one follows; `http` is 0 without an answer.
+
+    `tried` is false where the call was never begun, which costs nothing.
+    """
 
     due: Due
     at: datetime
@@ -90,6 +93,7 @@ class Called:
     reason: str
     delivered: bool
     again_at: datetime | None
+    tried: bool = True
     endpoint_rest: timedelta | None = None
     endpoint_stop: str = ""
 

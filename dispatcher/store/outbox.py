@@ -45,12 +45,13 @@ TRY: Final = Statement(
     "subject_id bigint, kind text, generation integer, at bigint, http integer, reason text",
 )
 SETTLE: Final = Statement(
-    """update callbacks set state = r.state, due_at = r.due_at, tries = tries + 1, ended_at = r.ended_at,
-        reason = r.reason, lease_until = null
+    """update callbacks set state = r.state, due_at = r.due_at, tries = callbacks.tries + r.tried,
+        ended_at = r.ended_at, reason = r.reason, lease_until = null
     from {rows}
     where callbacks.subject_id = r.subject_id and callbacks.kind = r.kind and callbacks.generation = r.generation
     and callbacks.state = 'claimed'""",
-    "subject_id bigint, kind text, generation integer, state text, due_at bigint, ended_at bigint, reason text",
+    "subject_id bigint, kind text, generation integer, state text, due_at bigint, ended_at bigint, reason text, "
+    "tried integer",
 )
 HEALTHY: Final = Statement(
     """update endpoints set failures = 0, rest_until = null, reason = ''
@@ -98,7 +99,8 @@ class CallbackOutbox:
         """Write how tries ended, and what that says of their endpoints."""
         with self._database.write() as tx:
             tx.run(TRY, [
-                (c.due.subject_id, c.due.kind, c.due.generation, micros(c.at), c.http, c.reason[:255]) for c in results
+                (c.due.subject_id, c.due.kind, c.due.generation, micros(c.at), c.http, c.reason[:255])
+                for c in results if c.tried
             ])  # fmt: skip
             tx.run(SETTLE, [_settled(c) for c in results])
             ailing = {c.due.app_id: c for c in results if c.endpoint_rest is not None or c.endpoint_stop}
@@ -135,7 +137,7 @@ def _due(row: Row, details: Row) -> Due:
 def _settled(c: Called) -> Row:
     state = "delivered" if c.delivered else "queued" if c.again_at else "failed"
     due, ended = micros(c.again_at or c.at), None if c.again_at else micros(c.at)
-    return c.due.subject_id, c.due.kind, c.due.generation, state, due, ended, c.reason[:255]
+    return c.due.subject_id, c.due.kind, c.due.generation, state, due, ended, c.reason[:255], int(c.tried)
 
 
 def _ailing(c: Called) -> Row:

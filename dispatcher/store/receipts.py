@@ -13,8 +13,10 @@ from typing import Final
 from dispatcher.core.codes import Code
 from dispatcher.core.exchange import Receipt
 from dispatcher.core.lifecycle import Event, State, advance, sources
+from dispatcher.engine.ports import Clock
 from dispatcher.store.database import Database
 from dispatcher.store.finals import close_books
+from dispatcher.store.group import Group
 from dispatcher.store.statement import Row, Statement, Tx
 from dispatcher.store.tables import micros
 
@@ -82,13 +84,39 @@ class ReceiptBook:
 
     def take(self, connection_id: int, receipts: Sequence[Receipt], now: datetime) -> int:
         """Apply each receipt or keep it; how many changed a state. On return all of it is on disk."""
+        return self.take_all([(connection_id, r) for r in receipts], now)
+
+    def take_all(self, items: Sequence[Item], now: datetime) -> int:
+        """The same, for the receipts of several connections."""
         with self._database.write() as tx:
-            return _apply(tx, [(connection_id, r) for r in receipts], now, keep=True)
+            return _apply(tx, items, now, keep=True)
 
     def match(self, now: datetime, most: int) -> int:
         """Apply kept receipts whose message is known by now; how many were matched."""
         with self._database.write() as tx:
             return _apply_kept(tx, tx.run(MATCHABLE, most=most), now)
+
+
+class GroupedReceipts:
+    """The book as many waiting hooks share it: one commit for all that came meanwhile."""
+
+    def __init__(self, book: ReceiptBook, clock: Clock) -> None:
+        """Write into `book`."""
+        self._book = book
+        self._clock = clock
+        self._group: Group[Sequence[Item], int] = Group(self._take)
+
+    def _take(self, groups: Sequence[Sequence[Item]]) -> list[int]:
+        changed = self._book.take_all([item for group in groups for item in group], self._clock())
+        return [changed, *[0] * (len(groups) - 1)]
+
+    def take(self, connection_id: int, receipts: Sequence[Receipt], now: datetime) -> int:
+        """Apply or keep; how many changed a state in the commit that this call led, else 0."""
+        return self._group.put([(connection_id, r) for r in receipts])
+
+    def match(self, now: datetime, most: int) -> int:
+        """As the book does."""
+        return self._book.match(now, most)
 
 
 def match_refs(tx: Tx, message_ids: Sequence[int], now: datetime) -> None:
