@@ -25,6 +25,8 @@ from dispatcher.store.statement import Row, Statement
 
 OLDEST = (3, 35, 0)  # UPDATE ... FROM and RETURNING
 BUSY_SECONDS = 10.0
+WRITER = ("journal_mode=wal", "synchronous=full", "temp_store=memory", "cache_size=-16384")
+READER = ("query_only=on", "cache_size=-4096")
 OUTSIDE = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -63,25 +65,23 @@ class Sqlite:
             raise DatabaseUnavailable(f"SQLite {'.'.join(map(str, OLDEST))} or newer is needed")
         self.path = path.resolve()
         self._turn = threading.Lock()
-        self._readers = threading.local()
+        self._readers: list[sqlite3.Connection] = []
         self._open: list[sqlite3.Connection] = []
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._side = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             with self._locked():
                 self._writer = self._connect()
+                self.path.chmod(0o600)
         except (OSError, sqlite3.Error) as error:
             raise DatabaseUnavailable(f"{self.path}: {error}") from error
         self.engine = _engine(self.path)
         self._bell = FifoBell(Path(f"{self.path}.bell"))
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, *, reads: bool = False) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
-        connection.execute("pragma journal_mode=wal")
-        connection.execute("pragma synchronous=full")
-        connection.execute("pragma temp_store=memory")
-        connection.execute("pragma cache_size=-16384")
-        os.chmod(self.path, 0o600)
+        for pragma in READER if reads else WRITER:
+            connection.execute(f"pragma {pragma}")
         self._open.append(connection)
         return connection
 
@@ -111,14 +111,16 @@ class Sqlite:
 
     @contextmanager
     def read(self) -> Iterator[SqliteTx]:
-        """A view of what is committed; each thread has a connection of its own and waits for nobody."""
-        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
+        """A view of what is committed, on a connection that nobody else uses meanwhile; it waits for nobody."""
         try:
-            if connection is None:
-                with self._locked():
-                    connection = self._readers.connection = self._connect()
-                connection.execute("pragma query_only=on")
-            yield SqliteTx(connection)
+            try:
+                connection = self._readers.pop()
+            except IndexError:
+                connection = self._connect(reads=True)
+            try:
+                yield SqliteTx(connection)
+            finally:
+                self._readers.append(connection)
         except sqlite3.OperationalError as error:
             if _unavailable(error):
                 raise DatabaseUnavailable(str(error)) from error
