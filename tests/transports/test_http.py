@@ -19,6 +19,7 @@ from time import monotonic
 from typing import Self
 
 import pytest
+import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -521,35 +522,12 @@ def test_a_flapping_server_reads_each_request_at_most_once() -> None:
 
 # --- TLS ---
 
-# Of no use but here: a key and a certificate for localhost that signs itself.
-KEY = """\
------BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgiOwpM3LVODYvdbhs
-TVnXBzJ9XHer2fwmMLDJ+KeMKjKhRANCAAT4SSGvZTtNFHT7hqyIjITFFWrp1d3F
-8lw7LC7TFik1wShnu6FzYEElvje/d4+HVUxLViUXIQ6Z6Mh6xsNNPBzx
------END PRIVATE KEY-----
-"""
-CERTIFICATE = """\
------BEGIN CERTIFICATE-----
-MIIBojCCAUmgAwIBAgIULzxjqcSpJwW4choleCRhL1/87nYwCgYIKoZIzj0EAwIw
-GzEZMBcGA1UEAwwQZGlzcGF0Y2hlciB0ZXN0czAgFw0yNjExMjIwMTU5MTVaGA8y
-MTI2MTAyOTAxNTkxNVowGzEZMBcGA1UEAwwQZGlzcGF0Y2hlciB0ZXN0czBZMBMG
-ByqGSM49AgEGCCqGSM49AwEHA0IABPhJIa9lO00UdPuGrIiMhMUVaunV3cXyXDss
-LtMWKTXBKGe7oXNgQSW+N793j4dVTEtWJRchDpnoyHrGw008HPGjaTBnMB0GA1Ud
-DgQWBBQ4J7395gbs2ymYB7Bv7cOHPeg96jAfBgNVHSMEGDAWgBQ4J7395gbs2ymY
-B7Bv7cOHPeg96jAPBgNVHRMBAf8EBTADAQH/MBQGA1UdEQQNMAuCCWxvY2FsaG9z
-dDAKBggqhkjOPQQDAgNHADBEAiArUnWA5xqi4tEoIWgu2/kmNN4wF/G+iNiUWXSS
-oCnNWgIgREPdj1mUYXD6/gdk5d3G8hT9G4xqL1ETaHXrbdv4yTg=
------END CERTIFICATE-----
-"""
-
-
 @pytest.fixture
 def tls(tmp_path: Path) -> ssl.SSLContext:
-    (tmp_path / "ca.pem").write_text(CERTIFICATE)
-    (tmp_path / "key.pem").write_text(KEY)
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "ca.pem", tmp_path / "key.pem")
+    authority.issue_cert("localhost").configure_cert(context)
     return context
 
 
