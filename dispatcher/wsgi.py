@@ -10,7 +10,7 @@ from flask import Flask
 from dispatcher.logs import configure
 from dispatcher.processes import die_with_parent
 from dispatcher.settings import load
-from dispatcher.wiring import web_application
+from dispatcher.wiring.web import web_application
 
 
 def create_app() -> Flask:

@@ -41,7 +41,7 @@ def provisioned(found: Settings | None = None) -> Iterator[tuple[Provisioning, R
     """Provisioning on the database of the settings; what is wrong becomes one sentence."""
     from dispatcher.engine.ports import StoreUnavailable
     from dispatcher.engine.provisioning import Wrong
-    from dispatcher.wiring import provisioning
+    from dispatcher.wiring.desk import provisioning
 
     try:
         with provisioning(found or settings()) as tools:

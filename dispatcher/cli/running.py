@@ -24,7 +24,7 @@ KILL_SECONDS = 30
 def migrate() -> None:
     """Bring the database to this program's shape; safe to run again and beside running processes."""
     from dispatcher.engine.ports import StoreUnavailable
-    from dispatcher.wiring import migrated
+    from dispatcher.wiring.desk import migrated
 
     found = settings()
     configure(found.log_level)
@@ -68,7 +68,7 @@ def web(host: Host = None, port: Port = None) -> None:
 def work() -> None:
     """Dispatch: claim, submit, settle, call back."""
     from dispatcher.engine.ports import StoreUnavailable
-    from dispatcher.wiring import working
+    from dispatcher.wiring.work import working
 
     found = settings()
     configure(found.log_level)

@@ -17,8 +17,8 @@ from dispatcher.core.invitation import Admitted, Candidate
 from dispatcher.core.lifecycle import State
 from dispatcher.core.screening import AT_INTAKE, Facts, screen
 from dispatcher.store.database import Database
+from dispatcher.store.instants import instant, micros
 from dispatcher.store.statement import Row, Statement, Tx
-from dispatcher.store.tables import instant, micros
 
 KEY_LIFE: Final = timedelta(hours=24)
 

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from dispatcher.store.database import Database
+from dispatcher.store.instants import MICROSECOND, micros
 from dispatcher.store.statement import Statement
-from dispatcher.store.tables import MICROSECOND, micros
 
 GONE: Final = timedelta(days=7)  # how long a process that ended stays listed
 

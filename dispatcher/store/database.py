@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Protocol
-
-from sqlalchemy import Engine
-from sqlmodel import Session
+from typing import TYPE_CHECKING, Protocol
 
 from dispatcher.engine.ports import StoreUnavailable as DatabaseUnavailable
 from dispatcher.store.statement import Tx
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+    from sqlmodel import Session
 
 __all__ = ["Database", "DatabaseUnavailable"]
 
@@ -19,7 +20,11 @@ class Database(Protocol):
     """A SQLite file or a PostgreSQL database. Both methods may raise DatabaseUnavailable."""
 
     name: str
-    engine: Engine
+
+    @property
+    def engine(self) -> Engine:
+        """SQLAlchemy's engine, for what is not hot."""
+        ...
 
     def write(self) -> AbstractContextManager[Tx]:
         """A transaction that is on disk when the block ends, or undone when it raises."""
@@ -35,6 +40,10 @@ class Database(Protocol):
 
     def exclusive(self) -> AbstractContextManager[None]:
         """Nobody else migrates while the block lasts."""
+        ...
+
+    def has_table(self, name: str) -> bool:
+        """Whether such a table is there."""
         ...
 
     def ring(self, topic: str) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from dispatcher.store.instants import micros
 from dispatcher.store.statement import Statement, Tx
-from dispatcher.store.tables import micros
 
 OWE: Final = Statement(
     """insert into callbacks (subject_id, kind, app_id, message_id, state, status, completed_at, created_at, due_at,

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from importlib.resources import files
-from pathlib import Path
-from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from dispatcher.store.database import Database
-
-PEPPER: Final = "pepper"
-
-
-def scripts() -> Path:
-    """Where the migrations are: inside the installed package, or beside it in a checkout."""
-    inside = Path(str(files("dispatcher"))) / "migrations"
-    return inside if inside.is_dir() else inside.parent.parent / "migrations"
+from dispatcher.store.revision import PEPPER_NAME as PEPPER
+from dispatcher.store.revision import scripts
 
 
 def configuration(connection: Connection | None = None) -> Config:
@@ -45,18 +35,3 @@ def migrate(database: Database) -> str:
                     {"name": PEPPER, "value": secrets.token_hex(32)},
                 )
             return MigrationContext.configure(connection).get_current_revision() or ""
-
-
-def pending(database: Database) -> bool:
-    """Whether the database is older than this program."""
-    head = ScriptDirectory.from_config(configuration()).get_current_head()
-    with database.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() != head
-
-
-def pepper(database: Database) -> bytes:
-    """The pepper of the person hashes."""
-    with database.engine.connect() as connection:
-        return bytes.fromhex(
-            connection.scalar(text("select value from installation where name = :name"), {"name": PEPPER})
-        )

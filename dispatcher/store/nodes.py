@@ -16,8 +16,8 @@ from typing import Final
 from uuid import uuid4
 
 from dispatcher.store.database import Database, DatabaseUnavailable
+from dispatcher.store.instants import MICROSECOND
 from dispatcher.store.statement import Statement
-from dispatcher.store.tables import MICROSECOND
 
 BORN: Final = 1_700_000_000_000  # milliseconds since 1970: ids count from here
 NODES: Final = 1024

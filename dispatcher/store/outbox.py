@@ -8,8 +8,8 @@ from typing import Final
 
 from dispatcher.engine.ports import Called, Due
 from dispatcher.store.database import Database
+from dispatcher.store.instants import MICROSECOND, instant, micros
 from dispatcher.store.statement import Row, Statement
-from dispatcher.store.tables import MICROSECOND, instant, micros
 
 LANES: Final = Statement(
     """with recursive lane (app_id) as (

@@ -7,18 +7,20 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
-from sqlalchemy import create_engine
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
-from sqlmodel import Session
 
 from dispatcher.store.database import DatabaseUnavailable
 from dispatcher.store.statement import Row, Statement
 
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+    from sqlmodel import Session
+
+TABLE: Final = Statement("select 1 where to_regclass(:name) is not null")
 log = logging.getLogger(__name__)
 CHANNEL: Final = "dispatcher"
 WAIT_SECONDS: Final = 10.0
@@ -55,9 +57,7 @@ class Postgres:
 
     def __init__(self, url: str, *, connections: int = 8) -> None:
         """Open the pool; `url` is `postgresql://...`. Raises DatabaseUnavailable when nobody answers."""
-        plain = make_url(url).set(drivername="postgresql")
-        self._dsn = plain.render_as_string(hide_password=False)
-        self.engine = create_engine(plain.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=2)
+        self._dsn = url
         self._pool = ConnectionPool(
             self._dsn,
             min_size=1,
@@ -93,6 +93,9 @@ class Postgres:
     @contextmanager
     def session(self) -> Iterator[Session]:
         """A SQLModel session for what is not hot, committed when the block ends."""
+        from sqlalchemy.exc import OperationalError
+        from sqlmodel import Session
+
         try:
             with Session(self.engine, expire_on_commit=False) as session:
                 yield session
@@ -106,6 +109,19 @@ class Postgres:
         with psycopg.connect(self._dsn, autocommit=True, **KEEPALIVE) as connection:
             connection.execute("select pg_advisory_lock(hashtext('dispatcher migrations'))")
             yield
+
+    @cached_property
+    def engine(self) -> Engine:
+        """SQLAlchemy's engine, loaded only where it is used."""
+        from sqlalchemy import create_engine
+
+        url = self._dsn.replace("postgresql://", "postgresql+psycopg://", 1)
+        return create_engine(url, pool_pre_ping=True, pool_size=2)
+
+    def has_table(self, name: str) -> bool:
+        """Whether such a table is there."""
+        with self.read() as tx:
+            return bool(tx.run(TABLE, name=name))
 
     def ring(self, topic: str) -> None:
         """NOTIFY after the commit, so that writers do not queue on the notify lock inside their own."""
@@ -140,4 +156,5 @@ class Postgres:
     def close(self) -> None:
         """Close the pool."""
         self._pool.close()
-        self.engine.dispose()
+        if "engine" in self.__dict__:
+            self.engine.dispose()

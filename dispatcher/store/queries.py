@@ -7,8 +7,8 @@ from typing import Final
 from dispatcher.core.invitation import Standing
 from dispatcher.core.lifecycle import State
 from dispatcher.store.database import Database
+from dispatcher.store.instants import instant
 from dispatcher.store.statement import Statement
-from dispatcher.store.tables import instant
 
 STANDING: Final = Statement(
     """select m.id, m.state, m.code, m.reason, m.reference, m.segments, coalesce(s.number, ''), m.created_at,

@@ -20,9 +20,9 @@ from dispatcher.core.senders import Pool, Sender
 from dispatcher.engine.ports import Lane, Marked, Rescued, Settled
 from dispatcher.store.database import Database
 from dispatcher.store.finals import close_books
+from dispatcher.store.instants import MICROSECOND, instant, micros
 from dispatcher.store.receipts import match_refs
 from dispatcher.store.statement import Row, Statement, Tx
-from dispatcher.store.tables import MICROSECOND, instant, micros
 
 
 def states(*names: State) -> str:

@@ -17,8 +17,8 @@ from dispatcher.engine.ports import Clock
 from dispatcher.store.database import Database
 from dispatcher.store.finals import close_books
 from dispatcher.store.group import Group
+from dispatcher.store.instants import micros
 from dispatcher.store.statement import Row, Statement, Tx
-from dispatcher.store.tables import micros
 
 FIND_KEY: Final = Statement(
     """select r.n, r.key from {rows} where exists (

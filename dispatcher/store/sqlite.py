@@ -13,16 +13,19 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlmodel import Session
+from typing import TYPE_CHECKING, Any
 
 from dispatcher.store.database import DatabaseUnavailable
 from dispatcher.store.fifo_bell import FifoBell
 from dispatcher.store.statement import Row, Statement
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+    from sqlmodel import Session
+
+TABLE = Statement("select 1 from sqlite_master where type = 'table' and name = :name")
 OLDEST = (3, 35, 0)  # UPDATE ... FROM and RETURNING
 BUSY_SECONDS = 10.0
 WRITER = ("journal_mode=wal", "synchronous=full", "temp_store=memory", "cache_size=-16384")
@@ -75,7 +78,6 @@ class Sqlite:
                 self.path.chmod(0o600)
         except (OSError, sqlite3.Error) as error:
             raise DatabaseUnavailable(f"{self.path}: {error}") from error
-        self.engine = _engine(self.path)
         self._bell = FifoBell(Path(f"{self.path}.bell"))
 
     def _connect(self, *, reads: bool = False) -> sqlite3.Connection:
@@ -129,6 +131,8 @@ class Sqlite:
     @contextmanager
     def session(self) -> Iterator[Session]:
         """A SQLModel session for what is not hot, committed when the block ends."""
+        from sqlmodel import Session
+
         with self._locked(), Session(self.engine, expire_on_commit=False) as session:
             yield session
             session.commit()
@@ -138,6 +142,16 @@ class Sqlite:
         """Nobody else writes while the block lasts: for migrations."""
         with self._locked():
             yield
+
+    @cached_property
+    def engine(self) -> Engine:
+        """SQLAlchemy's engine, loaded only where it is used. Work with it within `session` or `exclusive` only."""
+        return _engine(self.path)
+
+    def has_table(self, name: str) -> bool:
+        """Whether such a table is there."""
+        with self.read() as tx:
+            return bool(tx.run(TABLE, name=name))
 
     def ring(self, topic: str) -> None:
         """Wake the listeners of this file in every process of this machine."""
@@ -151,7 +165,8 @@ class Sqlite:
 
     def close(self) -> None:
         """Close every connection of this process."""
-        self.engine.dispose()
+        if "engine" in self.__dict__:
+            self.engine.dispose()
         with self._turn:
             for connection in self._open:
                 connection.close()
@@ -164,7 +179,8 @@ def _unavailable(error: BaseException) -> bool:
 
 
 def _engine(path: Path) -> Engine:
-    """SQLAlchemy's engine for what is not hot. Its transactions are opened within `session` or `exclusive` only."""
+    from sqlalchemy import create_engine, event
+
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")

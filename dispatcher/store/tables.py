@@ -8,7 +8,7 @@ hash of it (core.person), so that it can be erased.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -28,18 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-
-
-def micros(instant: datetime) -> int:
-    """Whole microseconds since 1970 UTC."""
-    return (instant - EPOCH) // MICROSECOND
-
-
-def instant(value: int) -> datetime:
-    """The aware UTC datetime of such a number."""
-    return EPOCH + timedelta(microseconds=value)
+from dispatcher.store.instants import instant, micros
 
 
 class Instant(TypeDecorator[datetime]):

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Final
 
 from dispatcher.store.database import Database
+from dispatcher.store.instants import micros
 from dispatcher.store.statement import Statement
-from dispatcher.store.tables import micros
 
 LEASE_SECONDS: Final = 30
 

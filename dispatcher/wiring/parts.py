@@ -1,0 +1,174 @@
+"""What web and work processes have in common: the database, the connections, the heartbeat."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from dispatcher.carriers import generic
+from dispatcher.carriers.simulated import Simulated
+from dispatcher.core.zones import use_packaged_zones
+from dispatcher.engine.ports import StoreUnavailable
+from dispatcher.engine.transport import Carrier
+from dispatcher.settings import Settings
+from dispatcher.store.connections import Contract, Contracts
+from dispatcher.store.database import Database
+from dispatcher.store.revision import pending
+from dispatcher.store.sqlite import Sqlite
+
+log = logging.getLogger(__name__)
+CARRIERS: Final = ("simulated", "generic")
+BEAT_SECONDS: Final = 10.0
+REFRESH_SECONDS: Final = 2.0
+
+
+def utc_now() -> datetime:
+    """The clock of the house."""
+    return datetime.now(UTC)
+
+
+def open_database(settings: Settings) -> Database:
+    """The database that the settings name. Raises StoreUnavailable in one sentence."""
+    use_packaged_zones()
+    url = settings.database_url
+    if url.startswith("sqlite:///"):
+        return Sqlite(Path(url.removeprefix("sqlite:///")))
+    from dispatcher.store.postgres import Postgres
+
+    return Postgres(url, connections=settings.postgres.connections)
+
+
+@contextmanager
+def ready_database(settings: Settings) -> Iterator[Database]:
+    """The database, refused while it is older than this program."""
+    database = open_database(settings)
+    try:
+        if pending(database):
+            raise StoreUnavailable("the database is not migrated; run `dispatcher migrate` first")
+        yield database
+    finally:
+        database.close()
+
+
+def credentials_of(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The credentials that a connection names, read from where they stand. Raises DescriptionError."""
+    return {name: _credential(name, str(place)) for name, place in settings.get("credentials", {}).items()}
+
+
+def _credential(name: str, place: str) -> str:
+    kind, _, where = place.partition(":")
+    if kind == "env":
+        value = os.environ.get(where)
+        if value is None:
+            raise generic.DescriptionError(f"credentials.{name}: the environment has no {where}")
+        return value
+    if kind == "file":
+        try:
+            return Path(where).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise generic.DescriptionError(f"credentials.{name}: {where} cannot be read") from None
+    raise generic.DescriptionError(f"credentials.{name}: must be env:VARIABLE or file:/path, not the secret itself")
+
+
+def carrier_of(carrier: str, settings: Mapping[str, Any]) -> Carrier:
+    """The words of a connection. Raises DescriptionError."""
+    if carrier == "simulated":
+        return Simulated()
+    if carrier == "generic":
+        return generic.from_description(settings, credentials_of(settings))
+    raise generic.DescriptionError(f"carrier: must be one of {', '.join(CARRIERS)}")
+
+
+class Named(Protocol):
+    """Whatever a process makes of a contract."""
+
+    @property
+    def name(self) -> str:
+        """The connection's name."""
+        ...
+
+
+Spoken = TypeVar("Spoken", bound=Named)
+
+
+class Lines(Generic[Spoken]):
+    """The connections in use, read again every few seconds; one that cannot be read keeps its last good form."""
+
+    def __init__(self, contracts: Contracts, make: Callable[[Contract], Spoken]) -> None:
+        """`make` turns a contract into what this process needs of it, or raises DescriptionError."""
+        self._contracts = contracts
+        self._make: Callable[[Contract], Spoken] = make
+        self._lines: dict[int, Spoken] = {}
+        self._seen: dict[int, Contract] = {}
+        self._until = 0.0
+        self._lock = threading.Lock()
+
+    def __call__(self) -> Mapping[int, Spoken]:
+        """The lines, by key."""
+        if time.monotonic() >= self._until:
+            with self._lock:
+                self._refresh()
+        return self._lines
+
+    def named(self, name: str) -> Spoken | None:
+        """The line of that name."""
+        return next((line for line in self().values() if line.name == name), None)
+
+    def _refresh(self) -> None:
+        lines = dict(self._lines)
+        for contract in self._contracts.all():
+            if self._seen.get(contract.id) == contract:
+                continue
+            try:
+                lines[contract.id] = self._make(contract)
+                self._seen[contract.id] = contract
+            except generic.DescriptionError as error:
+                log.error(
+                    "a connection cannot be used",
+                    extra={"action": "connection", "connection": contract.name, "error": str(error)},
+                )
+        self._lines = lines
+        self._until = time.monotonic() + REFRESH_SECONDS
+
+
+class Pulse:
+    """A thread that keeps this process's leases alive, and knows when it failed to."""
+
+    def __init__(self, beats: Sequence[Callable[[], None]], lease: float) -> None:
+        """Call each of `beats` every few seconds; `lease` seconds after the last success we are as good as dead."""
+        self._beats = beats
+        self._lease = lease
+        self._good = time.monotonic()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+
+    def __enter__(self) -> Pulse:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *ended: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def alive(self) -> bool:
+        """Whether the last heartbeat that succeeded is recent enough to claim work."""
+        return time.monotonic() - self._good < self._lease / 2
+
+    def _run(self) -> None:
+        while not self._stop.wait(BEAT_SECONDS):
+            begun = time.monotonic()
+            try:
+                for beat in self._beats:
+                    beat()
+                self._good = begun
+            except StoreUnavailable as error:
+                log.error("a heartbeat failed", extra={"action": "heartbeat", "error": str(error)})
+            except Exception:
+                log.exception("a heartbeat failed", extra={"action": "heartbeat"})

@@ -1,0 +1,81 @@
+"""A web process: the doors, the group commit, ids."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from flask import Flask
+
+from dispatcher.core.invitation import Admitted, Candidate
+from dispatcher.core.phone import warm_up
+from dispatcher.dialects.social_invite import routes as social_invite
+from dispatcher.engine.inbox import Inbox
+from dispatcher.engine.intake import Intake
+from dispatcher.engine.ports import CALLBACKS, DUE
+from dispatcher.engine.transport import Carrier
+from dispatcher.settings import Settings
+from dispatcher.store.admissions import Admissions
+from dispatcher.store.connections import Contract, Contracts
+from dispatcher.store.database import Database
+from dispatcher.store.directory import CachedDirectory
+from dispatcher.store.group import Group
+from dispatcher.store.nodes import NodeIds
+from dispatcher.store.queries import MessageQueries
+from dispatcher.store.receipts import GroupedReceipts, ReceiptBook
+from dispatcher.store.revision import pepper
+from dispatcher.web import hooks
+from dispatcher.web.app import application
+from dispatcher.web.kit import WebKit
+from dispatcher.wiring.parts import Lines, Pulse, carrier_of, ready_database, utc_now
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """A connection as a web process needs it: whose words its hooks are."""
+
+    id: int
+    name: str
+    carrier: Carrier
+
+
+def _speaker(contract: Contract) -> Speaker:
+    return Speaker(contract.id, contract.name, carrier_of(contract.carrier, contract.settings))
+
+
+def web_application(settings: Settings) -> Flask:
+    """The API, for any WSGI server; it lives as long as its process."""
+    house = ExitStack()
+    database = house.enter_context(ready_database(settings))
+    ids = NodeIds(database, time.time)
+    house.callback(ids.release)
+    house.enter_context(Pulse([ids.heartbeat], 60.0))
+    group: Group[Candidate, Admitted] = Group(_admitting(database))
+    directory = CachedDirectory(database)
+    intake = Intake(admit=group.put, directory=directory, ids=ids, clock=utc_now, pepper=pepper(database))
+    warm_up(("US",))  # else the first request pays for loading the metadata
+    kit = WebKit(directory)
+    lines = Lines(Contracts(database), _speaker)
+    inbox = Inbox(receipts=GroupedReceipts(ReceiptBook(database), utc_now), clock=utc_now, ring=database.ring)
+    app = application(
+        [social_invite.door(intake, MessageQueries(database), kit), hooks.door(inbox, lines.named, kit)], kit
+    )
+    app.extensions["house"] = house
+    return app
+
+
+def _admitting(database: Database) -> Callable[[Sequence[Candidate]], Sequence[Admitted]]:
+    """Admission of a group, and one ring for all of it: a NOTIFY for each would cost more than the commit."""
+    admissions = Admissions(database)
+
+    def admit(candidates: Sequence[Candidate]) -> Sequence[Admitted]:
+        admitted = admissions.admit(candidates, utc_now())
+        codes = {bool(one.code) for one in admitted if not one.replayed}
+        for topic, discarded in ((DUE, False), (CALLBACKS, True)):
+            if discarded in codes:
+                database.ring(topic)
+        return admitted
+
+    return admit

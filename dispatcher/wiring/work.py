@@ -1,0 +1,161 @@
+"""A work process: dispatch, callbacks, rescue and pruning, with their transports, under one clockwork."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from typing import Final
+
+from dispatcher.core.exchange import Hook, Receipt, Reply
+from dispatcher.engine.callbacks import Answer, Callbacks
+from dispatcher.engine.dispatch import Dispatch, Line, Pace, Result
+from dispatcher.engine.inbox import Inbox
+from dispatcher.engine.ports import CALLBACKS, DUE, StoreUnavailable
+from dispatcher.engine.pruning import Pruning
+from dispatcher.engine.rescue import Rescue
+from dispatcher.engine.transport import Transport
+from dispatcher.loops import Clockwork, Gatherer, Loop
+from dispatcher.settings import Settings
+from dispatcher.store.attic import StoreAttic
+from dispatcher.store.connections import Contract, Contracts
+from dispatcher.store.directory import CachedDirectory
+from dispatcher.store.outbox import CallbackOutbox
+from dispatcher.store.queue import MessageQueue
+from dispatcher.store.receipts import ReceiptBook
+from dispatcher.store.workers import LEASE_SECONDS, Workers
+from dispatcher.transports.guarded import guarded_transport
+from dispatcher.transports.http import HttpTransport
+from dispatcher.transports.simulated import SimulatedTransport
+from dispatcher.wiring.parts import Lines, Pulse, carrier_of, ready_database, utc_now
+
+log = logging.getLogger(__name__)
+DISPATCH_SECONDS: Final = 0.5
+PRUNING_SECONDS: Final = 60.0
+AGENT: Final = "Dispatcher/0.1"
+
+
+def _line(contract: Contract, transports: Mapping[str, Transport], public_url: str) -> Line:
+    tells = contract.carrier == "generic" and bool(contract.settings.get("receipts"))
+    return Line(
+        id=contract.id,
+        name=contract.name,
+        carrier=carrier_of(contract.carrier, contract.settings),
+        transport=transports.get(contract.carrier, transports["http"]),
+        receipt_wait=contract.receipt_wait,
+        receipt_url=f"{public_url}/hooks/{contract.name}" if tells else "",
+        acceptance_is_final=contract.acceptance_is_final,
+    )
+
+
+@contextmanager
+def working(settings: Settings, between: Callable[[str], None] = lambda point: None) -> Iterator[Clockwork]:
+    """The dispatcher at work, until the block ends: nothing new is begun then, what is in flight is waited for."""
+    with ExitStack() as house:
+        database = house.enter_context(ready_database(settings))
+        queue, outbox, receipts = MessageQueue(database), CallbackOutbox(database), ReceiptBook(database)
+        workers = Workers(database)
+        worker_id = workers.enrol("work", utc_now())
+        house.callback(_quietly, lambda: workers.leave(worker_id))
+        pulse = house.enter_context(Pulse([lambda: workers.beat(worker_id)], LEASE_SECONDS))
+        pace = Pace(
+            lease=timedelta(seconds=settings.work.lease_seconds),
+            timeout=timedelta(seconds=settings.carriers.timeout_seconds),
+            doubt=timedelta(minutes=settings.work.in_doubt_minutes),
+        )
+        clockwork: Clockwork
+
+        def ring(topic: str) -> None:
+            clockwork.ring(topic)
+
+        inbox = Inbox(receipts=receipts, clock=utc_now, ring=ring)
+        told: Gatherer[tuple[str, Hook]] = Gatherer("receipts", unavailable=StoreUnavailable)
+        results: Gatherer[Result] = Gatherer("settle", unavailable=StoreUnavailable)
+        answers: Gatherer[Answer] = Gatherer("callbacks", unavailable=StoreUnavailable)
+        for gatherer in (told, results, answers):
+            house.callback(gatherer.stop)
+        simulated = house.enter_context(SimulatedTransport(lambda name, hook: told.put((name, hook))))
+        carried = house.enter_context(
+            HttpTransport(
+                slots=settings.work.in_flight,
+                lane_slots=settings.work.in_flight,
+                connect_timeout=settings.carriers.connect_seconds,
+                timeout=settings.carriers.timeout_seconds,
+                user_agent=AGENT,
+            )
+        )
+        # A submit that is in flight is waited for: ended by us, it would be in doubt.
+        house.callback(carried.close, settings.carriers.timeout_seconds + 1)
+        called = house.enter_context(
+            guarded_transport(
+                settings.callbacks.allow,
+                slots=settings.callbacks.in_flight,
+                lane_slots=settings.callbacks.in_flight_per_app,
+                connect_timeout=min(5.0, settings.callbacks.timeout_seconds),
+                timeout=settings.callbacks.timeout_seconds,
+                user_agent=AGENT,
+            )
+        )
+        transports: dict[str, Transport] = {"http": carried, "simulated": simulated}
+        lines: Lines[Line] = Lines(Contracts(database), lambda c: _line(c, transports, settings.public_url))
+        chance = random.SystemRandom()
+        dispatch = Dispatch(
+            queue=queue,
+            directory=CachedDirectory(database),
+            lines=lines,
+            put=results.put,
+            ring=ring,
+            clock=utc_now,
+            jitter=chance.random,
+            pace=pace,
+            worker_id=worker_id,
+            alive=pulse.alive,
+            between=between,
+        )
+        callbacks = Callbacks(
+            outbox=outbox,
+            transport=called,
+            put=answers.put,
+            clock=utc_now,
+            jitter=chance.random,
+            alive=pulse.alive,
+            monotonic=time.monotonic,
+            timeout=timedelta(seconds=settings.callbacks.timeout_seconds),
+        )
+        rescue = Rescue(queue=queue, outbox=outbox, receipts=receipts, clock=utc_now, ring=ring, doubt=pace.doubt)
+        pruning = Pruning(attic=StoreAttic(database), clock=utc_now)
+        clockwork = Clockwork(
+            [
+                Loop(DUE, DISPATCH_SECONDS, dispatch.turn, frozenset({DUE})),
+                Loop(CALLBACKS, DISPATCH_SECONDS, callbacks.turn, frozenset({CALLBACKS})),
+                Loop("rescue", settings.work.rescue_seconds, rescue.turn),
+                Loop("pruning", PRUNING_SECONDS, pruning.turn),
+            ],
+            utc_now,
+        )
+        told.start(lambda batch: _take(inbox, lines, batch))
+        results.start(dispatch.settle)
+        answers.start(callbacks.settle)
+        house.enter_context(database.listen(ring))
+        clockwork.start()
+        house.callback(clockwork.stop)
+        yield clockwork
+
+
+def _take(inbox: Inbox, lines: Lines[Line], batch: Sequence[tuple[str, Hook]]) -> None:
+    told: dict[int, list[Receipt | Reply]] = {}
+    for name, hook in batch:
+        if line := lines.named(name):
+            told.setdefault(line.id, []).extend(line.carrier.events(hook))
+    for connection_id, events in told.items():
+        inbox.take(connection_id, events)
+
+
+def _quietly(act: Callable[[], None]) -> None:
+    try:
+        act()
+    except StoreUnavailable as error:
+        log.warning("could not say goodbye", extra={"action": "stop", "error": str(error)})
