@@ -62,7 +62,12 @@ def _start_postgres(config: pytest.Config) -> str:
         shutil.rmtree(os.environ["XDG_RUNTIME_DIR"], ignore_errors=True)
 
     config.add_cleanup(stop)
-    return str(server.get_uri())
+    url = str(server.get_uri())
+    with psycopg.connect(url, autocommit=True) as connection:
+        # No test cuts the power of this machine, and a new database for each test is eight times as fast without.
+        connection.execute("alter system set fsync = off")
+        connection.execute("select pg_reload_conf()")
+    return url
 
 
 def _named(url: str, name: str) -> str:
