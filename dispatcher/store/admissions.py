@@ -38,15 +38,24 @@ FIRST_USE: Final = Statement(
     "account_id bigint, key text",
 )
 KNOWN: Final = Statement(
-    """select r.id, p.person is not null and p.address is not null, exists (
+    """select r.id, exists (
         select 1 from optouts o where o.person = r.person and (o.scope = 'global'
         or (o.scope = 'account' and o.scope_id = r.account_id) or (o.scope = 'app' and o.scope_id = r.app_id)))
-    from {rows} left join people p on p.person = r.person""",
+    from {rows}""",
     "id bigint, person text, account_id bigint, app_id bigint",
 )
 TAKE_SLOTS: Final = Statement(
     """insert into duplicate_slots (app_id, person, message_id, until_at)
     select app_id, person, message_id, until_at from {rows} where true order by app_id, person
+    on conflict (app_id, person) do update set message_id = excluded.message_id, until_at = excluded.until_at
+    where duplicate_slots.until_at <= :now
+    returning message_id""",
+    "app_id bigint, person text, message_id bigint, until_at bigint",
+)
+TAKE_FREE_SLOTS: Final = Statement(
+    """insert into duplicate_slots (app_id, person, message_id, until_at)
+    select app_id, person, message_id, until_at from {rows}
+    where not exists (select 1 from optouts o where o.person = r.person) order by app_id, person
     on conflict (app_id, person) do update set message_id = excluded.message_id, until_at = excluded.until_at
     where duplicate_slots.until_at <= :now
     returning message_id""",
@@ -114,16 +123,23 @@ class Admissions:
         would have if they had come one after the other.
         """
         with self._database.write() as tx:
-            answers: dict[int, Admitted] = {}
-            fresh = _take_keys(tx, candidates, now, answers)
-            cases = [_Case(c, c.code, c.reason) for c in fresh]
-            _screen(tx, cases, now)
-            _take_slots(tx, cases, now)
-            if cases:
-                _store(tx, cases, now)
-            answers |= {case.candidate.id: case.admitted() for case in cases}
-            _answer_repeats(candidates, answers)
-        return [answers[c.id] for c in candidates]
+            return admit(tx, candidates, now)
+
+
+def admit(tx: Tx, candidates: Sequence[Candidate], now: datetime) -> list[Admitted]:
+    """The same, in a transaction that is open."""
+    answers: dict[int, Admitted] = {}
+    fresh = _take_keys(tx, candidates, now, answers)
+    cases = [_Case(c, c.code, c.reason) for c in fresh]
+    rest = _take_free_slots(tx, [case for case in cases if case.code is Code.ACCEPTED], now)
+    if rest:
+        _screen(tx, rest, now)
+        _take_slots(tx, rest, now)
+    if cases:
+        _store(tx, cases, now)
+    answers |= {case.candidate.id: case.admitted() for case in cases}
+    _answer_repeats(candidates, answers)
+    return [answers[c.id] for c in candidates]
 
 
 def _take_keys(tx: Tx, candidates: Sequence[Candidate], now: datetime, answers: dict[int, Admitted]) -> list[Candidate]:
@@ -165,13 +181,25 @@ def _replay(candidate: Candidate, first_use: Row) -> Admitted:
     )
 
 
+def _take_free_slots(tx: Tx, asking: Sequence[_Case], now: datetime) -> list[_Case]:
+    """Most people are new and nobody's: give them their places in one statement. Whom it leaves out is returned."""
+    firsts: dict[tuple[int, str], Candidate] = {}
+    for case in asking:
+        firsts.setdefault((case.candidate.app_id, case.candidate.person), case.candidate)
+    if not firsts:
+        return []
+    batch = [(app, person, c.id, micros(c.duplicate_until)) for (app, person), c in sorted(firsts.items())]
+    won = {row[0] for row in tx.run(TAKE_FREE_SLOTS, batch, now=micros(now))}
+    return [case for case in asking if case.candidate.id not in won]
+
+
 def _screen(tx: Tx, cases: list[_Case], now: datetime) -> None:
     """Ask what is known of each person, and let the rules object."""
     asked = [case for case in cases if case.code is Code.ACCEPTED]
     if not asked:
         return
     batch = [(c.candidate.id, c.candidate.person, c.candidate.account_id, c.candidate.app_id) for c in asked]
-    known = {row[0]: row[2] for row in tx.run(KNOWN, batch)}
+    known = {row[0]: row[1] for row in tx.run(KNOWN, batch)}
     for case in asked:
         facts = Facts(now=now, expires_at=case.candidate.expires_at, opted_out=bool(known[case.candidate.id]))
         if objection := screen(AT_INTAKE, facts):

@@ -1,7 +1,9 @@
 """Many waiting requests, one commit: whoever holds the baton commits for all that queued behind it.
 
 There is no writer thread: the first to come leads, commits what has gathered, and hands the baton to the first that
-came meanwhile. A group that fails is tried again one by one, so that a poisonous item fails alone.
+came meanwhile. What has gathered is taken only once the transaction is open: whoever comes while the leader waits for
+another process to finish is in the group too. A group that fails is tried again one by one, so that a poisonous item
+fails alone.
 """
 
 from __future__ import annotations
@@ -9,9 +11,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Generic, TypeVar
 
 from dispatcher.store.database import DatabaseUnavailable
+from dispatcher.store.statement import Tx
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -25,18 +29,31 @@ class _Cell(Generic[Item, Result]):
     def __init__(self, item: Item) -> None:
         self.item = item
         self.result: Result | None = None
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
         self.done = False
         self.woken = threading.Lock()
         self.woken.acquire()
 
 
 class Group(Generic[Item, Result]):
-    """Commits items together. `commit` gets a list and returns a result for each, in order, or raises for all."""
+    """Commits items together."""
 
-    def __init__(self, commit: Callable[[Sequence[Item]], Sequence[Result]], *, most: int = 256) -> None:
-        """`most` bounds one commit, so that nobody waits for an endless one."""
+    def __init__(
+        self,
+        begin: Callable[[], AbstractContextManager[Tx]],
+        commit: Callable[[Tx, Sequence[Item]], Sequence[Result]],
+        *,
+        after: Callable[[Sequence[Result]], None] = lambda results: None,
+        most: int = 256,
+    ) -> None:
+        """`commit` writes a list of items and gives a result for each, in order, or raises for all.
+
+        `begin` opens the transaction, `after` is told what was committed; `most` bounds one commit, so that nobody
+        waits for an endless one.
+        """
+        self._begin = begin
         self._commit = commit
+        self._after = after
         self._most = most
         self._queue: deque[_Cell[Item, Result]] = deque()
         self._lock = threading.Lock()
@@ -59,9 +76,40 @@ class Group(Generic[Item, Result]):
         return cell.result  # type: ignore[return-value]  # set by whoever led, unless error is
 
     def _lead(self) -> None:
+        cells: list[_Cell[Item, Result]] = []
+        try:
+            with self._begin() as tx:
+                cells = self._gathered()
+                results = self._commit(tx, [cell.item for cell in cells])
+            self._keep(cells, results)
+        except Exception as error:
+            cells = cells or self._gathered()
+            if isinstance(error, DatabaseUnavailable) or len(cells) == 1:
+                _fail(cells, error)
+            else:
+                for cell in cells:
+                    self._alone(cell)
+        finally:
+            self._hand_on(cells)
+
+    def _gathered(self) -> list[_Cell[Item, Result]]:
         with self._lock:
-            cells = [self._queue.popleft() for _ in range(min(len(self._queue), self._most))]
-        self._settle(cells)
+            return [self._queue.popleft() for _ in range(min(len(self._queue), self._most))]
+
+    def _keep(self, cells: Sequence[_Cell[Item, Result]], results: Sequence[Result]) -> None:
+        for cell, result in zip(cells, results, strict=True):
+            cell.result = result
+        self._after(results)
+
+    def _alone(self, cell: _Cell[Item, Result]) -> None:
+        try:
+            with self._begin() as tx:
+                results = self._commit(tx, [cell.item])
+            self._keep([cell], results)
+        except Exception as error:
+            _fail([cell], error)
+
+    def _hand_on(self, cells: Sequence[_Cell[Item, Result]]) -> None:
         with self._lock:
             heir = self._queue[0] if self._queue else None
             self._led = heir is not None
@@ -71,19 +119,7 @@ class Group(Generic[Item, Result]):
             cell.done = True
             cell.woken.release()
 
-    def _settle(self, cells: Sequence[_Cell[Item, Result]]) -> None:
-        try:
-            for cell, result in zip(cells, self._commit([cell.item for cell in cells]), strict=True):
-                cell.result = result
-        except DatabaseUnavailable as error:
-            self._fail(cells, error)
-        except BaseException as error:
-            if len(cells) == 1:
-                self._fail(cells, error)
-            else:
-                for cell in cells:
-                    self._settle([cell])
 
-    def _fail(self, cells: Sequence[_Cell[Item, Result]], error: BaseException) -> None:
-        for cell in cells:
-            cell.error = error
+def _fail(cells: Sequence[_Cell[Item, Result]], error: Exception) -> None:
+    for cell in cells:
+        cell.error = error

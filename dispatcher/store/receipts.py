@@ -84,12 +84,8 @@ class ReceiptBook:
 
     def take(self, connection_id: int, receipts: Sequence[Receipt], now: datetime) -> int:
         """Apply each receipt or keep it; how many changed a state. On return all of it is on disk."""
-        return self.take_all([(connection_id, r) for r in receipts], now)
-
-    def take_all(self, items: Sequence[Item], now: datetime) -> int:
-        """The same, for the receipts of several connections."""
         with self._database.write() as tx:
-            return _apply(tx, items, now, keep=True)
+            return _apply(tx, [(connection_id, r) for r in receipts], now, keep=True)
 
     def match(self, now: datetime, most: int) -> int:
         """Apply kept receipts whose message is known by now; how many were matched."""
@@ -100,14 +96,14 @@ class ReceiptBook:
 class GroupedReceipts:
     """The book as many waiting hooks share it: one commit for all that came meanwhile."""
 
-    def __init__(self, book: ReceiptBook, clock: Clock) -> None:
-        """Write into `book`."""
-        self._book = book
+    def __init__(self, database: Database, clock: Clock) -> None:
+        """Work on this database."""
+        self._book = ReceiptBook(database)
         self._clock = clock
-        self._group: Group[Sequence[Item], int] = Group(self._take)
+        self._group: Group[Sequence[Item], int] = Group(database.write, self._take)
 
-    def _take(self, groups: Sequence[Sequence[Item]]) -> list[int]:
-        changed = self._book.take_all([item for group in groups for item in group], self._clock())
+    def _take(self, tx: Tx, groups: Sequence[Sequence[Item]]) -> list[int]:
+        changed = _apply(tx, [item for group in groups for item in group], self._clock(), keep=True)
         return [changed, *[0] * (len(groups) - 1)]
 
     def take(self, connection_id: int, receipts: Sequence[Receipt], now: datetime) -> int:

@@ -54,7 +54,7 @@ class SqliteTx:
 
     def run(self, statement: Statement, rows: Sequence[Row] | None = None, /, **given: Any) -> list[Row]:
         """Execute and return what it returns."""
-        return self._cursor.execute(statement.sqlite, statement.sqlite_parameters(rows, given)).fetchall()
+        return self._cursor.execute(*statement.sqlite(rows, given)).fetchall()
 
 
 class Sqlite:
@@ -81,7 +81,9 @@ class Sqlite:
         self._bell = FifoBell(Path(f"{self.path}.bell"))
 
     def _connect(self, *, reads: bool = False) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
+        connection = sqlite3.connect(
+            self.path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS, cached_statements=512
+        )
         for pragma in READER if reads else WRITER:
             connection.execute(f"pragma {pragma}")
         self._open.append(connection)

@@ -7,9 +7,9 @@ needs and SQLite, with its one writer, does not.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, Final, Protocol
 
 Row = tuple[Any, ...]
@@ -22,15 +22,16 @@ POSTGRES_CLOCK: Final = "(extract(epoch from clock_timestamp()) * 1000000)::bigi
 class Statement:
     """A prepared text for each database. `columns` ("id bigint, person text") names what `{rows}` holds, in order."""
 
-    __slots__ = ("columns", "postgres", "sqlite")
+    __slots__ = ("_names", "_renderings", "_sqlite", "columns", "postgres")
 
     def __init__(self, text: str, columns: str = "") -> None:
         """Render both texts once, when the module is imported."""
         pairs = [part.split() for part in columns.split(",") if part.strip()]
         self.columns = tuple(name for name, _ in pairs)
-        picked = ", ".join(f"json_extract(value, '$[{i}]') as {name}" for i, (name, _) in enumerate(pairs))
         arrays = ", ".join(f"%({name})s::{kind}[]" for name, kind in pairs)
-        self.sqlite = _fill(text, f"(select {picked} from json_each(:rows)) as r", SQLITE_CLOCK, "", "")
+        self._sqlite = _fill(text, "{rows}", SQLITE_CLOCK, "", "")
+        self._names = tuple(dict.fromkeys(PARAMETER.findall(text)))
+        self._renderings: dict[int, str] = {}
         self.postgres = PARAMETER.sub(
             r"%(\1)s",
             _fill(
@@ -42,9 +43,31 @@ class Statement:
             ),
         )
 
-    def sqlite_parameters(self, rows: Sequence[Row] | None, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The parameters as SQLite takes them: the batch as one JSON text."""
-        return given if rows is None else {"rows": json.dumps(rows), **given}
+    def sqlite(self, rows: Sequence[Row] | None, given: Mapping[str, Any]) -> tuple[str, Sequence[Any]]:
+        """The text for so many rows, and its parameters by number: row after row, then those given by name.
+
+        Bound values are several times as fast to read as a JSON text of them, and every number of rows is a text that
+        is prepared once.
+        """
+        count = -1 if rows is None else len(rows)
+        text = self._renderings.get(count)
+        if text is None:
+            text = self._renderings[count] = self._rendered(count)
+        return text, [*chain.from_iterable(rows or ()), *(given[name] for name in self._names)]
+
+    def _rendered(self, count: int) -> str:
+        taken = max(count, 0) * len(self.columns)
+        numbers = {name: f"?{taken + n}" for n, name in enumerate(self._names, start=1)}
+        text = PARAMETER.sub(lambda found: numbers[found[1]], self._sqlite)
+        return text if count < 0 else text.replace("{rows}", self._values(count))
+
+    def _values(self, count: int) -> str:
+        width = len(self.columns)
+        if not count:
+            return f"(select {', '.join(f'null as {name}' for name in self.columns)} where false) as r"
+        names = ", ".join(f"column{n + 1} as {name}" for n, name in enumerate(self.columns))
+        lines = (", ".join(f"?{line * width + n}" for n in range(1, width + 1)) for line in range(count))
+        return f"(select {names} from (values ({'), ('.join(lines)}))) as r"
 
     def postgres_parameters(self, rows: Sequence[Row] | None, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """The parameters as PostgreSQL takes them: the batch as one array per column."""

@@ -17,14 +17,14 @@ from dispatcher.engine.intake import Intake
 from dispatcher.engine.ports import CALLBACKS, DUE
 from dispatcher.engine.transport import Carrier
 from dispatcher.settings import Settings
-from dispatcher.store.admissions import Admissions
+from dispatcher.store.admissions import admit
 from dispatcher.store.connections import Contract, Contracts
 from dispatcher.store.database import Database
 from dispatcher.store.directory import CachedDirectory
 from dispatcher.store.group import Group
 from dispatcher.store.nodes import NodeIds
 from dispatcher.store.queries import MessageQueries
-from dispatcher.store.receipts import GroupedReceipts, ReceiptBook
+from dispatcher.store.receipts import GroupedReceipts
 from dispatcher.store.revision import pepper
 from dispatcher.web import hooks
 from dispatcher.web.app import application
@@ -52,13 +52,12 @@ def web_application(settings: Settings) -> Flask:
     ids = NodeIds(database, time.time)
     house.callback(ids.release)
     house.enter_context(Pulse([ids.heartbeat], 60.0))
-    group: Group[Candidate, Admitted] = Group(_admitting(database))
     directory = CachedDirectory(database)
-    intake = Intake(admit=group.put, directory=directory, ids=ids, clock=utc_now, pepper=pepper(database))
+    intake = Intake(admit=_admitting(database), directory=directory, ids=ids, clock=utc_now, pepper=pepper(database))
     warm_up(("US",))  # else the first request pays for loading the metadata
     kit = WebKit(directory)
     lines = Lines(Contracts(database), _speaker)
-    inbox = Inbox(receipts=GroupedReceipts(ReceiptBook(database), utc_now), clock=utc_now, ring=database.ring)
+    inbox = Inbox(receipts=GroupedReceipts(database, utc_now), clock=utc_now, ring=database.ring)
     app = application(
         [social_invite.door(intake, MessageQueries(database), kit), hooks.door(inbox, lines.named, kit)], kit
     )
@@ -66,16 +65,16 @@ def web_application(settings: Settings) -> Flask:
     return app
 
 
-def _admitting(database: Database) -> Callable[[Sequence[Candidate]], Sequence[Admitted]]:
-    """Admission of a group, and one ring for all of it: a NOTIFY for each would cost more than the commit."""
-    admissions = Admissions(database)
+def _admitting(database: Database) -> Callable[[Candidate], Admitted]:
+    """Admission in groups, and one ring for each group: a NOTIFY for each row would cost more than the commit."""
 
-    def admit(candidates: Sequence[Candidate]) -> Sequence[Admitted]:
-        admitted = admissions.admit(candidates, utc_now())
+    def ring(admitted: Sequence[Admitted]) -> None:
         codes = {bool(one.code) for one in admitted if not one.replayed}
         for topic, discarded in ((DUE, False), (CALLBACKS, True)):
             if discarded in codes:
                 database.ring(topic)
-        return admitted
 
-    return admit
+    group: Group[Candidate, Admitted] = Group(
+        database.write, lambda tx, candidates: admit(tx, candidates, utc_now()), after=ring
+    )
+    return group.put

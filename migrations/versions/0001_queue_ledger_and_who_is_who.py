@@ -51,6 +51,7 @@ def upgrade() -> None:
         sa.Column("ref", sa.String(length=255), server_default="", nullable=False),
         sa.Column("reason", sa.String(length=255), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("message_id", "generation", name=op.f("pk_attempts")),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("attempts", schema=None) as batch_op:
         batch_op.create_index(
@@ -70,6 +71,7 @@ def upgrade() -> None:
         sa.Column("http", sa.Integer(), nullable=False),
         sa.Column("reason", sa.String(length=255), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("subject_id", "kind", "generation", name=op.f("pk_callback_tries")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "callbacks",
@@ -90,6 +92,7 @@ def upgrade() -> None:
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
         sa.Column("reason", sa.String(length=255), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("subject_id", "kind", name=op.f("pk_callbacks")),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("callbacks", schema=None) as batch_op:
         batch_op.create_index(
@@ -146,6 +149,7 @@ def upgrade() -> None:
         sa.Column("message_id", sa.BigInteger(), nullable=False),
         sa.Column("until_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("app_id", "person", name=op.f("pk_duplicate_slots")),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("duplicate_slots", schema=None) as batch_op:
         batch_op.create_index("ix_duplicate_slots_until_at", ["until_at"], unique=False)
@@ -158,6 +162,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(length=22), server_default="", nullable=False),
         sa.Column("until_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("account_id", "key", name=op.f("pk_idempotency_keys")),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("idempotency_keys", schema=None) as batch_op:
         batch_op.create_index("ix_idempotency_keys_until_at", ["until_at"], unique=False)
@@ -269,6 +274,7 @@ def upgrade() -> None:
         sa.Column("source", sa.String(length=32), server_default="", nullable=False),
         sa.Column("said", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("person", "scope", "scope_id", name=op.f("pk_optouts")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "people",
@@ -279,6 +285,7 @@ def upgrade() -> None:
         sa.Column("os", sa.String(length=16), server_default="", nullable=False),
         sa.Column("os_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("person", name=op.f("pk_people")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "receipts",
@@ -420,6 +427,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_sticky_senders_app_id_apps")),
         sa.ForeignKeyConstraint(["sender_id"], ["senders.id"], name=op.f("fk_sticky_senders_sender_id_senders")),
         sa.PrimaryKeyConstraint("app_id", "person", name=op.f("pk_sticky_senders")),
+        sqlite_with_rowid=False,
     )
 
     if op.get_bind().dialect.name == "postgresql":

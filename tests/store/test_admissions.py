@@ -8,7 +8,7 @@ from threading import Barrier
 
 from dispatcher.core.codes import Code
 from dispatcher.core.invitation import Admitted, Candidate
-from dispatcher.store.admissions import Admissions
+from dispatcher.store.admissions import Admissions, admit
 from dispatcher.store.database import Database
 from dispatcher.store.group import Group
 from dispatcher.store.statement import Statement
@@ -162,7 +162,7 @@ def test_fifty_at_once_with_one_key(database: Database) -> None:
 def _at_once(database: Database, candidates: list[Candidate]) -> list[Admitted]:
     """Two groups, as two processes would have, fed by all threads together."""
     admissions = Admissions(database)
-    groups = [Group[Candidate, Admitted](lambda batch: admissions.admit(batch, NOON)) for _ in range(2)]
+    groups = [Group[Candidate, Admitted](database.write, lambda tx, batch: admit(tx, batch, NOON)) for _ in range(2)]
     barrier = Barrier(len(candidates))
 
     def post(n: int) -> Admitted:

@@ -1,0 +1,276 @@
+"""What PostgreSQL alone promises: a pool that heals, a bell that is heard again, and plain words when it is away."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from dispatcher.store import postgres
+from dispatcher.store.database import DatabaseUnavailable
+from dispatcher.store.postgres import Postgres
+from dispatcher.store.statement import Statement
+from dispatcher.store.tables import metadata
+from tests.store.test_fifo_bell import Ears
+
+SOON = 10.0
+NODE = Statement("insert into node_leases (node, owner, lease_until, minted_to) values (:node, '', 0, 0)")
+NODES = Statement("select node from node_leases order by node")
+OTHERS = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+NOBODY = "postgresql://nobody@127.0.0.1:1/nothing"
+
+
+@pytest.fixture
+def base(postgres_url: str) -> Iterator[Postgres]:
+    database = Postgres(postgres_url, connections=2)
+    yield database
+    database.close()
+
+
+def terminate(url: str, which: str = "") -> int:
+    """End other connections to this database; how many."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        return len(connection.execute(f"select pg_terminate_backend(pid) {OTHERS} {which}".encode()).fetchall())
+
+
+def add(base: Postgres, *numbers: int, then: Callable[[], object] | None = None) -> None:
+    with base.write() as tx:
+        for number in numbers:
+            tx.run(NODE, node=number)
+        if then:
+            then()
+
+
+def nodes(base: Postgres) -> list[int]:
+    with base.read() as tx:
+        return [row[0] for row in tx.run(NODES)]
+
+
+def fails() -> None:
+    raise KeyError
+
+
+def test_every_commit_is_on_disk(base: Postgres) -> None:
+    with base.write() as tx:
+        assert tx.run(Statement("show synchronous_commit")) == [("on",)]
+
+
+def test_what_raises_is_undone(base: Postgres) -> None:
+    with pytest.raises(KeyError):
+        add(base, 1, then=fails)
+    with pytest.raises(KeyError), base.session() as session:
+        session.connection().execute(text("insert into node_leases values (2, '', 0, 0)"))
+        fails()
+    add(base, 3)
+    with base.session() as session:
+        session.connection().execute(text("insert into node_leases values (4, '', 0, 0)"))
+    assert nodes(base) == [3, 4]
+
+
+def test_a_reader_sees_what_is_committed_and_waits_for_no_writer(base: Postgres) -> None:
+    seen: list[list[int]] = []
+    add(base, 1, then=lambda: seen.append(nodes(base)))
+    assert (seen, nodes(base)) == ([[]], [1])
+
+
+# --- Whose fault it is ------------------------------------------------------------------------------------------------
+
+
+def wrong_write(base: Postgres) -> None:
+    with base.write() as tx:
+        tx.run(Statement("insert into nowhere values (1)"))
+
+
+def wrong_read(base: Postgres) -> None:
+    with base.read() as tx:
+        tx.run(Statement("select nothing from node_leases"))
+
+
+def wrong_session(base: Postgres) -> None:
+    with base.session() as session:
+        session.connection().execute(text("select * from nowhere"))
+
+
+def twice(base: Postgres) -> None:
+    add(base, 1, 1)
+
+
+def too_long(base: Postgres) -> None:
+    with base.write() as tx:
+        tx.run(Statement("update node_leases set owner = :owner"), owner="x" * 65)
+        tx.run(Statement("insert into node_leases values (1, :owner, 0, 0)"), owner="x" * 65)
+
+
+@pytest.mark.parametrize("act", [wrong_write, wrong_read, wrong_session, twice, too_long])
+def test_a_wrong_statement_is_not_called_unavailable(base: Postgres, act: Callable[[Postgres], None]) -> None:
+    with pytest.raises((psycopg.Error, DBAPIError)):
+        act(base)
+    assert nodes(base) == []
+
+
+def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "WAIT_SECONDS", 0.2)
+    with pytest.raises(DatabaseUnavailable, match="does not answer"):
+        Postgres(NOBODY)
+
+
+def test_a_connection_cut_before_the_commit(base: Postgres, postgres_url: str) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        add(base, 1, then=lambda: terminate(postgres_url))
+    assert eventually(lambda: nodes(base)) == []
+    add(base, 2)
+    assert nodes(base) == [2]
+
+
+def test_connections_cut_while_nobody_used_them(base: Postgres, postgres_url: str) -> None:
+    add(base, 1)
+    for round_ in range(3):
+        assert terminate(postgres_url)
+        eventually(lambda number=round_: add(base, 10 + number))  # type: ignore[misc]
+    assert nodes(base) == [1, 10, 11, 12]
+
+
+def eventually[Found](act: Callable[[], Found], tries: int = 4) -> Found:
+    """What it gives once the store is there again: each connection of the pool may fail once."""
+    for _ in range(tries):
+        try:
+            return act()
+        except DatabaseUnavailable:
+            time.sleep(0.01)
+    return act()
+
+
+def test_a_pool_that_is_used_up(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "WAIT_SECONDS", 0.5)
+    base = Postgres(postgres_url, connections=2)
+    with ExitStack() as held:
+        for _ in range(2):
+            held.enter_context(base.read())
+        with pytest.raises(DatabaseUnavailable):
+            add(base, 1)
+    add(base, 2)
+    assert nodes(base) == [2]
+    base.close()
+
+
+@pytest.mark.xfail(reason="product: ring() waits as long as everybody for a connection of the pool")
+def test_a_ring_does_not_wait_for_a_connection(base: Postgres) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with ExitStack() as held:
+            for _ in range(2):
+                held.enter_context(base.read())
+            rung = pool.submit(base.ring, "due")
+            time.sleep(0.2)
+            done = rung.done()
+        rung.result(SOON)
+    assert done
+
+
+def test_a_ring_while_the_server_is_away_fails_for_nobody(postgres_url: str) -> None:
+    base = Postgres(postgres_url, connections=1)
+    terminate(postgres_url)
+    base.ring("due")
+    base.close()
+    base.ring("due")
+
+
+# --- The bell ---------------------------------------------------------------------------------------------------------
+
+
+def test_listening_begins_with_everything(base: Postgres) -> None:
+    ears = Ears()
+    with base.listen(ears):
+        assert ears.next() == "*", "whatever was rung while nobody listened"
+        for topic in ("due", "callbacks"):
+            base.ring(topic)
+            assert ears.next() == topic
+    base.ring("due")
+    assert ears.next(0.05) == ""
+
+
+def test_many_rings_at_once_are_few(base: Postgres) -> None:
+    begun, go = threading.Event(), threading.Event()
+    heard: list[str] = []
+
+    def slow(topic: str) -> None:
+        heard.append(topic)
+        begun.set()
+        assert go.wait(SOON)
+
+    with base.listen(slow):
+        assert begun.wait(SOON)
+        for _ in range(200):
+            base.ring("due")
+        go.set()
+        end = time.monotonic() + SOON
+        while "due" not in heard and time.monotonic() < end:
+            time.sleep(0.01)
+    assert 2 <= len(heard) < 100
+
+
+def test_a_listener_whose_connection_was_ended_listens_again(
+    base: Postgres, postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ears = Ears()
+    with caplog.at_level(logging.WARNING, logger=postgres.__name__), base.listen(ears):
+        for _ in range(2):
+            assert ears.next() == "*"
+            base.ring("due")
+            assert ears.next() == "due"
+            assert terminate(postgres_url, "and query = 'listen dispatcher'") == 1
+        assert ears.next() == "*", "each opening counts as a ring of all"
+    assert [record.getMessage() for record in caplog.records] == ["listening was interrupted"] * 2
+
+
+# --- The rest ---------------------------------------------------------------------------------------------------------
+
+
+def test_while_one_has_it_alone_nobody_else_migrates(base: Postgres, postgres_url: str) -> None:
+    other = Postgres(postgres_url)
+    mine, theirs = threading.Event(), threading.Event()
+
+    def wait_for_it() -> None:
+        mine.set()
+        with other.exclusive():
+            theirs.set()
+
+    with base.exclusive():
+        thread = threading.Thread(target=wait_for_it)
+        thread.start()
+        assert mine.wait(SOON)
+        assert not theirs.wait(0.05)
+        add(other, 1)
+    assert theirs.wait(SOON)
+    thread.join()
+    assert nodes(base) == [1]
+    other.close()
+
+
+@pytest.mark.xfail(raises=psycopg.OperationalError, reason="product: exclusive() tells it in the driver's words")
+def test_a_server_that_is_away_when_it_is_to_be_had_alone(base: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "_dsn", NOBODY)
+    with pytest.raises(DatabaseUnavailable), base.exclusive():
+        pass
+
+
+def test_has_table(base: Postgres) -> None:
+    assert all(base.has_table(name) for name in metadata.tables)
+    assert not base.has_table("nowhere")
+
+
+def test_a_password_of_any_letters_reaches_the_driver(postgres_url: str) -> None:
+    """A URL is handed on as it is: what libpq understands, and what SQLAlchemy does, is the same address."""
+    base = Postgres(postgres_url)
+    with base.engine.connect() as connection:
+        found = connection.exec_driver_sql("select current_database()").scalar()
+    with base.read() as tx:
+        assert tx.run(Statement("select current_database()::text")) == [(found,)]
+    base.close()
