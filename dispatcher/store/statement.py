@@ -1,12 +1,13 @@
 """One statement in the words of both databases.
 
 A statement is written once. `:name` is a parameter; `{rows}` stands for a batch of rows handed in with one execution;
-`{clock}` for the database's own clock in microseconds; `{lock}` and `{lock_skip}` for the row locks that PostgreSQL
-needs and SQLite, with its one writer, does not.
+`{clock}` for the database's own clock in microseconds; `{lock}` (of the table called s) and `{lock_skip}` for the row
+locks that PostgreSQL needs and SQLite, with its one writer, does not.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -28,7 +29,7 @@ class Statement:
         """Render both texts once, when the module is imported."""
         pairs = [part.split() for part in columns.split(",") if part.strip()]
         self.columns = tuple(name for name, _ in pairs)
-        arrays = ", ".join(f"%({name})s::{kind}[]" for name, kind in pairs)
+        cells = ", ".join(f"(value->>{n})::{kind} as {name}" for n, (name, kind) in enumerate(pairs))
         self._sqlite = _fill(text, "{rows}", SQLITE_CLOCK, "", "")
         self._names = tuple(dict.fromkeys(PARAMETER.findall(text)))
         self._renderings: dict[int, str] = {}
@@ -36,9 +37,9 @@ class Statement:
             r"%(\1)s",
             _fill(
                 text,
-                f"unnest({arrays}) as r({', '.join(self.columns)})",
+                f"(select {cells} from jsonb_array_elements(%(rows)s::jsonb)) as r",
                 POSTGRES_CLOCK,
-                "for update",
+                "for update of s",
                 "for update skip locked",
             ),
         )
@@ -70,11 +71,11 @@ class Statement:
         return f"(select {names} from (values ({'), ('.join(lines)}))) as r"
 
     def postgres_parameters(self, rows: Sequence[Row] | None, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The parameters as PostgreSQL takes them: the batch as one array per column."""
-        if rows is None:
-            return given
-        columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in self.columns]
-        return dict(zip(self.columns, columns, strict=True)) | dict(given)
+        """The parameters as PostgreSQL takes them: the batch as one JSON text, whatever its length one prepared plan.
+
+        An array for each column takes the driver six times as long to write.
+        """
+        return given if rows is None else {"rows": json.dumps(rows), **given}
 
 
 def _fill(text: str, rows: str, clock: str, lock: str, lock_skip: str) -> str:
