@@ -86,6 +86,11 @@ class InviteRequest:
     campaign: str = ""
 
 
+def store_key(idempotency_key: str, reference: str) -> str:
+    """The one name under which a customer's own key is kept: the header's wins over the referenceId; "" for neither."""
+    return f"k:{idempotency_key}" if idempotency_key else f"r:{reference}" if reference else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """An invitation that passed the door, for the store to admit. `code` is not 0 where a rule already objects."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from dispatcher.core.exchange import Fault, Request, Response
@@ -16,6 +16,7 @@ from dispatcher.engine.ports import Called, Clock, Due, Outbox
 from dispatcher.engine.transport import Transport
 
 NAMES: Final = frozenset({"messageId", "referenceId", "phone", "status", "completionDate"})
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LEASE: Final = timedelta(seconds=60)
 MOST_PER_TURN: Final = 512
 MOST_PER_LANE: Final = 64
@@ -132,7 +133,7 @@ def values_of(due: Due) -> dict[str, str]:
         "referenceId": due.reference,
         "phone": due.phone,
         "status": str(due.status),
-        "completionDate": str(int(due.completed_at.timestamp() * 1000)),
+        "completionDate": str((due.completed_at - EPOCH) // timedelta(milliseconds=1)),
     }
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from unicodedata import decimal
 
 from dispatcher.core.codes import Code, Refusal
-from dispatcher.core.invitation import Account, Admitted, App, Candidate, Channel, InviteRequest, Kind
+from dispatcher.core.invitation import Account, Admitted, App, Candidate, Channel, InviteRequest, Kind, store_key
 from dispatcher.core.lifecycle import Word
 from dispatcher.core.person import content_digest, person_of
 from dispatcher.core.phone import Phone, known_region, parse
@@ -41,33 +42,59 @@ class Intake:
         self,
         *,
         admit: Callable[[Candidate], Admitted],
+        earlier: Callable[[int, str, str], Admitted | None],
         directory: Directory,
         ids: Ids,
         clock: Clock,
         pepper: bytes,
     ) -> None:
-        """`admit` waits for the commit of the group, which rings the bell."""
+        """`admit` waits for the commit of the group, which rings the bell.
+
+        `earlier` tells what an account's key was first answered, a conflict where the content's digest is another.
+        """
         self._admit = admit
+        self._earlier = earlier
         self._directory = directory
         self._ids = ids
         self._clock = clock
         self._pepper = pepper
 
     def accept(self, account: Account, request: InviteRequest) -> Verdict:
-        """Judge and keep one invitation. Raises Refusal where it is turned back, StoreUnavailable if it is not kept."""
+        """Judge and keep one invitation. Raises Refusal where it is turned back, StoreUnavailable if it is not kept.
+
+        A key that was used before is judged before any rule: its first answer stands, whatever has changed since.
+        """
+        key = store_key(request.idempotency_key, request.reference)
+        try:
+            app = self._app(account, request)
+            phone = parse(request.phone, self._region(app, request))
+        except Refusal as refusal:
+            raise self.refused(account, key, refusal) from None
+        digest = content_digest(
+            request.app_id, phone.e164, request.text, request.os, request.sender_phone, request.inviter,
+            request.inviter_name, request.campaign,
+        )  # fmt: skip
+        size = count(request.text)
+        objection = _objection(account, app, phone, size)
+        if objection is None:
+            admitted = self._admit(self._candidate(app, request, phone, size.segments, key, digest))
+        elif earlier := self._earlier(account.id, key, digest) if key else None:
+            admitted = earlier
+        else:
+            raise objection
+        if admitted.conflict:
+            raise _used(key)
+        return _verdict(admitted)
+
+    def refused(self, account: Account, key: str, refusal: Refusal) -> Refusal:
+        """What to answer to a request that is turned back: that its key was used for something else, if it was."""
+        return _used(key) if key and self._earlier(account.id, key, "") else refusal
+
+    def _app(self, account: Account, request: InviteRequest) -> App:
         app = self._directory.app(account.id, request.app_id)
         if app is None:
             raise Refusal(Code.NOT_FOUND, "appId: not provisioned for this account")
-        if account.paused:
-            raise Refusal(Code.DENIED, "this account is paused", http=403)
-        phone = parse(request.phone, self._region(app, request))
-        if app.countries is not None and phone.region not in app.countries:
-            raise Refusal(Code.DENIED, f"phone: country {phone.region} is not allowed for this app", http=403)
-        admitted = self._admit(self._candidate(account, app, request, phone))
-        if admitted.conflict:
-            name = "Idempotency-Key" if request.idempotency_key else "referenceId"
-            raise Refusal(409, f"{name}: already used for a different invitation within 24 hours")
-        return _verdict(admitted)
+        return app
 
     def _region(self, app: App, request: InviteRequest) -> str:
         """The country that a national number is read in: the request's, else the sender's where the app says so."""
@@ -76,22 +103,21 @@ class Intake:
                 raise Refusal(Code.INVALID, "isoCountryCode: not an ISO 3166 country code such as US or DE")
             return request.region
         if app.country_from_sender and request.sender_phone.startswith("+"):
-            return parse(request.sender_phone, app.country).region
+            try:
+                return parse(request.sender_phone, app.country).region
+            except Refusal:
+                raise Refusal(Code.INVALID, "senderPhone: not a valid number, so its country is not known") from None
         return app.country
 
-    def _candidate(self, account: Account, app: App, request: InviteRequest, phone: Phone) -> Candidate:
+    def _candidate(
+        self, app: App, request: InviteRequest, phone: Phone, segments: int, key: str, digest: str
+    ) -> Candidate:
         now = self._clock()
-        size = _sized(request.text, app)
         opens = now if app.hours.is_always else app.hours.next_open(now, zones_of(phone.e164, phone.region))
         planned = opens or now
-        digest = content_digest(
-            request.app_id, phone.e164, request.text, request.os, request.sender_phone, request.inviter,
-            request.inviter_name, request.campaign,
-        )  # fmt: skip
-        header, reference = request.idempotency_key, request.reference
         return Candidate(
             id=self._ids(),
-            account_id=account.id,
+            account_id=app.account_id,
             app_id=app.id,
             kind=Kind.INVITATION,
             channel=Channel.SMS,
@@ -99,29 +125,43 @@ class Intake:
             address=phone.e164,
             region=phone.region,
             text=request.text,
-            segments=size.segments,
+            segments=segments,
             os=request.os,
             created_at=now,
             planned_at=planned,
             expires_at=(planned if opens else now + NEVER_OPEN) + VALIDITY,
             duplicate_until=now + app.duplicate_window,
-            key=f"k:{header}" if header else f"r:{reference}" if reference else "",
+            key=key,
             digest=digest,
-            reference=reference,
-            inviter=request.inviter or "".join(c for c in request.sender_phone if c.isdigit()),
+            reference=request.reference,
+            inviter=request.inviter or _digits(request.sender_phone),
             inviter_name=request.inviter_name,
             campaign=request.campaign,
         )
 
 
-def _sized(text: str, app: App) -> Segments:
-    size = count(text)
+def _objection(account: Account, app: App, phone: Phone, size: Segments) -> Refusal | None:
+    """Why a request that can be read is not taken."""
+    if account.paused:
+        return Refusal(Code.DENIED, "this account is paused", http=403)
+    if app.countries is not None and phone.region not in app.countries:
+        return Refusal(Code.DENIED, f"phone: country {phone.region} is not allowed for this app", http=403)
     if size.segments > app.most_segments:
-        raise Refusal(
+        return Refusal(
             Code.INVALID,
             f"message: {size.segments} segments in {size.encoding}; this app allows at most {app.most_segments}",
         )
-    return size
+    return None
+
+
+def _used(key: str) -> Refusal:
+    name = "Idempotency-Key" if key.startswith("k:") else "referenceId"
+    return Refusal(409, f"{name}: already used for a different invitation within 24 hours")
+
+
+def _digits(phone: str) -> str:
+    """The digits of a number in whatever script it was written."""
+    return "".join(str(decimal(c)) for c in phone if c.isdecimal())
 
 
 def _verdict(admitted: Admitted) -> Verdict:

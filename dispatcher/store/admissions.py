@@ -125,6 +125,12 @@ class Admissions:
         with self._database.write() as tx:
             return admit(tx, candidates, now)
 
+    def earlier(self, account_id: int, key: str, digest: str) -> Admitted | None:
+        """What this key was first answered within its time; a conflict if its content had another digest."""
+        with self._database.read() as tx:
+            found = tx.run(FIRST_USE, [(account_id, key)])
+        return _replay(digest, found[0][2:]) if found else None
+
 
 def admit(tx: Tx, candidates: Sequence[Candidate], now: datetime) -> list[Admitted]:
     """The same, in a transaction that is open."""
@@ -163,12 +169,12 @@ def _take_keys(tx: Tx, candidates: Sequence[Candidate], now: datetime, answers: 
     used = {(row[0], row[1]): row[2:] for row in tx.run(FIRST_USE, lost)} if lost else {}
     for c in candidates:
         if c.key and (earlier := used.get((c.account_id, c.key))):
-            answers[c.id] = _replay(c, earlier)
+            answers[c.id] = _replay(c.digest, earlier)
     return [c for c in candidates if not c.key or (firsts[c.account_id, c.key] is c and (c.account_id, c.key) in won)]
 
 
-def _replay(candidate: Candidate, first_use: Row) -> Admitted:
-    digest, message_id, code, reason, planned_at, duplicate_of, reopens_at = first_use
+def _replay(digest: str, first_use: Row) -> Admitted:
+    first_digest, message_id, code, reason, planned_at, duplicate_of, reopens_at = first_use
     return Admitted(
         id=message_id,
         code=Code(code),
@@ -177,7 +183,7 @@ def _replay(candidate: Candidate, first_use: Row) -> Admitted:
         duplicate_of=duplicate_of,
         reopens_at=None if reopens_at is None else instant(reopens_at),
         replayed=True,
-        conflict=digest != candidate.digest,
+        conflict=first_digest != digest,
     )
 
 

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 from uuid import uuid4
@@ -104,5 +105,5 @@ class NodeIds:
         with self._lock:
             self._trusted_until = 0.0
             minted_to = (self._last >> 12) + 1
-        with self._database.write() as tx:
+        with suppress(DatabaseUnavailable), self._database.write() as tx:  # else the lease ends by itself
             tx.run(RELEASE, minted_to=minted_to, node=self._node, owner=self._owner)

@@ -24,6 +24,8 @@ TABLE: Final = Statement("select 1 where to_regclass(:name) is not null")
 log = logging.getLogger(__name__)
 CHANNEL: Final = "dispatcher"
 WAIT_SECONDS: Final = 10.0
+# The last one is what a standby says that was promoted to by mistake, or not yet.
+OUTSIDE: Final = (PoolTimeout, psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction)
 KEEPALIVE: Final[dict[str, Any]] = {
     "keepalives": 1,
     "keepalives_idle": 10,
@@ -78,7 +80,7 @@ class Postgres:
         try:
             with self._pool.connection() as connection, connection.transaction():
                 yield PostgresTx(connection)
-        except (PoolTimeout, psycopg.OperationalError) as error:
+        except OUTSIDE as error:
             raise DatabaseUnavailable(str(error).strip() or type(error).__name__) from error
 
     @contextmanager
@@ -87,7 +89,7 @@ class Postgres:
         try:
             with self._pool.connection() as connection:
                 yield PostgresTx(connection)
-        except (PoolTimeout, psycopg.OperationalError) as error:
+        except OUTSIDE as error:
             raise DatabaseUnavailable(str(error).strip() or type(error).__name__) from error
 
     @contextmanager

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 TABLE = Statement("select 1 from sqlite_master where type = 'table' and name = :name")
 OLDEST = (3, 35, 0)  # UPDATE ... FROM and RETURNING
 BUSY_SECONDS = 10.0
+Identity = tuple[int, int]  # the device and the number of a file
 WRITER = ("journal_mode=wal", "synchronous=full", "temp_store=memory", "cache_size=-16384")
 READER = ("query_only=on", "cache_size=-4096")
 OUTSIDE = frozenset(
@@ -68,17 +69,40 @@ class Sqlite:
             raise DatabaseUnavailable(f"SQLite {'.'.join(map(str, OLDEST))} or newer is needed")
         self.path = path.resolve()
         self._turn = threading.Lock()
-        self._readers: list[sqlite3.Connection] = []
+        self._readers: list[tuple[Identity, sqlite3.Connection]] = []
         self._open: list[sqlite3.Connection] = []
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._side = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._side = self._beside()
             with self._locked():
                 self._writer = self._connect()
                 self.path.chmod(0o600)
+                self._identity = self._present()
         except (OSError, sqlite3.Error) as error:
             raise DatabaseUnavailable(f"{self.path}: {error}") from error
         self._bell = FifoBell(Path(f"{self.path}.bell"))
+
+    def _beside(self) -> int:
+        return os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def _present(self) -> Identity:
+        """Which file stands at the path. Raises DatabaseUnavailable when none does."""
+        try:
+            found = os.stat(self.path)
+        except OSError as error:
+            raise DatabaseUnavailable(f"{self.path}: {error.strerror}") from error
+        return found.st_dev, found.st_ino
+
+    def _follow(self) -> None:
+        """Open the file anew where another one was put in its place: what goes into a removed one is lost."""
+        identity = self._present()
+        if identity != self._identity:
+            for connection in self._open:
+                connection.close()
+            self._open.clear()
+            self._side = self._beside()
+            self._writer = self._connect()
+            self._identity = identity
 
     def _connect(self, *, reads: bool = False) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -102,6 +126,7 @@ class Sqlite:
     def write(self) -> Iterator[SqliteTx]:
         """A transaction that is on disk when the block ends."""
         with self._locked():
+            self._follow()
             try:
                 self._writer.execute("begin immediate")
                 yield SqliteTx(self._writer)
@@ -117,18 +142,27 @@ class Sqlite:
     def read(self) -> Iterator[SqliteTx]:
         """A view of what is committed, on a connection that nobody else uses meanwhile; it waits for nobody."""
         try:
-            try:
-                connection = self._readers.pop()
-            except IndexError:
-                connection = self._connect(reads=True)
+            identity, connection = self._reader()
             try:
                 yield SqliteTx(connection)
             finally:
-                self._readers.append(connection)
+                self._readers.append((identity, connection))
         except sqlite3.OperationalError as error:
             if _unavailable(error):
                 raise DatabaseUnavailable(str(error)) from error
             raise
+
+    def _reader(self) -> tuple[Identity, sqlite3.Connection]:
+        if self._present() != self._identity:
+            with self._locked():
+                self._follow()
+        while True:
+            try:
+                identity, connection = self._readers.pop()
+            except IndexError:
+                return self._identity, self._connect(reads=True)
+            if identity == self._identity:
+                return identity, connection
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -177,7 +211,7 @@ class Sqlite:
 
 def _unavailable(error: BaseException) -> bool:
     """Whether the file, the disk or a lock is at fault, rather than a statement of ours."""
-    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in OUTSIDE
+    return isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in OUTSIDE
 
 
 def _engine(path: Path) -> Engine:

@@ -15,6 +15,7 @@ def application(doors: Iterable[Blueprint], kit: WebKit) -> Flask:
     app = Flask("dispatcher", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
     app.url_map.strict_slashes = True
+    app.url_map.merge_slashes = False  # else a doubled slash is answered by a redirect in HTML
     register(app, kit)
     for blueprint in doors:
         app.register_blueprint(blueprint)

@@ -17,7 +17,7 @@ from dispatcher.engine.intake import Intake
 from dispatcher.engine.ports import CALLBACKS, DUE
 from dispatcher.engine.transport import Carrier
 from dispatcher.settings import Settings
-from dispatcher.store.admissions import admit
+from dispatcher.store.admissions import Admissions, admit
 from dispatcher.store.connections import Contract, Contracts
 from dispatcher.store.database import Database
 from dispatcher.store.directory import CachedDirectory
@@ -53,7 +53,14 @@ def web_application(settings: Settings) -> Flask:
     house.callback(ids.release)
     house.enter_context(Pulse([ids.heartbeat], 60.0))
     directory = CachedDirectory(database)
-    intake = Intake(admit=_admitting(database), directory=directory, ids=ids, clock=utc_now, pepper=pepper(database))
+    intake = Intake(
+        admit=_admitting(database),
+        earlier=Admissions(database).earlier,
+        directory=directory,
+        ids=ids,
+        clock=utc_now,
+        pepper=pepper(database),
+    )
     warm_up(("US",))  # else the first request pays for loading the metadata
     kit = WebKit(directory)
     lines = Lines(Contracts(database), _speaker)

@@ -292,16 +292,3 @@ def test_request_lines(wire: Wire, line: bytes, status: int, code: int) -> None:
     said = wire.talk(line, b"\r\n", WHO, b"\r\n")
     assert (said.status, said.kind, said.code) == (status, "application/json", code)
     assert said.json.keys() == {"code", "message"}
-
-
-def test_clients_that_never_finish_do_not_keep_others_waiting(wire: Wire) -> None:
-    """More of them than there are threads. The last test here: what is late counts with nobody else."""
-    stalled = [socket.create_connection(("127.0.0.1", wire.port), PATIENCE) for _ in range(8)]
-    try:
-        for connection in stalled:
-            connection.sendall(HEAD + WHO + KIND + sized(b"phone=", 500))
-        time.sleep(0.1)
-        assert wire.talk(HEAD, WHO, KIND, sized(body())).code == 0
-    finally:
-        for connection in stalled:
-            connection.close()

@@ -20,8 +20,12 @@ def door(intake: Intake, queries: Queries, kit: WebKit) -> Blueprint:
     @ws.post("/invitation")
     def invite() -> Response:
         account = kit.account(request)
-        given = kit.parameters(request)
-        verdict = intake.accept(account, wire.invite_from(given, kit.idempotency_key(request)))
+        given, key = kit.parameters(request), kit.idempotency_key(request)
+        try:
+            asked = wire.invite_from(given, key)
+        except Refusal as refusal:
+            raise intake.refused(account, wire.key_of(given, key), refusal) from None
+        verdict = intake.accept(account, asked)
         headers = {"Idempotent-Replayed": "true"} if verdict.replayed else None
         return kit.json(_verdict_body(verdict), headers=headers)
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from dispatcher.core.codes import Code, Refusal
 from dispatcher.core.fields import Field, read
-from dispatcher.core.invitation import InviteRequest, Os, Standing
+from dispatcher.core.invitation import InviteRequest, Os, Standing, store_key
 from dispatcher.core.lifecycle import FINAL, State, Word, word
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND: Final = timedelta(milliseconds=1)
+
+REFERENCE: Final = Field("referenceId", "your own id: the same id with the same content is one invitation")
 INVITE: Final = (
-    Field("phone", "recipient phone number", required=True, most=64, example="3012223333"),
+    Field("phone", "recipient phone number", required=True, most=65_536, example="3012223333"),
     Field("osType", "mobile OS the invitation is for", required=True, most=16, choices=tuple(Os), example="ANDROID"),
     Field(
         "message", "text of the invitation, sent as given", required=True, most=10_000, example="Join me: https://x.y"
@@ -20,26 +24,27 @@ INVITE: Final = (
     Field("appId", "your app, as provisioned", required=True, example="com.example.app"),
     Field("isoCountryCode", "country a national number is read in (default: the app's, else US)", most=2, example="US"),
     Field("senderPhone", "the inviter's phone number", most=64),
-    Field("referenceId", "your own id: the same id with the same content is one invitation"),
+    REFERENCE,
     Field("inviterId", "who invites, in your words"),
     Field("inviterName", "who invites, as people read it"),
     Field("campaign", "your name for a group of invitations"),
 )
-SLIPS: Final = {"userAgent": "this looks like a click-through report; those go to POST /ws/click"}
+SLIPS: Final = frozenset({"userAgent", "messageId"})  # the seed's own example of a click is posted here
+CLICK: Final = "this looks like a click-through report; those go to POST /ws/click"
 
 
 def invite_from(given: Mapping[str, object], idempotency_key: str) -> InviteRequest:
     """The request of POST /ws/invitation. Raises Refusal 101 or 102."""
     fields = INVITE
-    if "userAgent" in given and "phone" not in given:
-        raise Refusal(Code.MISSING, f"missing: {', '.join(f.name for f in fields if f.required)}; {SLIPS['userAgent']}")
+    if given.keys() & SLIPS and "phone" not in given:
+        raise Refusal(Code.MISSING, f"missing: {', '.join(f.name for f in fields if f.required)}; {CLICK}")
     values = read(fields, given)
     return InviteRequest(
         phone=values["phone"],
         text=values["message"],
         app_id=values["appId"],
         os=Os(values["osType"]),
-        region=values["isoCountryCode"].upper(),
+        region=_country(values["isoCountryCode"]),
         sender_phone=values["senderPhone"],
         reference=values["referenceId"],
         idempotency_key=idempotency_key,
@@ -49,9 +54,22 @@ def invite_from(given: Mapping[str, object], idempotency_key: str) -> InviteRequ
     )
 
 
+def _country(code: str) -> str:
+    if code and not (code.isascii() and code.isalpha() and len(code) == 2):  # upper() makes SS of one letter
+        raise Refusal(Code.INVALID, "isoCountryCode: must be an ISO 3166 country code of two letters, such as US")
+    return code.upper()
+
+
+def key_of(given: Mapping[str, object], idempotency_key: str) -> str:
+    """The customer's own key of a request that could not be read further, empty where it has none."""
+    reference = given.get(REFERENCE.name)
+    known = isinstance(reference, str) and not REFERENCE.objection(reference)
+    return store_key(idempotency_key, str(reference) if known else "")
+
+
 def milliseconds(instant: datetime | None) -> int | None:
     """Epoch milliseconds, the unit of every instant on this wire."""
-    return None if instant is None else int(instant.timestamp() * 1000)
+    return None if instant is None else (instant - EPOCH) // MILLISECOND
 
 
 def status_body(standing: Standing) -> dict[str, Any]:
