@@ -17,6 +17,7 @@ from dispatcher.processes import PARENT, die_with_parent
 NOUNS: Final = ("account", "app", "sender", "connection")
 VERBS: Final = {"serve": "running", "web": "running", "work": "running", "migrate": "running", "demo": "demo"}
 HIDDEN: Final = {"demo-receiver": "receiver"}
+VALUED: Final = ("--config",)  # the options before the command that take the next word
 
 
 def options(
@@ -31,7 +32,8 @@ def command_line(words: Sequence[str]) -> typer.Typer:
     cli = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
     cli.callback()(options)
     known = {*NOUNS, *VERBS, *HIDDEN}
-    wanted = next((word for word in words if word in known), None)
+    named = _command(words)
+    wanted = named if named in known else None
     for verb, module in (VERBS | HIDDEN).items():
         if wanted in {None, verb}:
             function = getattr(import_module(f"dispatcher.cli.{module}"), verb.replace("-", "_"))
@@ -42,6 +44,17 @@ def command_line(words: Sequence[str]) -> typer.Typer:
     return cli
 
 
+def _command(words: Sequence[str]) -> str | None:
+    """The first word that is neither an option nor the value of one."""
+    left = iter(words)
+    for word in left:
+        if word in VALUED:
+            next(left, None)
+        elif not word.startswith("-"):
+            return word
+    return None
+
+
 def main() -> None:
     """Run a command; what cannot be done is one sentence on standard error and status 1."""
     if parent := os.environ.pop(PARENT, None):
@@ -49,7 +62,7 @@ def main() -> None:
     try:
         command_line(sys.argv[1:])()
     except Failed as error:
-        typer.echo(f"dispatcher: {error}", err=True)
+        typer.echo(f"dispatcher: {' '.join(str(error).splitlines())}", err=True)  # one line, whatever it repeats
         sys.exit(1)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 PREFIX: Final = "DISPATCHER_"
+NOT_IN_URL: Final = re.compile(r"[^!-~]|\\")
 
 
 class SettingsError(Exception):
@@ -21,6 +24,14 @@ class SettingsError(Exception):
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_boolean(cls, value: object) -> object:
+        """Of Python's numbers two are called true and false; none of ours is meant by them."""
+        if isinstance(value, bool):
+            raise ValueError("must not be true or false")
+        return value
+
 
 def _listed(value: object) -> object:
     """The environment's way to write a list."""
@@ -28,7 +39,11 @@ def _listed(value: object) -> object:
 
 
 def _network(value: object) -> object:
-    return ip_network(value) if isinstance(value, str) else value
+    if isinstance(value, IPv4Network | IPv6Network):
+        return value
+    if not isinstance(value, str):  # a number would be read as an address
+        raise ValueError("must be a network such as 10.0.0.0/8")
+    return ip_network(value)
 
 
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
@@ -98,6 +113,10 @@ class Settings(_Table):
     def _absolute(cls, value: str) -> str:
         if not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
+        if NOT_IN_URL.search(value):
+            raise ValueError("holds a space, a backslash or a character that has to be percent-encoded")
+        if not _names_host(value):
+            raise ValueError("must name a host, and a port from 1 to 65535 if any")
         return value.rstrip("/")
 
     @model_validator(mode="after")
@@ -105,6 +124,14 @@ class Settings(_Table):
         if self.work.lease_seconds < self.carriers.timeout_seconds + 6:
             raise ValueError("work.lease_seconds: must be at least 6 more than carriers.timeout_seconds")
         return self
+
+
+def _names_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def default_file() -> Path:
@@ -135,7 +162,7 @@ def _toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, a number too long, lists too deep
         raise SettingsError(f"{path}: {error}") from None
 
 

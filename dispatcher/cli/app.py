@@ -30,7 +30,7 @@ def create(
     network_id: Annotated[str, typer.Option(help="%network_id% in acceptance reports (default: the app id).")] = "",
     accepted_url: Annotated[str, typer.Option(help="Called when an invited person joins.")] = "",
     accepted_post_data: Annotated[str, typer.Option(help="Its body; then it is a POST.")] = "",
-    accepted_content_type: Annotated[str, typer.Option(help="Of that body.")] = "",
+    accepted_content_type: Annotated[str, typer.Option(help="Of that body: JSON, form or XML.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Make an app of an account."""
@@ -38,7 +38,7 @@ def create(
         app_id=app_id,
         callback_url=callback_url,
         hours=_hours(hours),
-        country=country.upper(),
+        country=country.upper() if country.isascii() else country,  # else ß becomes SS, a country
         countries=countries,
         network_id=network_id,
         accepted_url=accepted_url,
@@ -61,5 +61,5 @@ def _hours(given: str) -> dict[str, Any] | str | None:
         return tomllib.loads(Path(given).read_text(encoding="utf-8"))
     except OSError as error:
         raise Failed(f"hours: {given}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, a number too long, lists too deep
         raise Failed(f"hours: {given}: {error}") from None

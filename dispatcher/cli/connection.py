@@ -70,7 +70,7 @@ def _settings(file: Path | None, pairs: list[str]) -> dict[str, Any]:
             settings = tomllib.loads(file.read_text(encoding="utf-8"))
         except OSError as error:
             raise Failed(f"file: {file}: {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, a number too long, lists too deep
             raise Failed(f"file: {file}: {error}") from None
     for pair in pairs:
         key, equals, value = pair.partition("=")

@@ -24,7 +24,7 @@ class _Receiver(BaseHTTPRequestHandler):
         """Say nothing more."""
 
 
-def demo_receiver(port: Annotated[int, typer.Option()] = 8001) -> None:
+def demo_receiver(port: Annotated[int, typer.Option(min=1, max=65535)] = 8001) -> None:
     """Print the callbacks that arrive on 127.0.0.1, until stopped."""
     try:
         with ThreadingHTTPServer(("127.0.0.1", port), _Receiver) as server:

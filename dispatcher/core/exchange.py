@@ -25,10 +25,13 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An exchange to be made. `url` is absolute and percent-encoded; the repr shows neither headers nor body."""
+    """An exchange to be made. `url` is absolute and percent-encoded; the repr shows the method alone.
+
+    A credential may stand in any of the others.
+    """
 
     method: str
-    url: str
+    url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
 
@@ -119,11 +122,14 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """A carrier's request to us, as it came in. `url` is the one the carrier called, behind any proxy."""
+    """A carrier's request to us, as it came in. `url` is the one the carrier called, behind any proxy.
+
+    The repr shows the method alone: what proves that it is genuine may stand in any of the others.
+    """
 
     method: str
-    url: str
-    query: Mapping[str, str] = field(default_factory=dict)
+    url: str = field(repr=False)
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
 

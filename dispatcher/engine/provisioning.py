@@ -6,7 +6,8 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Protocol
+from math import isfinite
+from typing import Any, Final, Protocol
 
 from dispatcher.core.codes import Refusal
 from dispatcher.core.hours import from_mapping
@@ -14,6 +15,10 @@ from dispatcher.core.phone import known_region, parse
 from dispatcher.core.placeholders import template_error
 from dispatcher.engine.callbacks import NAMES
 from dispatcher.engine.ports import Clock
+
+CONTENT_TYPES: Final = ("application/json", "application/x-www-form-urlencoded", "application/xml")
+MOST_DAILY: Final = 2_147_483_647  # what the column holds
+MOST_DEPTH: Final = 20  # of tables within tables; none that means something comes near
 
 
 class Wrong(Exception):
@@ -102,17 +107,20 @@ class Provisioning:
             raise Wrong("company: 1 to 200 characters")
         if len(email) > 254 or "@" not in email.strip("@") or any(c.isspace() for c in email):
             raise Wrong("email: must be an e-mail address")
+        _check_texts(company=company, email=email)
         made = _credential()
         return self._register.add_account(company.strip(), email, made.api_key, _hashed(made)), made
 
     def key(self, account: str) -> Credential:
         """Another credential of an account; the others stay valid."""
+        _check_texts(account=account)
         made = _credential()
         self._register.add_key(self._register.find_account(account), made.api_key, _hashed(made))
         return made
 
     def revoke(self, api_key: str) -> None:
         """An end to a credential, within the seconds for which processes remember it."""
+        _check_texts(key=api_key)
         self._register.revoke_key(api_key)
 
     def app(self, account: str, asked: AppSettings) -> tuple[int, str]:
@@ -121,8 +129,13 @@ class Provisioning:
             raise Wrong("app-id: 1 to 255 printable characters")
         for name, url in (("callback-url", asked.callback_url), ("accepted-url", asked.accepted_url)):
             self._check_url(name, url, NAMES if name == "callback-url" else frozenset())
-        if not known_region(asked.country):
+        if not _is_country(asked.country):
             raise Wrong("country: not an ISO 3166 country code such as US or DE")
+        if len(asked.network_id) > 255:
+            raise Wrong("network-id: at most 255 characters")
+        if asked.accepted_content_type not in ("", *CONTENT_TYPES):
+            raise Wrong(f"accepted-content-type: must be empty or one of {', '.join(CONTENT_TYPES)}")
+        _check_texts(account=account, network_id=asked.network_id, accepted_post_data=asked.accepted_post_data)
         secret = secrets.token_urlsafe(32)
         values = {
             "app_id": asked.app_id,
@@ -131,7 +144,7 @@ class Provisioning:
             "callback_clicks": int(asked.callback_clicks),
             "callback_corrections": int(asked.callback_corrections),
             "hours": _hours(asked.hours),
-            "country": asked.country,
+            "country": asked.country.upper(),
             "country_from_sender": int(asked.country_from_sender),
             "countries": _countries(asked.countries),
             "network_id": asked.network_id or asked.app_id,
@@ -154,7 +167,7 @@ class Provisioning:
         """A new connection to a carrier."""
         if not (0 < len(name) <= 64) or not name.isascii() or not all(c.isalnum() or c in "-_" for c in name):
             raise Wrong("name: 1 to 64 letters, digits, - or _")
-        if objection := self._check_carrier(carrier, settings):
+        if objection := _not_kept(settings) or self._check_carrier(carrier, settings):
             raise Wrong(objection)
         return self._register.add_connection(name, carrier, settings, values)
 
@@ -164,10 +177,13 @@ class Provisioning:
         """A new sender; its number as it will be used."""
         if not 0.001 <= mps <= 1_000_000:
             raise Wrong("mps: 0.001 to 1000000 segments per second")
-        if daily_cap is not None and daily_cap < 1:
-            raise Wrong("daily-cap: at least 1")
+        if daily_cap is not None and not 1 <= daily_cap <= MOST_DAILY:
+            raise Wrong(f"daily-cap: 1 to {MOST_DAILY}")
         if not 0 < weight <= 1000:
             raise Wrong("weight: more than 0, at most 1000")
+        _check_texts(connection=connection)
+        for app in apps:
+            _check_texts(app=app)
         written, kind, region = _sender_number(number)
         values = {
             "number": written,
@@ -204,13 +220,53 @@ def _hours(asked: Mapping[str, Any] | str | None) -> Mapping[str, Any] | None:
 def _countries(asked: str) -> str:
     if asked == "all":
         return asked
-    listed = [part.strip().upper() for part in asked.split(",") if part.strip()]
+    listed = [part.strip() for part in asked.split(",") if part.strip()]
     for country in listed:
-        if not known_region(country):
+        if not _is_country(country):
             raise Wrong(f"countries: {country} is not an ISO 3166 country code")
     if not listed:
         raise Wrong("countries: must be all, or country codes separated by commas")
-    return ",".join(sorted(set(listed)))
+    return ",".join(sorted({country.upper() for country in listed}))
+
+
+def _is_country(code: str) -> bool:
+    """Two letters of ASCII that are a country, in either case; some others only become such in upper case."""
+    return len(code) == 2 and code.isascii() and code.isalpha() and known_region(code)
+
+
+def _is_text(value: str) -> bool:
+    """Whether every database keeps it: neither NUL nor half a surrogate pair (a byte that is no UTF-8)."""
+    return not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value)
+
+
+def _check_texts(**given: str) -> None:
+    for name, value in given.items():
+        if not _is_text(value):
+            raise Wrong(f"{name.replace('_', '-')}: must be text in UTF-8, without NUL")
+
+
+def _not_kept(value: object, key: str = "", depth: int = 0) -> str | None:
+    """Why the settings of a connection cannot be kept as JSON, naming the one at fault; None if they can."""
+    if depth > MOST_DEPTH:
+        return "settings: too many tables within one another"
+    if not isinstance(value, Mapping | list | tuple):
+        return None if _is_plain(value) else f"{ascii(key)[1:-1]}: must be text in UTF-8, a number, true or false"
+    below = value.items() if isinstance(value, Mapping) else enumerate(value)
+    for name, inner in below:
+        named = f"{key}[{name}]" if isinstance(name, int) else f"{key}.{name}" if key else name
+        objection = _not_kept(name, named) or _not_kept(inner, named, depth + 1)
+        if objection:
+            return objection
+    return None
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is a text or number that JSON can tell and every database keeps."""
+    if isinstance(value, str):
+        return _is_text(value)
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    return isinstance(value, float) and isfinite(value)
 
 
 def _sender_number(number: str) -> tuple[str, str, str]:

@@ -20,12 +20,6 @@ def application(doors: Iterable[Blueprint], kit: WebKit) -> Flask:
     for blueprint in doors:
         app.register_blueprint(blueprint)
 
-    @app.after_request
-    def secure(response: Response) -> Response:
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Cache-Control"] = "no-store"
-        return response
-
     @app.get("/health")
     def health() -> Response:
         return kit.json({"status": "ok"})

@@ -29,6 +29,6 @@ def door(inbox: Inbox, lookup: Lookup, kit: WebKit) -> Blueprint:
                 body=kit.body(request),
             ),
         )
-        return Response(status=204)
+        return kit.nothing()
 
     return hooks

@@ -7,15 +7,19 @@ import json
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
 from flask import Request, Response
+from werkzeug.datastructures import Headers
 
 from dispatcher.core.codes import Code, Refusal
 from dispatcher.core.fields import gather
 from dispatcher.core.invitation import Account
 from dispatcher.engine.ports import Directory
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 MOST_BYTES: Final = 65_536
 MOST_FIELDS: Final = 100
@@ -23,7 +27,16 @@ FORM: Final = "application/x-www-form-urlencoded"
 JSON: Final = "application/json"
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 LARGEST_ID: Final = (1 << 63) - 1
+ALWAYS: Final = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store"))
 _encode: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
+
+
+class Whole(Response):
+    """A response whose headers are all set and need no correcting, which takes as long as the rest of it."""
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        """As they are."""
+        return self.headers
 
 
 class WebKit:
@@ -57,7 +70,7 @@ class WebKit:
         if kind == JSON:
             return _json_object(body)
         if body.startswith(BYTE_ORDER_MARK):
-            raise Refusal(Code.INVALID, "body: begins with a byte order mark, which is no part of a form")
+            raise Refusal(Code.INVALID, f"body: not {FORM} in UTF-8 but with a byte order mark before it")
         try:
             return gather(
                 parse_qsl(body.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
@@ -105,7 +118,13 @@ class WebKit:
 
     def json(self, body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
         """An answer in JSON."""
-        return Response(_encode(body), status=status, headers=headers, mimetype=JSON)
+        text = _encode(body).encode()
+        told = [*ALWAYS, ("Content-Type", JSON), ("Content-Length", str(len(text))), *(headers or {}).items()]
+        return Whole([text], status, told, direct_passthrough=True)
+
+    def nothing(self) -> Response:
+        """An answer that says no more than that it is done."""
+        return Whole([], 204, list(ALWAYS), direct_passthrough=True)
 
 
 def _json_object(body: bytes) -> Mapping[str, object]:

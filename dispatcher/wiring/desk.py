@@ -30,8 +30,6 @@ def carrier_objection(carrier: str, settings: Mapping[str, Any]) -> str | None:
         carrier_of(carrier, settings)
     except DescriptionError as error:
         return str(error)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        return f"settings: {error}"
     return None
 
 

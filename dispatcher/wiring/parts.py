@@ -59,22 +59,34 @@ def ready_database(settings: Settings) -> Iterator[Database]:
 
 def credentials_of(settings: Mapping[str, Any]) -> dict[str, str]:
     """The credentials that a connection names, read from where they stand. Raises DescriptionError."""
-    return {name: _credential(name, str(place)) for name, place in settings.get("credentials", {}).items()}
+    places = settings.get("credentials", {})
+    if not isinstance(places, Mapping):
+        raise generic.DescriptionError("credentials: must be a table")
+    return {name: _credential(name, str(place)) for name, place in places.items()}
 
 
 def _credential(name: str, place: str) -> str:
     kind, _, where = place.partition(":")
-    if kind == "env":
-        value = os.environ.get(where)
-        if value is None:
-            raise generic.DescriptionError(f"credentials.{name}: the environment has no {where}")
-        return value
-    if kind == "file":
-        try:
-            return Path(where).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            raise generic.DescriptionError(f"credentials.{name}: {where} cannot be read") from None
-    raise generic.DescriptionError(f"credentials.{name}: must be env:VARIABLE or file:/path, not the secret itself")
+    if kind not in ("env", "file"):
+        raise generic.DescriptionError(f"credentials.{name}: must be env:VARIABLE or file:/path, not the secret itself")
+    value = _variable(name, where) if kind == "env" else _content(name, where)
+    if not value.strip():  # it would prove nothing, neither theirs nor ours
+        raise generic.DescriptionError(f"credentials.{name}: {where} is empty")
+    return value
+
+
+def _variable(name: str, variable: str) -> str:
+    value = os.environ.get(variable)
+    if value is None:
+        raise generic.DescriptionError(f"credentials.{name}: the environment has no {variable}")
+    return value
+
+
+def _content(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):  # the latter for what is not UTF-8, and for a path with NUL
+        raise generic.DescriptionError(f"credentials.{name}: {path} cannot be read") from None
 
 
 def carrier_of(carrier: str, settings: Mapping[str, Any]) -> Carrier:

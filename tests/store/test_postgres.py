@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from typing import TypeVar
 
 import psycopg
 import pytest
@@ -21,6 +22,7 @@ from dispatcher.store.statement import Statement
 from dispatcher.store.tables import metadata
 from tests.store.test_fifo_bell import Ears
 
+Found = TypeVar("Found")
 SOON = 10.0
 NODE = Statement("insert into node_leases (node, owner, lease_until, minted_to) values (:node, '', 0, 0)")
 NODES = Statement("select node from node_leases order by node")
@@ -49,9 +51,26 @@ def add(base: Postgres, *numbers: int, then: Callable[[], object] | None = None)
             then()
 
 
+def add_by_session(base: Postgres, number: int, then: Callable[[], object] | None = None) -> None:
+    with base.session() as session:
+        session.connection().execute(text(f"insert into node_leases values ({number}, '', 0, 0)"))
+        if then:
+            then()
+
+
 def nodes(base: Postgres) -> list[int]:
     with base.read() as tx:
         return [row[0] for row in tx.run(NODES)]
+
+
+def eventually(act: Callable[[], Found], tries: int = 4) -> Found:
+    """What it gives once the store is there again: each connection of the pool may fail once."""
+    for _ in range(tries):
+        try:
+            return act()
+        except DatabaseUnavailable:
+            time.sleep(0.01)
+    return act()
 
 
 def fails() -> None:
@@ -66,12 +85,10 @@ def test_every_commit_is_on_disk(base: Postgres) -> None:
 def test_what_raises_is_undone(base: Postgres) -> None:
     with pytest.raises(KeyError):
         add(base, 1, then=fails)
-    with pytest.raises(KeyError), base.session() as session:
-        session.connection().execute(text("insert into node_leases values (2, '', 0, 0)"))
-        fails()
+    with pytest.raises(KeyError):
+        add_by_session(base, 2, then=fails)
     add(base, 3)
-    with base.session() as session:
-        session.connection().execute(text("insert into node_leases values (4, '', 0, 0)"))
+    add_by_session(base, 4)
     assert nodes(base) == [3, 4]
 
 
@@ -122,6 +139,26 @@ def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         Postgres(NOBODY)
 
 
+def cut_read(base: Postgres, url: str) -> None:
+    with base.read() as tx:
+        terminate(url)
+        tx.run(NODES)
+
+
+def cut_session(base: Postgres, url: str) -> None:
+    with base.session() as session:
+        session.connection()
+        terminate(url)
+        session.connection().execute(text("select 1"))
+
+
+@pytest.mark.parametrize("act", [cut_read, cut_session])
+def test_a_connection_cut_amid_its_use(base: Postgres, postgres_url: str, act: Callable[[Postgres, str], None]) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        act(base, postgres_url)
+    assert eventually(lambda: nodes(base)) == []
+
+
 def test_a_connection_cut_before_the_commit(base: Postgres, postgres_url: str) -> None:
     with pytest.raises(DatabaseUnavailable):
         add(base, 1, then=lambda: terminate(postgres_url))
@@ -136,16 +173,6 @@ def test_connections_cut_while_nobody_used_them(base: Postgres, postgres_url: st
         assert terminate(postgres_url)
         eventually(lambda number=round_: add(base, 10 + number))  # type: ignore[misc]
     assert nodes(base) == [1, 10, 11, 12]
-
-
-def eventually[Found](act: Callable[[], Found], tries: int = 4) -> Found:
-    """What it gives once the store is there again: each connection of the pool may fail once."""
-    for _ in range(tries):
-        try:
-            return act()
-        except DatabaseUnavailable:
-            time.sleep(0.01)
-    return act()
 
 
 def test_a_pool_that_is_used_up(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,8 +293,7 @@ def test_has_table(base: Postgres) -> None:
     assert not base.has_table("nowhere")
 
 
-def test_a_password_of_any_letters_reaches_the_driver(postgres_url: str) -> None:
-    """A URL is handed on as it is: what libpq understands, and what SQLAlchemy does, is the same address."""
+def test_the_pool_and_sqlalchemy_understand_an_address_alike(postgres_url: str) -> None:
     base = Postgres(postgres_url)
     with base.engine.connect() as connection:
         found = connection.exec_driver_sql("select current_database()").scalar()

@@ -1,0 +1,178 @@
+"""What is said to a described provider, and what its answers and hooks mean."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import quote, quote_plus, urlsplit
+from xml.sax.saxutils import escape
+
+from dispatcher.carriers.generic.places import Place
+from dispatcher.core.codes import Code, Refusal
+from dispatcher.core.exchange import Fate, Hook, Outcome, Receipt, Reply, Request, Response, Submission, judged
+from dispatcher.core.lifecycle import Event
+
+MARK: Final = re.compile(r"\{(\w+)\}")
+FORM: Final = "application/x-www-form-urlencoded"
+MOST: Final = 255  # of what is kept of a provider's words
+MOST_KEY: Final = 64  # of our own id, which is shorter still
+NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
+# Quotes, for a value may stand in an attribute; white space, which would be normalized there.
+REFERENCES: Final = {'"': "&quot;", "'": "&apos;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"}
+
+
+def _json_text(value: str) -> str:
+    return json.dumps(value)[1:-1]
+
+
+def _xml_text(value: str) -> str:
+    return escape(NOT_IN_XML.sub("", value), REFERENCES)
+
+
+def header_text(value: str) -> str:
+    """What of a value may stand in a header: no control character, so that none begins another header."""
+    return "".join(c for c in value if c.isprintable())
+
+
+ESCAPES: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType(
+    {FORM: quote_plus, "application/json": _json_text, "application/xml": _xml_text, "text/xml": _xml_text}
+)
+
+
+def media_type(content_type: str) -> str:
+    """The media type alone, by which values are escaped: parameters and case do not change what a body is."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One way in which the provider says no: by status, and by what stands somewhere in its answer."""
+
+    fate: Fate
+    status: int | None
+    where: Place | None
+    equals: frozenset[str]
+    code: Code
+    retry: timedelta | None
+    reason: Place | None
+
+    def outcome(self, response: Response) -> Outcome | None:
+        """The outcome, if this is it."""
+        if self.status is not None and response.status != self.status:
+            return None
+        said = self.where.find(response.headers, response.body, {}) if self.where else ""
+        if self.where and said not in self.equals:
+            return None
+        reason = self.reason.find(response.headers, response.body, {}) if self.reason else said
+        return Outcome(
+            self.fate,
+            reason=(reason or f"HTTP {response.status}")[:MOST],
+            code=self.code,
+            retry_after=response.retry_after or self.retry,
+            limit=self.fate is Fate.LATER,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Generic:
+    """A described provider. The repr shows neither credentials nor the templates that may hold them."""
+
+    method: str
+    url: str
+    content_type: str
+    headers: Mapping[str, str]
+    body: str
+    credentials: Mapping[str, str]
+    id_place: Place | None
+    taken: frozenset[int]
+    refused: tuple[Refused, ...]
+    receipts: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return f"Generic({self.method} {urlsplit(self.url).hostname})"
+
+    def build(self, mt: Submission, now: datetime) -> Request:
+        """The submit, as described."""
+        values = dict(self.credentials) | message_values(mt)
+        headers = {name: _fill(value, values, header_text) for name, value in self.headers.items()}
+        if self.body:
+            headers["Content-Type"] = self.content_type
+        body = _fill(self.body, values, ESCAPES[media_type(self.content_type)]).encode()
+        return Request(self.method, _fill(self.url, values, lambda v: quote(v, safe="")), headers, body)
+
+    def read(self, response: Response) -> Outcome:
+        """What became of it: the described refusals first, then what the status tells, then the id."""
+        if response.status and response.fault is None:
+            for refused in self.refused:
+                if outcome := refused.outcome(response):
+                    return outcome
+        if outcome := judged(response):
+            return outcome
+        if response.status in self.taken:
+            ref = self.id_place.find(response.headers, response.body, {}) if self.id_place else ""
+            if self.id_place and not ref:  # it says yes in a way we do not know: nobody can tell
+                return Outcome(Fate.UNKNOWN, reason=f"HTTP {response.status} without an id")
+            return Outcome(Fate.TAKEN, ref=ref[:MOST])
+        if response.status >= 400:
+            return Outcome(Fate.NEVER, reason=f"HTTP {response.status}")
+        return Outcome(Fate.UNKNOWN, reason=f"HTTP {response.status}")
+
+    def verify(self, hook: Hook, now: datetime) -> bool:
+        """Whether the hook carries what the description demands; without any such demand, none is genuine."""
+        demand = self.receipts.get("verify")
+        if not isinstance(demand, Mapping):
+            return demand == "none"
+        secret, name = self.credentials[demand["credential"]].encode(), demand["name"]
+        given = hook.query.get(name, "") if demand["by"] == "query" else hook.headers.get(name.lower(), "")
+        if not secret or not given:  # nothing proves nothing
+            return False
+        if demand["by"] != "hmac":
+            return _same(given, secret)
+        digest = hmac.new(secret, hook.body, demand.get("hash", "sha256")).digest()
+        said = (given, given.partition("=")[2])  # as it is, and without the name of a hash before it
+        return any(_same(one, expected) for one in said for expected in (digest.hex().encode(), b64encode(digest)))
+
+    def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
+        """The receipt in a hook; none where its status is neither delivered, failed nor accepted."""
+        said = {name: self._said(hook, name) for name in ("key", "ref", "status", "reason")}
+        if not said["status"] or not (said["key"] or said["ref"]):
+            raise Refusal(400, "receipt: no id or no status where the description says they stand")
+        for event, words in ((Event.DELIVER, "delivered"), (Event.REFUSE, "failed"), (Event.SUBMIT, "accepted")):
+            if said["status"] in self.receipts.get(words, ()):
+                code = Code(self.receipts.get("codes", {}).get(said["reason"], Code.SEND_FAILED))
+                return [Receipt(event, said["key"], said["ref"], said["reason"] or said["status"], code)]
+        return []
+
+    def _said(self, hook: Hook, name: str) -> str:
+        place = self.receipts.get(name)
+        found = place.find(hook.headers, hook.body, hook.query) if place else ""
+        return found[: MOST_KEY if name == "key" else MOST]
+
+
+def message_values(mt: Submission) -> dict[str, str]:
+    """What a template may name of a message."""
+    return {
+        "to": mt.to,
+        "to_digits": mt.to.removeprefix("+"),
+        "from": mt.sender,
+        "from_digits": mt.sender.removeprefix("+"),
+        "text": mt.text,
+        "key": mt.key,
+        "segments": str(mt.segments),
+        "receipt_url": mt.receipt_url,
+    }
+
+
+def _same(given: str, expected: bytes) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), expected)
+
+
+def _fill(template: str, values: Mapping[str, str], escaped: Callable[[str], str]) -> str:
+    return MARK.sub(lambda mark: escaped(values[mark[1]]) if mark[1] in values else mark[0], template)

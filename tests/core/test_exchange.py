@@ -1,0 +1,105 @@
+"""What an HTTP status or a fault alone tells of a submit; Retry-After; and what a repr must not show."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from dispatcher.core.exchange import Fate, Fault, Hook, Outcome, Request, Response, judged
+
+MINUTE = timedelta(minutes=1)
+ASKED = {"retry-after": "60"}
+
+SUBMITS = [
+    # Nothing of the request left: surely not sent. Only our own lack of time or slots costs no try.
+    (Response(fault=Fault.UNSENT), Outcome(Fate.LATER, reason="unsent", limit=True)),
+    (Response(fault=Fault.UNREACHABLE, detail="refused"), Outcome(Fate.LATER, reason="refused")),
+    (Response(fault=Fault.FORBIDDEN), Outcome(Fate.LATER, reason="forbidden")),
+    # It may have left: nobody can tell.
+    (Response(fault=Fault.TIMEOUT), Outcome(Fate.UNKNOWN, reason="timeout")),
+    (Response(fault=Fault.CUT, detail="reset"), Outcome(Fate.UNKNOWN, reason="reset")),
+    (Response(202, fault=Fault.OVERSIZED), Outcome(Fate.UNKNOWN, reason="oversized")),
+    (Response(0), Outcome(Fate.UNKNOWN, reason="HTTP 0")),
+    (Response(199), Outcome(Fate.UNKNOWN, reason="HTTP 199")),
+    # The body has the last word.
+    (Response(200), None),
+    (Response(202), None),
+    (Response(299), None),
+    (Response(400), None),
+    (Response(404), None),
+    (Response(422), None),
+    # An address that moved, and credentials, are ours to mend.
+    (Response(300), Outcome(Fate.STOP_CARRIER, reason="HTTP 300, a redirect")),
+    (Response(308, ASKED), Outcome(Fate.STOP_CARRIER, reason="HTTP 308, a redirect")),
+    (Response(399), Outcome(Fate.STOP_CARRIER, reason="HTTP 399, a redirect")),
+    (Response(401), Outcome(Fate.STOP_CARRIER, reason="HTTP 401")),
+    (Response(403), Outcome(Fate.STOP_CARRIER, reason="HTTP 403")),
+    # Their limits.
+    (Response(429), Outcome(Fate.LATER, reason="throttled", limit=True)),
+    (Response(429, ASKED), Outcome(Fate.LATER, reason="throttled", retry_after=MINUTE, limit=True)),
+    (Response(503, ASKED), Outcome(Fate.LATER, reason="HTTP 503", retry_after=MINUTE, limit=True)),
+    # An unexplained error of theirs.
+    (Response(500), Outcome(Fate.UNKNOWN, reason="HTTP 500")),
+    (Response(500, ASKED), Outcome(Fate.UNKNOWN, reason="HTTP 500")),
+    (Response(502), Outcome(Fate.UNKNOWN, reason="HTTP 502")),
+    (Response(503), Outcome(Fate.UNKNOWN, reason="HTTP 503")),
+    (Response(503, {"retry-after": "soon"}), Outcome(Fate.UNKNOWN, reason="HTTP 503")),
+    (Response(599), Outcome(Fate.UNKNOWN, reason="HTTP 599")),
+]
+RETRY_AFTER = [
+    (None, None),
+    ("", None),
+    ("0", timedelta(0)),
+    ("7", timedelta(seconds=7)),
+    (" 7 ", timedelta(seconds=7)),
+    ("86400", timedelta(days=1)),
+    ("86401", timedelta(days=1)),
+    ("999999999999999999999", timedelta(days=1)),
+    ("-1", None),
+    ("+1", None),
+    ("1.5", None),
+    ("٣", None),  # a digit, but not one of theirs
+    ("²", None),
+    ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+    pytest.param(
+        "9" * 5000, timedelta(days=1),
+        marks=pytest.mark.xfail(reason="product: int() refuses more than 4300 digits, and a settle fails on it"),
+    ),
+]  # fmt: skip
+TEXTS = [(b"", ""), ("grüß".encode(), "grüß"), (b"a\xffb", "a\N{REPLACEMENT CHARACTER}b")]
+
+
+@pytest.mark.parametrize(("response", "outcome"), SUBMITS)
+def test_submit(response: Response, outcome: Outcome | None) -> None:
+    assert judged(response) == outcome
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_every_fault_is_judged_whatever_the_status(fault: Fault) -> None:
+    surely_unsent = fault in {Fault.UNSENT, Fault.UNREACHABLE, Fault.FORBIDDEN}
+    outcome = judged(Response(202, fault=fault))
+    assert outcome is not None
+    assert outcome.fate is (Fate.LATER if surely_unsent else Fate.UNKNOWN)
+
+
+@pytest.mark.parametrize(("value", "span"), RETRY_AFTER)
+def test_retry_after(value: str | None, span: timedelta | None) -> None:
+    assert Response(429, {} if value is None else {"retry-after": value}).retry_after == span
+
+
+@pytest.mark.parametrize(("body", "text"), TEXTS)
+def test_text(body: bytes, text: str) -> None:
+    assert Response(200, body=body).text == text
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        Request("POST", "https://carrier.example/", {"authorization": "Basic c2VjcmV0"}, b"to=+13012223333"),
+        Hook("POST", "https://us.example/", {}, {"x-signature": "c2VjcmV0"}, b"from=+13012223333"),
+    ],
+)
+def test_a_repr_shows_neither_secrets_nor_numbers(shown: Request | Hook) -> None:
+    assert "c2VjcmV0" not in repr(shown)
+    assert "3012223333" not in repr(shown)
