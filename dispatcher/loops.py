@@ -36,6 +36,7 @@ class Loop:
     turn: Callable[[], timedelta | None]
     topics: frozenset[str] = frozenset()
     rung: threading.Event = field(default_factory=threading.Event)
+    turning: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Clockwork:
@@ -85,6 +86,10 @@ class Clockwork:
             self._hasten(loop)
 
     def _run(self, loop: Loop) -> None:
+        with loop.turning:
+            self._turn(loop)
+
+    def _turn(self, loop: Loop) -> None:
         while not self._stopping:
             loop.rung.clear()
             try:
@@ -103,6 +108,10 @@ class Clockwork:
         self._stopping = True
         for loop in self._loops.values():
             loop.rung.set()
+        for loop in self._loops.values():
+            # Waited for here: the scheduler would wait under the lock that a turn needs which rings another loop.
+            with loop.turning:
+                pass
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
 
@@ -128,6 +137,7 @@ class Gatherer(Generic[Item]):
         self._unavailable = unavailable
         self._most = most
         self._within = within
+        self._stopping = threading.Event()
         self._items: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._gather, name=name, daemon=True)
 
@@ -142,6 +152,7 @@ class Gatherer(Generic[Item]):
 
     def stop(self) -> None:
         """Hand over what is there and end."""
+        self._stopping.set()
         if self._thread.ident is not None:
             self._items.put(None)
             self._thread.join()
@@ -162,9 +173,9 @@ class Gatherer(Generic[Item]):
                     going = False
                 else:
                     batch.append(item)
-            self._hand_over(batch, patient=going)
+            self._hand_over(batch)
 
-    def _hand_over(self, batch: Sequence[Item], *, patient: bool) -> None:
+    def _hand_over(self, batch: Sequence[Item]) -> None:
         while batch:
             try:
                 self._handle(batch)
@@ -173,13 +184,12 @@ class Gatherer(Generic[Item]):
                 log.error(
                     "results are kept until they can be written", extra={"action": self._name, "error": str(error)}
                 )
-                if not patient:
-                    return
-                time.sleep(PAUSE_AFTER_ERROR)
+                if self._stopping.wait(PAUSE_AFTER_ERROR):
+                    return  # nobody is left to wait; rescue finds what was not written
             except Exception:
                 log.exception("a batch failed", extra={"action": self._name, "size": len(batch)})
                 if len(batch) == 1:
                     return
                 for item in batch:
-                    self._hand_over([item], patient=patient)
+                    self._hand_over([item])
                 return

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from typing import Final
 
 from dispatcher.core.codes import Code
 from dispatcher.core.lifecycle import Event
@@ -34,6 +35,10 @@ class Request:
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
+
+
+DAY: Final = 86_400
+LONGEST_DIGITS: Final = 9
 
 
 class Fault(StrEnum):
@@ -66,7 +71,9 @@ class Response:
     def retry_after(self) -> timedelta | None:
         """Retry-After in its form of whole seconds (RFC 9110, 10.2.3); the date form is not trusted to their clock."""
         value = self.headers.get("retry-after", "").strip()
-        return timedelta(seconds=min(int(value), 86_400)) if value.isascii() and value.isdigit() else None
+        if not (value.isascii() and value.isdigit()):
+            return None
+        return timedelta(seconds=min(int(value), DAY) if len(value) <= LONGEST_DIGITS else DAY)
 
 
 class Fate(StrEnum):

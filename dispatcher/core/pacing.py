@@ -21,9 +21,10 @@ class Room:
 
     def slot(self, now: int) -> int:
         """The first instant at or after `now` at which it may submit again."""
-        if self.daily_cap is not None and self.day == now // DAY and self.used >= self.daily_cap:
-            return max(self.free_at, (now // DAY + 1) * DAY)
-        return max(self.free_at, now)
+        first = max(self.free_at, now)
+        if self.daily_cap is not None and self.day == first // DAY and self.used >= self.daily_cap:
+            return (first // DAY + 1) * DAY
+        return first
 
     def charged(self, segments: int, now: int) -> Room:
         """The room left once `segments` go out in the next slot.

@@ -86,9 +86,12 @@ class Pool:
         return min(slots) if slots else None
 
     def slots(self, app_id: int) -> int:
-        """How many messages of this app could be begun within the horizon."""
-        senders = [self.senders[i] for i in self.eligible(app_id)[1]]
-        return sum(min(s.room.slots(self.now, self.horizon), self.capacity.get(s.connection_id, 0)) for s in senders)
+        """How many messages of this app could be begun within the horizon, if nobody else began any."""
+        by_connection: dict[int, int] = {}
+        for sender in (self.senders[i] for i in self.eligible(app_id)[1]):
+            of = sender.connection_id
+            by_connection[of] = by_connection.get(of, 0) + sender.room.slots(self.now, self.horizon)
+        return sum(min(count, self.capacity.get(of, 0)) for of, count in by_connection.items())
 
 
 def shares(free: int, wants: Mapping[int, int]) -> dict[int, int]:

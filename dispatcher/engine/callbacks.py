@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hmac
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import Final
 
 from dispatcher.core.exchange import Fault, Request, Response
@@ -19,7 +21,7 @@ NAMES: Final = frozenset({"messageId", "referenceId", "phone", "status", "comple
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LEASE: Final = timedelta(seconds=60)
 MOST_PER_TURN: Final = 512
-MOST_PER_LANE: Final = 64
+MOST_PER_LANE: Final = 16  # unanswered calls of one endpoint, so that a few that hang leave room for the others
 PROBE_AFTER: Final = 5  # failures in a row after which an endpoint is only probed, one call at a time
 LONGEST_REST: Final = timedelta(minutes=5)
 
@@ -55,6 +57,9 @@ class Callbacks:
         self._jitter = jitter
         self._alive = alive
         self._monotonic = monotonic
+        self._turns = 0
+        self._open: Counter[int] = Counter()  # calls that are not answered yet, by app
+        self._lock = Lock()
         self._patience = (LEASE - timeout - timedelta(seconds=5)).total_seconds()
 
     def turn(self) -> timedelta | None:
@@ -63,10 +68,14 @@ class Callbacks:
         if not self._alive() or room <= 0:
             return None
         now = self._clock()
-        wants = {
-            app_id: 1 if failures >= PROBE_AFTER else MOST_PER_LANE
-            for app_id, failures in self._outbox.lanes(now).items()
-        }
+        lanes = list(self._outbox.lanes(now).items())
+        self._turns += 1
+        start = self._turns % max(1, len(lanes))
+        wants = {}
+        for app_id, failures in [*lanes[start:], *lanes[:start]]:
+            most = 1 if failures >= PROBE_AFTER else MOST_PER_LANE
+            if (free := most - self._open[app_id]) > 0:
+                wants[app_id] = free
         if not wants:
             return None
         until = self._monotonic() + self._patience
@@ -87,8 +96,15 @@ class Callbacks:
             "Dispatcher-Signature": signature(due.secret, seconds, "GET", url, b""),
             "Accept": "*/*",
         }
-        request = Request("GET", url, headers)
-        self._transport.start(request, lambda r: self._put(Answer(due, r)), lane=str(due.app_id), until=until)
+        with self._lock:
+            self._open[due.app_id] += 1
+
+        def answered(response: Response) -> None:
+            with self._lock:
+                self._open[due.app_id] -= 1
+            self._put(Answer(due, response))
+
+        self._transport.start(Request("GET", url, headers), answered, lane=str(due.app_id), until=until)
 
     def settle(self, answers: Sequence[Answer]) -> None:
         """Write how the tries ended, in one transaction. Raises StoreUnavailable."""
@@ -123,7 +139,7 @@ class Callbacks:
 
 def _rest(tries: int) -> timedelta:
     """How long an endpoint that keeps failing is left alone: only for calls that already failed before."""
-    return min(timedelta(seconds=2**tries), LONGEST_REST)
+    return min(timedelta(seconds=2 ** min(tries, 20)), LONGEST_REST)
 
 
 def values_of(due: Due) -> dict[str, str]:

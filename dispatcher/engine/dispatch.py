@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 SENDER_REST: Final = timedelta(minutes=10)
 CONNECTION_REST: Final = timedelta(seconds=30)
 MOST_PER_TURN: Final = 1024  # bounds one claim, however many slots the transports have
+SENDERLESS: Final = 100  # rows of an app without any sender that are told so in one turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +105,13 @@ class Dispatch:
             return later
         pool = self._queue.pool(self._pace.horizon)
         self._stopped = pool.stopped
-        self._limit(pool)
-        wants, dry = self._wants(due, pool)
-        started = self._start(wants, pool) if wants else 0
-        if started and any(wants.values()):
-            return timedelta(0) if started >= min(sum(wants.values()), MOST_PER_TURN) else _soonest(later, dry)
+        wants, dry = self._wants(due, pool, self._limit(pool))
+        if wants and self._start(wants, pool):
+            return timedelta(0)  # a lane that had less than its share left room for the others
         return _soonest(later, dry)
 
-    def _limit(self, pool: Pool) -> None:
-        """A connection has no more room than its transport, and none if this process does not know it."""
+    def _limit(self, pool: Pool) -> int:
+        """How many may be started at all: a connection has no more room than its transport, none if it is unknown."""
         lines = self._lines()
         free: dict[int, int] = {}
         for connection_id, cap in pool.capacity.items():
@@ -120,24 +119,31 @@ class Dispatch:
             if line is not None:
                 free.setdefault(id(line.transport), line.transport.room())
             pool.capacity[connection_id] = 0 if line is None else min(cap, free[id(line.transport)])
+        return min(MOST_PER_TURN, sum(free.values()), sum(pool.capacity.values()))
 
-    def _wants(self, due: Sequence[Lane], pool: Pool) -> tuple[dict[int, int], timedelta | None]:
-        """How many rows of each lane to take, and how soon a lane that has no room now will have some."""
+    def _wants(self, due: Sequence[Lane], pool: Pool, places: int) -> tuple[dict[int, int], timedelta | None]:
+        """How many rows of each lane to take, and how soon a lane that has no room now will have some.
+
+        Lanes that share senders share their room too, so that nobody's long lane claims all of it.
+        """
         self._turns += 1
         start = self._turns % len(due)
+        sharing: dict[tuple[int, ...], list[int]] = {}
+        for lane in [*due[start:], *due[:start]]:
+            sharing.setdefault(tuple(pool.eligible(lane.app_id)[1]), []).append(lane.app_id)
         wants: dict[int, int] = {}
         dry: list[timedelta] = []
-        for lane in [*due[start:], *due[:start]]:
-            room = pool.slots(lane.app_id)
-            free = pool.next_free(lane.app_id)
-            if room:
-                wants[lane.app_id] = room
-            elif free is None:
-                wants[lane.app_id] = MOST_PER_TURN  # decided as "no sender", so that whoever asks is told why
+        for lanes in sharing.values():
+            free = pool.next_free(lanes[0])
+            if free is None:  # decided as "no sender", so that whoever asks is told why
+                wants |= dict.fromkeys(lanes, SENDERLESS)
+            elif room := pool.slots(lanes[0]):
+                wants |= shares(room, dict.fromkeys(lanes, room))
             elif free > pool.now + pool.horizon:
                 dry.append(timedelta(microseconds=free - pool.horizon - pool.now))
-        places = min(MOST_PER_TURN, max(sum(pool.capacity.values()), 1))
-        return shares(places, wants), min(dry, default=None)
+        with_room = {lane: count for lane, count in wants.items() if pool.next_free(lane) is not None}
+        without = {lane: count for lane, count in wants.items() if lane not in with_room}
+        return shares(places, with_room) | without, min(dry, default=None)
 
     def _start(self, wants: Mapping[int, int], pool: Pool) -> int:
         begun = time.monotonic()

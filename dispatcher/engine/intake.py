@@ -42,7 +42,7 @@ class Intake:
         self,
         *,
         admit: Callable[[Candidate], Admitted],
-        earlier: Callable[[int, str, str], Admitted | None],
+        earlier: Callable[[int, str, str, datetime], Admitted | None],
         directory: Directory,
         ids: Ids,
         clock: Clock,
@@ -78,7 +78,7 @@ class Intake:
         objection = _objection(account, app, phone, size)
         if objection is None:
             admitted = self._admit(self._candidate(app, request, phone, size.segments, key, digest))
-        elif earlier := self._earlier(account.id, key, digest) if key else None:
+        elif earlier := self._earlier(account.id, key, digest, self._clock()) if key else None:
             admitted = earlier
         else:
             raise objection
@@ -88,7 +88,7 @@ class Intake:
 
     def refused(self, account: Account, key: str, refusal: Refusal) -> Refusal:
         """What to answer to a request that is turned back: that its key was used for something else, if it was."""
-        return _used(key) if key and self._earlier(account.id, key, "") else refusal
+        return _used(key) if key and self._earlier(account.id, key, "", self._clock()) else refusal
 
     def _app(self, account: Account, request: InviteRequest) -> App:
         app = self._directory.app(account.id, request.app_id)

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 from dispatcher.core.codes import Refusal
 from dispatcher.core.hours import from_mapping
+from dispatcher.core.invitation import Policy
 from dispatcher.core.phone import known_region, parse
 from dispatcher.core.placeholders import template_error
 from dispatcher.engine.callbacks import NAMES
@@ -136,6 +137,8 @@ class Provisioning:
         if asked.accepted_content_type not in ("", *CONTENT_TYPES):
             raise Wrong(f"accepted-content-type: must be empty or one of {', '.join(CONTENT_TYPES)}")
         _check_texts(account=account, network_id=asked.network_id, accepted_post_data=asked.accepted_post_data)
+        if asked.policy not in set(Policy):
+            raise Wrong(f"policy: must be one of {', '.join(Policy)}")
         secret = secrets.token_urlsafe(32)
         values = {
             "app_id": asked.app_id,

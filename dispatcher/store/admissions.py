@@ -34,7 +34,8 @@ TAKE_KEYS: Final = Statement(
 FIRST_USE: Final = Statement(
     """select k.account_id, k.key, k.digest, m.id, m.admitted_code, m.reason, m.planned_at, m.duplicate_of, m.reopens_at
     from {rows} join idempotency_keys k on k.account_id = r.account_id and k.key = r.key
-    join messages m on m.id = k.message_id""",
+    join messages m on m.id = k.message_id
+    where k.until_at > :now""",
     "account_id bigint, key text",
 )
 KNOWN: Final = Statement(
@@ -125,10 +126,10 @@ class Admissions:
         with self._database.write() as tx:
             return admit(tx, candidates, now)
 
-    def earlier(self, account_id: int, key: str, digest: str) -> Admitted | None:
+    def earlier(self, account_id: int, key: str, digest: str, now: datetime) -> Admitted | None:
         """What this key was first answered within its time; a conflict if its content had another digest."""
         with self._database.read() as tx:
-            found = tx.run(FIRST_USE, [(account_id, key)])
+            found = tx.run(FIRST_USE, [(account_id, key)], now=micros(now))
         return _replay(digest, found[0][2:]) if found else None
 
 
@@ -166,7 +167,7 @@ def _take_keys(tx: Tx, candidates: Sequence[Candidate], now: datetime, answers: 
         )
     }
     lost = sorted(set(firsts) - won)
-    used = {(row[0], row[1]): row[2:] for row in tx.run(FIRST_USE, lost)} if lost else {}
+    used = {(row[0], row[1]): row[2:] for row in tx.run(FIRST_USE, lost, now=micros(now))} if lost else {}
     for c in candidates:
         if c.key and (earlier := used.get((c.account_id, c.key))):
             answers[c.id] = _replay(c.digest, earlier)

@@ -12,13 +12,15 @@ from dispatcher.store.statement import Statement
 GONE: Final = timedelta(days=7)  # how long a process that ended stays listed
 
 KEYS: Final = Statement(
-    """delete from idempotency_keys where (account_id, key) in (
+    """with gone as (
         select account_id, key from idempotency_keys where until_at <= :now order by until_at limit :most {lock_skip})
+    delete from idempotency_keys where (account_id, key) in (select account_id, key from gone)
     and until_at <= :now returning key"""
 )
 SLOTS: Final = Statement(
-    """delete from duplicate_slots where (app_id, person) in (
+    """with gone as (
         select app_id, person from duplicate_slots where until_at <= :now order by until_at limit :most {lock_skip})
+    delete from duplicate_slots where (app_id, person) in (select app_id, person from gone)
     and until_at <= :now returning person"""
 )
 WORKERS: Final = Statement("delete from workers where lease_until < {clock} - :gone and lease_until > 0 returning id")

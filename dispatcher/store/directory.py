@@ -71,12 +71,13 @@ class CachedDirectory:
     def apps(self, ids: Sequence[int]) -> Mapping[int, App]:
         """These apps, by key."""
         now = time.monotonic()
-        stale = [i for i in set(ids) if self._by_id.get(i, (0.0,))[0] < now]
-        if stale:
+        found = {i: kept[1] for i in set(ids) if (kept := self._by_id.get(i)) and kept[0] >= now}
+        if stale := [(i,) for i in set(ids) - found.keys()]:
             with self._database.read() as tx:
-                for row in tx.run(APPS, [(i,) for i in stale]):
-                    _keep(self._by_id, row[0], (now + self._keep, _app(row)))
-        return {i: self._by_id[i][1] for i in ids if i in self._by_id}
+                for row in tx.run(APPS, stale):
+                    found[row[0]] = _app(row)
+                    _keep(self._by_id, row[0], (now + self._keep, found[row[0]]))
+        return found
 
 
 def _keep(kept: dict[Any, Any], name: Any, value: Any) -> None:

@@ -14,7 +14,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
+HEARD = ".bell"
 REFRESH_SECONDS = 1.0  # how long a listener that just came may go unheard; it polls anyway
 
 
@@ -41,10 +43,16 @@ class FifoBell:
                 except OSError:
                     self._drop(path)
 
+    def close(self) -> None:
+        """Let go of every listener's pipe."""
+        with self._lock:
+            for path in list(self._pipes):
+                self._drop(path)
+
     def _look(self) -> None:
         self._looked_at = time.monotonic()
         try:
-            present = set(self._folder.iterdir())
+            present = {path for path in self._folder.iterdir() if path.suffix == HEARD}
         except OSError:
             present = set()
         for path in set(self._pipes) - present:
@@ -63,12 +71,12 @@ class FifoBell:
     def listen(self, heard: Callable[[str], None]) -> Iterator[None]:
         """Call `heard` for each ring, from a thread of its own, while the block lasts."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._folder / f"{os.getpid()}-{threading.get_ident():x}"
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
-        os.mkfifo(path, 0o600)
+        path = self._folder / f"{uuid4().hex}{HEARD}"
+        unheard = path.with_suffix(".new")  # ringers take a pipe that nobody has opened for stale, so it is named late
+        os.mkfifo(unheard, 0o600)
         # Opened for both, so that the pipe never reports its end when the last writer leaves.
-        pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        pipe = os.open(unheard, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        unheard.rename(path)
         stop_read, stop_write = os.pipe()
         thread = threading.Thread(target=_listen, args=(pipe, stop_read, heard), name="bell", daemon=True)
         thread.start()

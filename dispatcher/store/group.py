@@ -8,6 +8,7 @@ fails alone.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from typing import Generic, TypeVar
 from dispatcher.store.database import DatabaseUnavailable
 from dispatcher.store.statement import Tx
 
+log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -99,7 +101,10 @@ class Group(Generic[Item, Result]):
     def _keep(self, cells: Sequence[_Cell[Item, Result]], results: Sequence[Result]) -> None:
         for cell, result in zip(cells, results, strict=True):
             cell.result = result
-        self._after(results)
+        try:
+            self._after(results)
+        except Exception:  # what is committed is committed
+            log.exception("what follows a commit failed", extra={"action": "group"})
 
     def _alone(self, cell: _Cell[Item, Result]) -> None:
         try:

@@ -56,6 +56,7 @@ class NodeIds:
         self._clock = clock
         self._owner = f"{socket.gethostname()[:24]}:{os.getpid()}:{uuid4().hex[:16]}"
         self._lock = threading.Lock()
+        self._last = 0
         self._take()
 
     def _now(self) -> int:
@@ -66,7 +67,7 @@ class NodeIds:
         begun = time.monotonic()
         for _ in range(20):  # two processes may reach for the same number
             with self._database.write() as tx:
-                given = {"owner": self._owner, "lease": lease, "now": self._now(), "span": span}
+                given = {"owner": self._owner, "lease": lease, "now": max(self._now(), self._last >> 12), "span": span}
                 found = tx.run(TAKE, **given) or tx.run(ADD, **given, nodes=NODES)
             if found:
                 break
@@ -74,7 +75,7 @@ class NodeIds:
             raise DatabaseUnavailable("all node numbers are leased; stop processes that are not needed")
         with self._lock:
             self._node, self._limit = int(found[0][0]), int(found[0][1])
-            self._last = (self._limit - span) << 12
+            self._last = max(self._last, (self._limit - span) << 12)
             self._trusted_until = begun + LEASE.total_seconds()
 
     def __call__(self) -> int:

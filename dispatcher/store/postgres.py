@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from dispatcher.store.database import DatabaseUnavailable
 from dispatcher.store.statement import Row, Statement
@@ -24,6 +24,7 @@ TABLE: Final = Statement("select 1 where to_regclass(:name) is not null")
 log = logging.getLogger(__name__)
 CHANNEL: Final = "dispatcher"
 WAIT_SECONDS: Final = 10.0
+RING_SECONDS: Final = 0.05  # a hint is not worth waiting for
 # The last one is what a standby says that was promoted to by mistake, or not yet.
 OUTSIDE: Final = (PoolTimeout, psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction)
 KEEPALIVE: Final[dict[str, Any]] = {
@@ -49,7 +50,7 @@ class PostgresTx:
         cursor = self._connection.execute(
             statement.postgres.encode(), statement.postgres_parameters(rows, given), prepare=True, binary=True
         )
-        return cursor.fetchall() if cursor.description else []
+        return cursor.fetchall() if statement.returns else []
 
 
 class Postgres:
@@ -78,7 +79,8 @@ class Postgres:
     def write(self) -> Iterator[PostgresTx]:
         """A transaction that is committed, synchronously, when the block ends."""
         try:
-            with self._pool.connection() as connection, connection.transaction():
+            # In a pipeline only what returns something is waited for; the rest travels with the next, or the commit.
+            with self._pool.connection() as connection, connection.pipeline(), connection.transaction():
                 yield PostgresTx(connection)
         except OUTSIDE as error:
             raise DatabaseUnavailable(str(error).strip() or type(error).__name__) from error
@@ -108,7 +110,11 @@ class Postgres:
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Nobody else migrates while the block lasts."""
-        with psycopg.connect(self._dsn, autocommit=True, **KEEPALIVE) as connection:
+        try:
+            connection = psycopg.connect(self._dsn, autocommit=True, **KEEPALIVE)
+        except psycopg.OperationalError as error:
+            raise DatabaseUnavailable(str(error).strip()) from error
+        with connection:
             connection.execute("select pg_advisory_lock(hashtext('dispatcher migrations'))")
             yield
 
@@ -127,7 +133,10 @@ class Postgres:
 
     def ring(self, topic: str) -> None:
         """NOTIFY after the commit, so that writers do not queue on the notify lock inside their own."""
-        with contextlib.suppress(PoolTimeout, psycopg.Error), self._pool.connection() as connection:
+        with (
+            contextlib.suppress(PoolTimeout, PoolClosed, psycopg.Error),
+            self._pool.connection(RING_SECONDS) as connection,
+        ):
             connection.execute("select pg_notify(%s, %s)", (CHANNEL, topic), prepare=True)
 
     @contextmanager

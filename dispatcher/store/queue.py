@@ -131,16 +131,18 @@ RESUME: Final = Statement(
     "id bigint",
 )
 RESCUE: Final = Statement(
-    f"""update messages set
+    f"""with lost as (
+        select id from messages where state in ('claimed', 'submitting') and lease_until < {{clock}}
+        order by lease_until limit :most {{lock_skip}})
+    update messages set
         state = case state when 'claimed' then '{advance(State.CLAIMED, Event.DEFER)}'
             else '{advance(State.SUBMITTING, Event.LOSE)}' end,
         due_at = case state when 'claimed' then due_at else :doubt_until end,
         hold = case state when 'claimed' then hold else 'in doubt' end,
         lease_until = null
-    where id in (select id from messages where state in ('claimed', 'submitting') and lease_until < {{clock}}
-        order by lease_until limit :most {{lock_skip}})
-    and state in ('claimed', 'submitting') and lease_until < {{clock}}
-    returning id, state"""
+    from lost where messages.id = lost.id
+    and messages.state in ('claimed', 'submitting') and messages.lease_until < {{clock}}
+    returning messages.id, messages.state"""
 )
 OVERDUE: Final = Statement(
     """select m.id, m.generation, m.state, a.policy
@@ -343,7 +345,7 @@ def _closing(row: Row, now: datetime) -> Settled:
     message_id, generation, state, policy = row
     if state == State.IN_DOUBT and policy == Policy.AT_LEAST_ONCE:
         again = Outcome(Fate.LATER, reason="outcome unknown, sent again as the app wants")
-        return Settled(message_id, generation, Event.RETRY, again, Code.ACCEPTED, now, tried=True)
+        return Settled(message_id, generation, Event.RETRY, again, Code.ACCEPTED, now, sent=True, tried=True)
     reason = "outcome unknown" if state == State.IN_DOUBT else "no receipt"
     return Settled(
         message_id, generation, Event.CLOSE, Outcome(Fate.UNKNOWN, reason=reason), Code.SEND_FAILED, now, sent=True

@@ -167,11 +167,17 @@ class Sqlite:
     @contextmanager
     def session(self) -> Iterator[Session]:
         """A SQLModel session for what is not hot, committed when the block ends."""
+        from sqlalchemy.exc import OperationalError
         from sqlmodel import Session
 
-        with self._locked(), Session(self.engine, expire_on_commit=False) as session:
-            yield session
-            session.commit()
+        try:
+            with self._locked(), Session(self.engine, expire_on_commit=False) as session:
+                yield session
+                session.commit()
+        except OperationalError as error:
+            if error.orig is not None and _unavailable(error.orig):
+                raise DatabaseUnavailable(str(error.orig)) from error
+            raise
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -207,6 +213,7 @@ class Sqlite:
             for connection in self._open:
                 connection.close()
         os.close(self._side)
+        self._bell.close()
 
 
 def _unavailable(error: BaseException) -> bool:

@@ -23,12 +23,13 @@ POSTGRES_CLOCK: Final = "(extract(epoch from clock_timestamp()) * 1000000)::bigi
 class Statement:
     """A prepared text for each database. `columns` ("id bigint, person text") names what `{rows}` holds, in order."""
 
-    __slots__ = ("_names", "_renderings", "_sqlite", "columns", "postgres")
+    __slots__ = ("_names", "_renderings", "_sqlite", "columns", "postgres", "returns")
 
     def __init__(self, text: str, columns: str = "") -> None:
         """Render both texts once, when the module is imported."""
         pairs = [part.split() for part in columns.split(",") if part.strip()]
         self.columns = tuple(name for name, _ in pairs)
+        self.returns = "returning" in text or not text.lstrip().startswith(("insert", "update", "delete"))
         cells = ", ".join(f"(value->>{n})::{kind} as {name}" for n, (name, kind) in enumerate(pairs))
         self._sqlite = _fill(text, "{rows}", SQLITE_CLOCK, "", "")
         self._names = tuple(dict.fromkeys(PARAMETER.findall(text)))

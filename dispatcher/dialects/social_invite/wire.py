@@ -78,7 +78,7 @@ def status_body(standing: Standing) -> dict[str, Any]:
     body: dict[str, Any] = {
         "messageId": str(standing.id),
         "status": public,
-        "processedDate": milliseconds(standing.sent_at or standing.completed_at),
+        "processedDate": None if public is Word.PENDING else milliseconds(standing.sent_at or standing.completed_at),
         "code": standing.code,
         "message": standing.reason or _sentence(standing.code),
         "segments": standing.segments,
