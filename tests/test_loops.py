@@ -344,7 +344,6 @@ os._exit(1 if stop.is_alive() else 0)
 """
 
 
-@pytest.mark.xfail(reason="product: shutdown() waits for turns under the lock that a ringing turn waits for")
 def test_a_turn_that_rings_while_the_clockwork_stops() -> None:
     """In a process of its own, for nothing but its end frees who is locked up."""
     assert subprocess.run([sys.executable, "-c", RINGS_WHILE_STOPPED], check=False, timeout=60).returncode == 0
@@ -509,7 +508,6 @@ def test_stop_tries_the_rest_once_when_it_cannot_be_written(caplog: pytest.LogCa
     assert len(caplog.records) == 1
 
 
-@pytest.mark.xfail(reason="product: a gatherer that is being patient never hears of the stop")
 def test_stop_ends_a_patience_that_began_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loops, "PAUSE_AFTER_ERROR", 0.01)
     refused, back = threading.Event(), threading.Event()

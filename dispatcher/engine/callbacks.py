@@ -69,8 +69,8 @@ class Callbacks:
             return None
         now = self._clock()
         lanes = list(self._outbox.lanes(now).items())
-        self._turns += 1
         start = self._turns % max(1, len(lanes))
+        self._turns += 1
         wants = {}
         for app_id, failures in [*lanes[start:], *lanes[:start]]:
             most = 1 if failures >= PROBE_AFTER else MOST_PER_LANE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -106,8 +107,9 @@ class Dispatch:
         pool = self._queue.pool(self._pace.horizon)
         self._stopped = pool.stopped
         wants, dry = self._wants(due, pool, self._limit(pool))
-        if wants and self._start(wants, pool):
-            return timedelta(0)  # a lane that had less than its share left room for the others
+        taken = self._start(wants, pool) if wants else Counter()
+        if any(taken[lane] >= most for lane, most in wants.items()):
+            return timedelta(0)  # that lane may have more, and others may have left some of their share
         return _soonest(later, dry)
 
     def _limit(self, pool: Pool) -> int:
@@ -145,12 +147,14 @@ class Dispatch:
         without = {lane: count for lane, count in wants.items() if lane not in with_room}
         return shares(places, with_room) | without, min(dry, default=None)
 
-    def _start(self, wants: Mapping[int, int], pool: Pool) -> int:
+    def _start(self, wants: Mapping[int, int], pool: Pool) -> Counter[int]:
+        """Claim, decide, mark and submit; how many rows of each lane were taken."""
         begun = time.monotonic()
         now = self._clock()
         claimed = self._queue.claim(wants, now, self._pace.lease)
+        taken = Counter(row.app_id for row in claimed)
         if not claimed:
-            return 0
+            return taken
         self._between("claimed")
         decisions = decide_all(claimed, self._directory.apps([row.app_id for row in claimed]), pool, now)
         asked = time.monotonic()
@@ -171,7 +175,7 @@ class Dispatch:
         lines = self._lines()
         for row in marked:
             self._submit(row, lines, now, asked + row.delay.total_seconds(), until)
-        return len(claimed)
+        return taken
 
     def _submit(self, row: Marked, lines: Mapping[int, Line], now: datetime, at: float, until: float) -> None:
         line = lines[row.connection_id]

@@ -52,6 +52,7 @@ class Statement:
         is prepared once.
         """
         count = -1 if rows is None else len(rows)
+        self._check(rows or ())
         text = self._renderings.get(count)
         if text is None:
             text = self._renderings[count] = self._rendered(count)
@@ -76,7 +77,12 @@ class Statement:
 
         An array for each column takes the driver six times as long to write.
         """
+        self._check(rows or ())
         return given if rows is None else {"rows": json.dumps(rows), **given}
+
+    def _check(self, rows: Sequence[Row]) -> None:
+        if any(len(row) != len(self.columns) for row in rows):
+            raise ValueError(f"every row must hold {', '.join(self.columns)}")
 
 
 def _fill(text: str, rows: str, clock: str, lock: str, lock_skip: str) -> str:

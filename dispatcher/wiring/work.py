@@ -138,11 +138,16 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
         )
         told.start(lambda batch: _take(inbox, lines, batch))
         results.start(dispatch.settle)
-        answers.start(callbacks.settle)
+        answers.start(lambda batch: _settle_calls(callbacks, batch, ring))
         house.enter_context(database.listen(ring))
         clockwork.start()
         house.callback(clockwork.stop)
         yield clockwork
+
+
+def _settle_calls(callbacks: Callbacks, answers: Sequence[Answer], ring: Callable[[str], None]) -> None:
+    callbacks.settle(answers)
+    ring(CALLBACKS)  # their lanes have room again
 
 
 def _take(inbox: Inbox, lines: Lines[Line], batch: Sequence[tuple[str, Hook]]) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from fractions import Fraction
 from random import Random
 
-import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -50,7 +49,6 @@ def test_no_window_holds_more_than_its_rate_and_one_message(
             held += size
 
 
-@pytest.mark.xfail(reason="product: the cap of tomorrow is not asked while it is still today")
 @settings(max_examples=300, deadline=None)
 @given(
     gaps,

@@ -161,7 +161,6 @@ def test_fifty_at_once_with_one_key(database: Database) -> None:
 
 def _at_once(database: Database, candidates: list[Candidate]) -> list[Admitted]:
     """Two groups, as two processes would have, fed by all threads together."""
-    admissions = Admissions(database)
     groups = [Group[Candidate, Admitted](database.write, lambda tx, batch: admit(tx, batch, NOON)) for _ in range(2)]
     barrier = Barrier(len(candidates))
 

@@ -138,7 +138,6 @@ def test_an_app_that_is_gone_is_forgotten(database: Database, known: Rows) -> No
     assert asked.account("key", RIGHT) is None
 
 
-@pytest.mark.xfail(reason="product: when the memory is full, apps() forgets what it was asked for a moment ago")
 def test_a_full_memory_forgets_nothing_that_is_asked_for(
     database: Database, known: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -198,7 +198,6 @@ def test_what_is_no_pipe_in_the_folder_does_no_harm(tmp_path: Path) -> None:
         assert ears.next() == "d"
 
 
-@pytest.mark.xfail(reason="product: named after process and thread, the second takes the pipe of the first away")
 def test_two_listeners_of_one_thread(tmp_path: Path) -> None:
     bell, one, other = FifoBell(tmp_path / "bell"), Ears(), Ears()
     with bell.listen(one), bell.listen(other):
@@ -206,7 +205,6 @@ def test_two_listeners_of_one_thread(tmp_path: Path) -> None:
         assert [one.next(0.5), other.next(0.5)] == ["d", "d"]
 
 
-@pytest.mark.xfail(raises=FileNotFoundError, reason="product: a pipe is taken for stale before its listener opened it")
 def test_a_ring_while_a_listener_is_about_to_open_its_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bell, ears = FifoBell(tmp_path / "bell"), Ears()
     make, made = os.mkfifo, []

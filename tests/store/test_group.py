@@ -287,7 +287,6 @@ def test_what_was_committed_is_told_once_for_each_commit() -> None:
     assert ledger.told == [["kept 0"], ["kept 5"], ["kept 7"]]
 
 
-@pytest.mark.xfail(reason="product: what fails after the commit has everything committed again")
 def test_what_fails_after_the_commit_undoes_nothing() -> None:
     go = threading.Event()
     ledger = held_until(go)

@@ -152,7 +152,6 @@ def test_a_lease_that_was_lost_is_taken_anew(database: Database) -> None:
     assert [row[:2] for row in run(database, LEASES)] == [(0, 1)]
 
 
-@pytest.mark.xfail(reason="product: another number begins at the clock, not after the ids that this process minted")
 def test_even_under_another_number_its_ids_increase(database: Database) -> None:
     watch = Watch()
     ids = NodeIds(database, watch)

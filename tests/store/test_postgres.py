@@ -188,7 +188,6 @@ def test_a_pool_that_is_used_up(postgres_url: str, monkeypatch: pytest.MonkeyPat
     base.close()
 
 
-@pytest.mark.xfail(reason="product: ring() waits as long as everybody for a connection of the pool")
 def test_a_ring_does_not_wait_for_a_connection(base: Postgres) -> None:
     with ThreadPoolExecutor(1) as pool:
         with ExitStack() as held:
@@ -281,7 +280,6 @@ def test_while_one_has_it_alone_nobody_else_migrates(base: Postgres, postgres_ur
     other.close()
 
 
-@pytest.mark.xfail(raises=psycopg.OperationalError, reason="product: exclusive() tells it in the driver's words")
 def test_a_server_that_is_away_when_it_is_to_be_had_alone(base: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "_dsn", NOBODY)
     with pytest.raises(DatabaseUnavailable), base.exclusive():

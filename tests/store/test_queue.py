@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -136,7 +137,7 @@ def test_a_sender_is_never_given_more_than_its_pace(database: Database) -> None:
     marked = queue.mark(sends, waits, [], now=NOON, lease=LEASE, horizon=HORIZON, worker_id=1)
     delays = [m.delay for m in marked]
     assert 10 <= len(delays) <= 11
-    gaps = [after - before for before, after in zip(delays, delays[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(delays)]
     assert set(gaps) == {timedelta(milliseconds=100)}
 
 
@@ -192,7 +193,7 @@ def test_waits_and_discards(database: Database) -> None:
     queue.mark(
         [],
         [Wait(rows[0], NOON + timedelta(hours=9), "quiet hours")],
-        [Discard(rows[1], Code.OPTED_OUT, "User opted-out"), Discard(rows[2], Code.SEND_FAILED, "expired", expired=True)],
+        [Discard(rows[1], Code.OPTED_OUT, "no"), Discard(rows[2], Code.SEND_FAILED, "expired", expired=True)],
         now=NOON, lease=LEASE, horizon=HORIZON, worker_id=1,
     )  # fmt: skip
     assert [state(database, c.id) for c in made] == [State.QUEUED, State.DISCARDED, State.EXPIRED]

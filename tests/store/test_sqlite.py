@@ -215,7 +215,6 @@ def test_a_stranger_that_does_not_let_go_is(path: Path, monkeypatch: pytest.Monk
     database.close()
 
 
-@pytest.mark.xfail(raises=OperationalError, reason="product: a session on SQLite tells it in SQLAlchemy's words")
 def test_a_stranger_that_does_not_let_go_is_for_a_session_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
     with closing(Sqlite(path)) as database, closing(sqlite3.connect(path, isolation_level=None)) as stranger:
@@ -266,7 +265,6 @@ def test_has_table(file: Sqlite) -> None:
     assert not file.has_table("nowhere")
 
 
-@pytest.mark.xfail(reason="product: close() leaves the pipes open that ring() opened")
 def test_close_gives_every_descriptor_back(path: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(3):

@@ -12,10 +12,10 @@ from dispatcher.store.statement import Statement
 ROWS = Statement("select {rows}", "id bigint, name text")
 RENDERED = [
     # a text, on SQLite, on PostgreSQL
-    ("select :a", "select :a", "select %(a)s"),
-    ("select :a, :a_1 where x=:a", "select :a, :a_1 where x=:a", "select %(a)s, %(a_1)s where x=%(a)s"),
-    ("select '12:30', x::text", "select '12:30', x::text", "select '12:30', x::text"),
-    ("select 1 {lock}", "select 1 ", "select 1 for update"),
+    ("select :a", "select ?1", "select %(a)s"),
+    ("select :a, :a_1 where x=:a", "select ?1, ?2 where x=?1", "select %(a)s, %(a_1)s where x=%(a)s"),
+    ("select x::text", "select x::text", "select x::text"),
+    ("select 1 {lock}", "select 1 ", "select 1 for update of s"),
     ("select 1 {lock_skip}", "select 1 ", "select 1 for update skip locked"),
 ]
 BATCHES: list[list[tuple[Any, ...]]] = [
@@ -30,25 +30,35 @@ BATCHES: list[list[tuple[Any, ...]]] = [
 @pytest.mark.parametrize(("text", "sqlite", "postgres"), RENDERED)
 def test_rendered(text: str, sqlite: str, postgres: str) -> None:
     statement = Statement(text)
-    assert (statement.sqlite, statement.postgres) == (sqlite, postgres)
+    given = dict.fromkeys(["a", "a_1"], 7)
+    assert (statement.sqlite(None, given)[0], statement.postgres) == (sqlite, postgres)
 
 
-def test_rows_are_one_json_text_or_an_array_for_each_column() -> None:
-    assert ROWS.columns == ("id", "name")
-    assert "json_each(:rows)" in ROWS.sqlite
-    assert "unnest(%(id)s::bigint[], %(name)s::text[]) as r(id, name)" in ROWS.postgres
+def test_rows_are_numbered_values_or_one_json_text() -> None:
     batch = [(1, "a"), (2, None)]
-    assert ROWS.sqlite_parameters(batch, {"now": 7}) == {"rows": '[[1, "a"], [2, null]]', "now": 7}
-    assert ROWS.postgres_parameters(batch, {"now": 7}) == {"id": [1, 2], "name": ["a", None], "now": 7}
-    assert ROWS.postgres_parameters([], {}) == {"id": [], "name": []}
-    assert ROWS.sqlite_parameters(None, {"now": 7}) == ROWS.postgres_parameters(None, {"now": 7}) == {"now": 7}
+    now = Statement("select :now, {rows}", "id bigint, name text")
+    assert now.sqlite(batch, {"now": 7}) == (
+        "select ?5, (select column1 as id, column2 as name from (values (?1, ?2), (?3, ?4))) as r",
+        [1, "a", 2, None, 7],
+    )
+    assert "jsonb_array_elements(%(rows)s::jsonb)" in now.postgres
+    assert now.postgres_parameters(batch, {"now": 7}) == {"rows": '[[1, "a"], [2, null]]', "now": 7}
+    assert now.postgres_parameters(None, {"now": 7}) == {"now": 7}
 
 
-def test_rows_of_different_lengths_are_no_batch() -> None:
-    with pytest.raises(ValueError, match="shorter"):
-        ROWS.postgres_parameters([(1, "a"), (2,)], {})
-    with pytest.raises(ValueError, match="shorter"):
-        ROWS.postgres_parameters([(1,)], {})
+def test_what_returns_something_is_waited_for() -> None:
+    assert Statement("select 1").returns
+    assert Statement("insert into x values (1) returning id").returns
+    assert Statement("with x as (select 1) update y set a = 1 returning a").returns
+    assert not Statement("update x set a = 1").returns
+
+
+@pytest.mark.parametrize("batch", [[(1, "a"), (2,)], [(1,)], [(1, "a", 2)]])
+def test_rows_of_another_length_are_no_batch(batch: list[tuple[Any, ...]]) -> None:
+    with pytest.raises(ValueError, match="id, name"):
+        ROWS.postgres_parameters(batch, {})
+    with pytest.raises(ValueError, match="id, name"):
+        ROWS.sqlite(batch, {})
 
 
 def test_a_batch_comes_back_as_it_went_in(database: Database) -> None:

@@ -1,0 +1,101 @@
+"""The inbox over a real store: what is genuine is on disk on return, and the bell rings only for news."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+import pytest
+
+from dispatcher.carriers.simulated import Simulated
+from dispatcher.core.codes import Refusal
+from dispatcher.core.exchange import Fate, Hook, Outcome, Receipt, Reply
+from dispatcher.core.lifecycle import Event, State
+from dispatcher.engine.inbox import Inbox
+from dispatcher.engine.ports import CALLBACKS
+from dispatcher.engine.transport import Carrier
+from dispatcher.store.database import Database
+from dispatcher.store.receipts import GroupedReceipts, ReceiptBook
+from tests.engine.test_dispatch import House
+from tests.engine.transports import says
+from tests.factories import NOON, provision
+
+REPLY = Reply(sender="+12012223000", origin="+12015550000", text="STOP", ref="mo-1")
+
+
+@dataclass
+class Known:
+    """A connection as its hooks need it."""
+
+    id: int = 1
+    carrier: Carrier = field(default_factory=Simulated)
+
+
+def hook(url: str = "simulated:/receipts", **told: str) -> Hook:
+    return Hook("POST", url, body=json.dumps(told).encode())
+
+
+@pytest.fixture
+def house(database: Database) -> House:
+    """A house with one invitation that its carrier took as `r`."""
+    provision(database, callback_url="https://customer.example/")
+    house = House(database, outcomes={"yes": Outcome(Fate.TAKEN, ref="r")})
+    house.admit()
+    house.dispatch.turn()
+    house.settle(lambda exchange: says("yes"))
+    house.rung.clear()
+    return house
+
+
+@pytest.fixture(params=["alone", "grouped"])
+def inbox(house: House, request: pytest.FixtureRequest) -> Inbox:
+    book = ReceiptBook(house.database)
+    receipts = GroupedReceipts(house.database, lambda: NOON) if request.param == "grouped" else book
+    return Inbox(receipts=receipts, clock=lambda: NOON, ring=house.rung.append)
+
+
+def state(house: House) -> State:
+    [(found,)] = house.run("select state from messages")
+    return State(found)
+
+
+def test_a_genuine_hook_is_kept_and_rings_once(house: House, inbox: Inbox) -> None:
+    told = hook(status="delivered", key="", id="r")
+    inbox.hook(Known(), told)
+    assert (state(house), house.rung) == (State.DELIVERED, [CALLBACKS])
+    inbox.hook(Known(), told)
+    assert house.rung == [CALLBACKS], "a repeat is no news"
+
+
+def test_what_could_not_be_verified_changes_nothing(house: House, inbox: Inbox) -> None:
+    with pytest.raises(Refusal) as refused:
+        inbox.hook(Known(), hook("https://us.example/hooks/carrier", status="delivered", key="", id="r"))
+    assert (refused.value.code, refused.value.http) == (403, 403)
+    assert (state(house), house.rung) == (State.SUBMITTED, [])
+
+
+def test_what_cannot_be_read_changes_nothing(house: House, inbox: Inbox) -> None:
+    with pytest.raises(Refusal) as refused:
+        inbox.hook(Known(), hook(status="on its way", key="", id="r"))
+    assert refused.value.http == 400
+    assert (state(house), house.rung) == (State.SUBMITTED, [])
+
+
+def test_another_connection_does_not_speak_of_ours(house: House, inbox: Inbox) -> None:
+    inbox.hook(Known(id=2), hook(status="delivered", key="", id="r"))
+    assert (state(house), house.rung) == (State.SUBMITTED, [])
+    assert house.run("select connection_id, ref from receipts") == [(2, "r")], "kept, for it may yet be known"
+
+
+def test_receipts_are_taken_in_the_order_told_and_replies_pass(house: House, inbox: Inbox) -> None:
+    inbox.take(
+        1,
+        [REPLY, Receipt(Event.SUBMIT, ref="r"), Receipt(Event.REFUSE, ref="r"), REPLY, Receipt(Event.DELIVER, ref="r")],
+    )
+    assert (state(house), house.rung) == (State.DELIVERED, [CALLBACKS])
+
+
+@pytest.mark.parametrize("events", [[], [REPLY]], ids=["nothing", "a reply"])
+def test_no_receipt_no_write(house: House, inbox: Inbox, events: list[Receipt | Reply]) -> None:
+    inbox.take(1, events)
+    assert (state(house), house.rung) == (State.SUBMITTED, [])
