@@ -20,12 +20,12 @@ from tests.store.test_queue import CALLBACKS, EXPIRE_LEASES, mark, queued, run, 
 BOXED = Statement("select count(*) from receipts")
 
 
-def delivered(**found: str) -> Receipt:
-    return Receipt(Event.DELIVER, **found)
+def delivered(key: str = "", ref: str = "") -> Receipt:
+    return Receipt(Event.DELIVER, key, ref)
 
 
-def failed(**found: str) -> Receipt:
-    return Receipt(Event.REFUSE, reason="unreachable", **found)
+def failed(key: str = "", ref: str = "") -> Receipt:
+    return Receipt(Event.REFUSE, key, ref, reason="unreachable")
 
 
 def submitted(database: Database, count: int = 1) -> list[int]:
