@@ -113,7 +113,7 @@ class Clockwork:
             with loop.turning:
                 pass
         if self._scheduler.running:
-            self._scheduler.shutdown(wait=True)
+            self._scheduler.shutdown(wait=False)
 
 
 class Gatherer(Generic[Item]):

@@ -319,20 +319,24 @@ import os, sys, threading, time
 from datetime import UTC, datetime
 from dispatcher.loops import Clockwork, Loop
 
-ringing, stopping = threading.Event(), threading.Event()
+when = sys.argv[1]
+ringing, stopping, turning = threading.Event(), threading.Event(), []
 
-def now():
-    if threading.current_thread() in turning:  # between the look at the stop and the scheduler's own lock
+def now():  # asked for between the look whether to stop and the scheduler's own lock
+    if threading.current_thread() in turning:
         ringing.set()
         stopping.wait()
     return datetime.now(UTC)
 
 def turn():
-    turning.append(threading.current_thread())
-    clockwork.ring("x")
+    if when == "in a turn":
+        turning.append(threading.current_thread())
+        clockwork.ring("other")
+    else:
+        clockwork.ring("own")  # so that it is hastened when this turn has ended
+        turning.append(threading.current_thread())
 
-turning = []
-clockwork = Clockwork([Loop("a", 60, turn), Loop("b", 60, lambda: None, frozenset("x"))], now)
+clockwork = Clockwork([Loop("a", 60, turn, frozenset({"own"})), Loop("b", 60, lambda: None, frozenset({"other"}))], now)
 clockwork.start()
 ringing.wait()
 stop = threading.Thread(target=clockwork.stop, daemon=True)
@@ -344,9 +348,11 @@ os._exit(1 if stop.is_alive() else 0)
 """
 
 
-def test_a_turn_that_rings_while_the_clockwork_stops() -> None:
+@pytest.mark.parametrize("when", ["in a turn", "after a turn"])
+def test_a_ring_while_the_clockwork_stops(when: str) -> None:
     """In a process of its own, for nothing but its end frees who is locked up."""
-    assert subprocess.run([sys.executable, "-c", RINGS_WHILE_STOPPED], check=False, timeout=60).returncode == 0
+    command = [sys.executable, "-c", RINGS_WHILE_STOPPED, when]
+    assert subprocess.run(command, check=False, timeout=60).returncode == 0
 
 
 # --- Gatherer -------------------------------------------------------------------------------------------------------

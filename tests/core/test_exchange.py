@@ -62,10 +62,8 @@ RETRY_AFTER = [
     ("٣", None),  # a digit, but not one of theirs
     ("²", None),
     ("Wed, 21 Oct 2026 07:28:00 GMT", None),
-    pytest.param(
-        "9" * 5000, timedelta(days=1)
-    ),
-]  # fmt: skip
+    ("9" * 5000, timedelta(days=1)),
+]
 TEXTS = [(b"", ""), ("grüß".encode(), "grüß"), (b"a\xffb", "a\N{REPLACEMENT CHARACTER}b")]
 
 

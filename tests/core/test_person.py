@@ -23,10 +23,9 @@ DIFFERENT = [
     (("a",), ("a", "")),
     (("a", "b"), ("a\x1fb",)),
     (("", ""), ("\x1f",)),
-    pytest.param(
-        ("a\x1f", "b"), ("a", "\x1fb")
-    ),
-]  # fmt: skip
+    (("a\x1f", "b"), ("a", "\x1fb")),
+    (("1:a",), ("1", "a")),
+]
 
 
 def test_it_is_the_first_half_of_a_keyed_hash() -> None:

@@ -499,6 +499,22 @@ def test_nor_where_both_share_a_slow_sender(database: Database) -> None:
     assert lone.address in house.sent_to()
 
 
+@pytest.mark.xfail(
+    reason="product: room is shared among apps with the same senders, not among those with some in common"
+)
+def test_nor_where_only_some_of_the_senders_are_shared(database: Database) -> None:
+    provision(database, apps=2, senders=2, mps=10)
+    house = House(database)
+    house.run("insert into sender_apps (sender_id, app_id) values (1, 1), (1, 2), (2, 1)")
+    house.admit(300)
+    [lone] = house.admit(app_id=2, first=9000, planned_at=NOON + SECOND)
+    for _ in range(5):
+        house.now += 2 * SECOND
+        house.run("update senders set free_at = 0")
+        house.dispatch.turn()
+    assert lone.address in house.sent_to()
+
+
 def test_turns_go_round_where_places_are_fewer_than_tenants(database: Database) -> None:
     provision(database, apps=4)
     house = House(database, MemoryTransport(slots=1), {"yes": Outcome(Fate.TAKEN)})

@@ -69,11 +69,11 @@ def test_no_day_holds_more_than_its_cap_but_for_the_debt_of_one_message(
 
 
 @settings(max_examples=300, deadline=None)
-@given(gaps, st.lists(segments, max_size=20), st.integers(0, SECOND), st.randoms(use_true_random=False))
+@given(st.integers(1, 60 * SECOND), st.lists(segments, max_size=20), st.integers(0, SECOND), st.randoms())
 def test_the_order_of_charging_does_not_matter_for_the_total(
     gap: int, sizes: list[int], ahead: int, mix: Random
 ) -> None:
-    now = START + 6 * 3600 * SECOND
+    now = START + 6 * 3600 * SECOND  # all of it fits into this day
     mixed = list(sizes)
     mix.shuffle(mixed)
     one = other = Room(gap, free_at=now + ahead)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from hashlib import sha256
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ from tests.factories import SECRET, provision
 RIGHT = sha256(SECRET.encode()).hexdigest()
 WRONG = sha256(b"guessed").hexdigest()
 SUNDAYS = {"sunday": ["09:00-12:00"], "closed": ["2026-12-27"]}
-KEEP = 0.05
+KEEP = 2.0
 
 CREDENTIALS = [
     ("key", RIGHT, Account(1)),
@@ -52,6 +52,15 @@ def run(database: Database, text: str) -> None:
 
 
 @pytest.fixture
+def ticks(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The monotonic clock of the directory, which stands still until the test moves it."""
+    clock = SimpleNamespace(now=1000.0)
+    clock.monotonic = lambda: clock.now
+    monkeypatch.setattr(directory, "time", clock)
+    return clock
+
+
+@pytest.fixture
 def known(database: Database) -> Rows:
     return provision(database, apps=2)
 
@@ -62,14 +71,17 @@ def test_credentials(database: Database, known: Rows) -> None:
             assert asked.account(key, secret_hash) == account, (key, secret_hash)
 
 
-def test_a_second_key_a_revoked_one_and_a_paused_account(database: Database, known: Rows) -> None:
+def test_a_second_key_a_revoked_one_and_a_paused_account(
+    database: Database, known: Rows, ticks: SimpleNamespace
+) -> None:
     asked = CachedDirectory(database, keep=KEEP)
     known.add_key(1, "second", WRONG)
     assert asked.account("second", WRONG) == asked.account("key", RIGHT) == Account(1)
     known.revoke_key("key")
     run(database, "update accounts set paused_at = 1")
+    ticks.now += KEEP
     assert asked.account("key", RIGHT) == Account(1), "remembered for a moment"
-    time.sleep(KEEP * 2)
+    ticks.now += KEEP + 0.001
     assert asked.account("key", RIGHT) is None
     assert asked.account("second", WRONG) == Account(1, paused=True)
 
@@ -113,28 +125,33 @@ def test_apps_by_their_numbers(database: Database, known: Rows) -> None:
     assert {number: app.app_id for number, app in found.items()} == {1: "com.example.1", 2: "com.example.2"}
 
 
-def test_a_change_is_seen_within_the_time_that_an_app_is_kept(database: Database, known: Rows) -> None:
+def test_a_change_is_seen_within_the_time_that_an_app_is_kept(
+    database: Database, known: Rows, ticks: SimpleNamespace
+) -> None:
     asked = CachedDirectory(database, keep=KEEP)
     before = asked.app(1, "com.example.1")
     assert before is not None
     assert not before.paused
     assert asked.apps([1]) == {1: before}
     run(database, "update apps set paused_at = 1 where id = 1")
-    time.sleep(KEEP * 2)
+    assert asked.app(1, "com.example.1") == asked.apps([1])[1] == before
+    ticks.now += KEEP + 0.001
     after = asked.app(1, "com.example.1")
     assert after is not None
     assert after.paused
     assert asked.apps([1]) == {1: after}
 
 
-def test_an_app_that_is_gone_is_forgotten(database: Database, known: Rows) -> None:
+def test_an_app_that_is_gone_is_forgotten(database: Database, known: Rows, ticks: SimpleNamespace) -> None:
     asked = CachedDirectory(database, keep=KEEP)
     assert asked.app(1, "com.example.2")
+    assert set(asked.apps([1, 2])) == {1, 2}
     assert asked.account("key", RIGHT)
     run(database, "delete from api_keys")
     run(database, "delete from apps where id = 2")
-    time.sleep(KEEP * 2)
+    ticks.now += KEEP + 0.001
     assert asked.app(1, "com.example.2") is None
+    assert asked.apps([2]) == {}
     assert asked.account("key", RIGHT) is None
 
 

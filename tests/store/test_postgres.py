@@ -126,7 +126,13 @@ def too_long(base: Postgres) -> None:
         tx.run(Statement("insert into node_leases values (1, :owner, 0, 0)"), owner="x" * 65)
 
 
-@pytest.mark.parametrize("act", [wrong_write, wrong_read, wrong_session, twice, too_long])
+def wrong_before_right(base: Postgres) -> None:
+    with base.write() as tx:
+        tx.run(Statement("insert into node_leases values (1, :owner, 0, 0)"), owner="x" * 65)
+        tx.run(Statement("insert into node_leases values (2, '', 0, 0) returning node"))
+
+
+@pytest.mark.parametrize("act", [wrong_write, wrong_read, wrong_session, twice, too_long, wrong_before_right])
 def test_a_wrong_statement_is_not_called_unavailable(base: Postgres, act: Callable[[Postgres], None]) -> None:
     with pytest.raises((psycopg.Error, DBAPIError)):
         act(base)

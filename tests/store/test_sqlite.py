@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sqlite3
 import threading
@@ -266,6 +267,7 @@ def test_has_table(file: Sqlite) -> None:
 
 
 def test_close_gives_every_descriptor_back(path: Path) -> None:
+    gc.collect()  # what other tests left behind would be closed meanwhile
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(3):
         database, ears = Sqlite(path), Ears()
@@ -277,4 +279,4 @@ def test_close_gives_every_descriptor_back(path: Path) -> None:
         with database.read() as one, database.read() as other:
             assert pragma(one, "query_only") == pragma(other, "query_only") == 1
         database.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
