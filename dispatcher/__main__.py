@@ -29,7 +29,7 @@ def options(
 
 def command_line(words: Sequence[str]) -> typer.Typer:
     """The commands, of which only the one that `words` name is loaded: a process keeps what it imports."""
-    cli = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+    cli = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None)
     cli.callback()(options)
     known = {*NOUNS, *VERBS, *HIDDEN}
     named = _command(words)

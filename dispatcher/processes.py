@@ -10,6 +10,7 @@ import socket
 import sys
 
 PR_SET_PDEATHSIG = 1
+WEB_PARENT = "_DISPATCHER_WEB_PARENT"  # tells a worker of `web` whose it is
 PARENT = "_DISPATCHER_PARENT"  # tells a child of `serve` whose it is
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from flask import Flask
 
 from dispatcher.logs import configure
-from dispatcher.processes import die_with_parent
+from dispatcher.processes import WEB_PARENT, die_with_parent
 from dispatcher.settings import load
 from dispatcher.wiring.web import web_application
 
@@ -22,7 +22,7 @@ def create_app() -> Flask:
 
 def create_worker() -> Flask:
     """The same, in a worker process of `dispatcher web`: it does not outlive its parent."""
-    die_with_parent()
+    die_with_parent(int(os.environ[WEB_PARENT]))  # which may have ended while this process was starting
     file = os.environ.pop("_DISPATCHER_CONFIG", None)
     settings = load(Path(file) if file else None, os.environ)
     configure(settings.log_level)

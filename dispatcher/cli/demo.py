@@ -12,6 +12,7 @@ from urllib.parse import quote_plus
 import typer
 
 from dispatcher.cli.common import Failed, provisioned, settings
+from dispatcher.cli.receiver import HEALTH, INTRODUCTION
 from dispatcher.cli.running import family, migrate_first
 from dispatcher.logs import configure
 from dispatcher.processes import port_taken
@@ -39,11 +40,14 @@ def demo(
             raise Failed(objection)
     migrate_first(environment)
     key, secret = _provisioned(found, receiver_port)
-    _introduce(found, receiver_port, key, secret)
+    base = f"http://{found.web.host}:{found.web.port}"
+    typer.echo(f"Dispatcher is starting at {base} ...", err=True)
+    introduction = {INTRODUCTION: _introduction(found, receiver_port, key, secret), HEALTH: f"{base}/health"}
     children = family(None, None)
     for child in children:
         child.environment |= environment | {"DISPATCHER_LOG_LEVEL": "warning"}
-    become([Child("receiver", ["demo-receiver", "--port", str(receiver_port)]), *children], "warning")
+    receiver = Child("receiver", ["demo-receiver", "--port", str(receiver_port)], introduction)
+    become([receiver, *children], "warning")
 
 
 def _provisioned(found: Settings, receiver_port: int) -> tuple[str, str]:
@@ -66,26 +70,32 @@ def _provisioned(found: Settings, receiver_port: int) -> tuple[str, str]:
         return made.api_key, made.secret
 
 
-def _introduce(found: Settings, receiver_port: int, key: str, secret: str) -> None:
+def _introduction(found: Settings, receiver_port: int, key: str, secret: str) -> str:
     base = f"http://{found.web.host}:{found.web.port}"
-    say = typer.echo
-    say(f"\nDispatcher is starting at {base}; Ctrl-C ends it.")
-    say(f"Data is kept in {_where(found.database_url)}.")
-    say(f"Callbacks go to http://127.0.0.1:{receiver_port} and are printed here; for this run, callbacks may reach")
-    say("loopback addresses. Texts go to a simulated carrier: nobody is texted.\n")
-    if secret:
-        say(f"  apiKey  {key}\n  secret  {secret}   (shown this once)\n")
-    else:
-        say("  The apiKey and secret were shown on the first run; for another pair:")
-        say(f"  {_relative(sys.executable)} -m dispatcher account add-key {COMPANY}\n")
-        key, secret = "APIKEY", "SECRET"
     phone = f"+1{secrets.choice(AREA_CODES)}55501{50 + secrets.randbelow(50)}"  # kept for fiction; nobody's number
     form = f"phone={quote_plus(phone)}&osType=ANDROID&appId={APP_ID}&message=Join+me+at+https://example.com/app"
-    say("Post an invitation:\n")
-    say(f"  curl --user {key}:{secret} --data '{form}' {base}/ws/invitation\n")
-    say("and ask for its status with the messageId of the answer:\n")
-    say(f"  curl --user {key}:{secret} {base}/ws/invitation/MESSAGEID\n")
-    sys.stdout.flush()
+    if secret:
+        credential = f"  apiKey  {key}\n  secret  {secret}   (shown this once)\n"
+    else:
+        add = f"{_relative(sys.executable)} -m dispatcher account add-key {COMPANY}"
+        credential = f"  The apiKey and secret were shown on the first run; for another pair:\n  {add}\n"
+        key, secret = "APIKEY", "SECRET"
+    return f"""
+Dispatcher is ready at {base}; Ctrl-C ends it.
+Data is kept in {_where(found.database_url)}.
+Callbacks go to http://127.0.0.1:{receiver_port} and are printed here; for this run, callbacks may reach
+loopback addresses. Texts go to a simulated carrier: nobody is texted.
+
+{credential}
+Post an invitation:
+
+  curl --user {key}:{secret} --data '{form}' {base}/ws/invitation
+
+and ask for its status with the messageId of the answer:
+
+  curl --user {key}:{secret} {base}/ws/invitation/MESSAGEID
+
+"""
 
 
 def _where(url: str) -> str:

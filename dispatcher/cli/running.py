@@ -13,8 +13,9 @@ import typer
 
 from dispatcher.cli.common import Failed, settings, state
 from dispatcher.logs import configure
-from dispatcher.processes import port_taken
+from dispatcher.processes import WEB_PARENT, port_taken
 from dispatcher.serve import Child, become
+from dispatcher.settings import Settings
 
 Host = Annotated[str | None, typer.Option(help="Where to listen (default: the setting web.host).")]
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="The port (default: the setting web.port).")]
@@ -46,6 +47,8 @@ def web(host: Host = None, port: Port = None) -> None:
     host, port = host or found.web.host, port or found.web.port
     if objection := port_taken(host, port):
         raise Failed(objection)
+    _ensure_migrated(found)
+    os.environ[WEB_PARENT] = str(os.getpid())
     if state["config"] is not None:
         os.environ["_DISPATCHER_CONFIG"] = str(state["config"].resolve())
     Granian(
@@ -63,6 +66,18 @@ def web(host: Host = None, port: Port = None) -> None:
         log_enabled=True,
         log_level=LogLevels.error,
     ).serve()
+
+
+def _ensure_migrated(found: Settings) -> None:
+    """One sentence here, rather than a trace from each worker."""
+    from dispatcher.engine.ports import StoreUnavailable
+    from dispatcher.wiring.parts import ready_database
+
+    try:
+        with ready_database(found):
+            pass
+    except StoreUnavailable as error:
+        raise Failed(str(error)) from None
 
 
 def work() -> None:
@@ -106,4 +121,5 @@ def serve(host: Host = None, port: Port = None) -> None:
     if objection := port_taken(host or found.web.host, port or found.web.port):
         raise Failed(objection)
     migrate_first()
+    typer.echo(f"serving at http://{host or found.web.host}:{port or found.web.port}; Ctrl-C ends it", err=True)
     become(family(host, port), found.log_level)

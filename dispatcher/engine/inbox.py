@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -9,6 +10,8 @@ from dispatcher.core.codes import Refusal
 from dispatcher.core.exchange import Hook, Receipt, Reply
 from dispatcher.engine.ports import CALLBACKS, Clock, Receipts, Ring
 from dispatcher.engine.transport import Carrier
+
+log = logging.getLogger(__name__)
 
 
 class Known(Protocol):
@@ -38,7 +41,10 @@ class Inbox:
         """Take a carrier's request: 403 (Refusal) unless it is genuine; what it tells is on disk on return."""
         if not known.carrier.verify(hook, self._clock()):
             raise Refusal(403, "the request could not be verified")
-        self.take(known.id, known.carrier.events(hook))
+        events = known.carrier.events(hook)
+        if not events:
+            log.warning("a hook told nothing that is known", extra={"action": "hook", "connection": known.id})
+        self.take(known.id, events)
 
     def take(self, connection_id: int, events: Sequence[Receipt | Reply]) -> None:
         """Take what one connection told."""

@@ -119,6 +119,7 @@ class Lines(Generic[Spoken]):
         self._make: Callable[[Contract], Spoken] = make
         self._lines: dict[int, Spoken] = {}
         self._seen: dict[int, Contract] = {}
+        self._broken: dict[int, str] = {}
         self._until = 0.0
         self._lock = threading.Lock()
 
@@ -141,11 +142,14 @@ class Lines(Generic[Spoken]):
             try:
                 lines[contract.id] = self._make(contract)
                 self._seen[contract.id] = contract
+                self._broken.pop(contract.id, None)
             except generic.DescriptionError as error:
-                log.error(
-                    "a connection cannot be used",
-                    extra={"action": "connection", "connection": contract.name, "error": str(error)},
-                )
+                if self._broken.get(contract.id) != str(error):  # said once, not at every look
+                    log.error(
+                        "a connection cannot be used",
+                        extra={"action": "connection", "connection": contract.name, "error": str(error)},
+                    )
+                self._broken[contract.id] = str(error)
         self._lines = lines
         self._until = time.monotonic() + REFRESH_SECONDS
 
