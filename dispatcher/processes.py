@@ -14,17 +14,17 @@ WEB_PARENT = "_DISPATCHER_WEB_PARENT"  # tells a worker of `web` whose it is
 PARENT = "_DISPATCHER_PARENT"  # tells a child of `serve` whose it is
 
 
-def die_with_parent(parent: int | None = None) -> None:
-    """Ask the kernel to end this process gently when its parent ends, however that ends (Linux; elsewhere nothing).
+def die_with_parent(parent: int | None = None, signum: signal.Signals = signal.SIGTERM) -> None:
+    """Ask the kernel to send this process `signum` when its parent ends, however that ends (Linux; elsewhere nothing).
 
-    `parent` is who the parent should be; one that has ended already counts too.
+    `parent` is who the parent should be, where that is known: one that has ended already counts then.
     """
     if sys.platform != "linux":
         return
     expected = os.getppid() if parent is None else parent
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(signum), 0, 0, 0)
     if os.getppid() != expected:
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signum)
 
 
 def port_taken(host: str, port: int) -> str | None:

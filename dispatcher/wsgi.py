@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 from flask import Flask
@@ -22,7 +23,8 @@ def create_app() -> Flask:
 
 def create_worker() -> Flask:
     """The same, in a worker process of `dispatcher web`: it does not outlive its parent."""
-    die_with_parent(int(os.environ[WEB_PARENT]))  # which may have ended while this process was starting
+    # Killed rather than asked: while it starts, the server's own handler of its parent would swallow a SIGTERM.
+    die_with_parent(int(os.environ[WEB_PARENT]), signal.SIGKILL)
     file = os.environ.pop("_DISPATCHER_CONFIG", None)
     settings = load(Path(file) if file else None, os.environ)
     configure(settings.log_level)
