@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from dispatcher.processes import PARENT
 
 log = logging.getLogger(__name__)
 FAMILY: Final = "_DISPATCHER_FAMILY"
+TICK_SECONDS: Final = 0.05
 GRACE_SECONDS: Final = 45.0  # an exchange that is in flight may take 30
 BACKOFF: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 STEADY_SECONDS: Final = 30.0  # a child that lived this long starts again without a wait
@@ -46,7 +46,6 @@ class Family:
     def __init__(self, children: Sequence[Child]) -> None:
         """Nothing runs before `run`."""
         self._children = list(children)
-        self._stop = threading.Event()
         self._signals = 0
 
     def run(self) -> int:
@@ -54,22 +53,21 @@ class Family:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._signalled)
         try:
-            while not self._stop.is_set():
+            while not self._signals:
                 for child in self._children:
                     self._tend(child)
-                self._stop.wait(0.05)
+                time.sleep(TICK_SECONDS)
         finally:
             self._end()
         return 0
 
     def _signalled(self, number: int, frame: object) -> None:
-        self._signals += 1
-        self._stop.set()
+        self._signals += 1  # and nothing that takes a lock: a second signal may come while this runs
 
     def _tend(self, child: Child) -> None:
         now = time.monotonic()
         if child.process is None:
-            if now >= child.start_at and not self._stop.is_set():
+            if now >= child.start_at and not self._signals:
                 child.process = _spawn(child)
                 child.started_at = now
         elif (status := child.process.poll()) is not None:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from typing import Annotated
 
 import typer
@@ -51,6 +50,7 @@ def web(host: Host = None, port: Port = None) -> None:
     os.environ[WEB_PARENT] = str(os.getpid())
     if state["config"] is not None:
         os.environ["_DISPATCHER_CONFIG"] = str(state["config"].resolve())
+    os.register_at_fork(after_in_child=_forget_handlers)
     Granian(
         "dispatcher.wsgi:create_worker",
         factory=True,
@@ -66,6 +66,12 @@ def web(host: Host = None, port: Port = None) -> None:
         log_enabled=True,
         log_level=LogLevels.error,
     ).serve()
+
+
+def _forget_handlers() -> None:
+    """A worker that is asked to end before it has handlers of its own must not leave that to its parent's."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _ensure_migrated(found: Settings) -> None:
@@ -87,12 +93,12 @@ def work() -> None:
 
     found = settings()
     configure(found.log_level)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    # Blocked for every thread that follows, and waited for: a handler could run while its own lock is held.
+    ends = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     try:
         with working(found):
-            stop.wait()
+            signal.sigwait(ends)
     except StoreUnavailable as error:
         raise Failed(str(error)) from None
 
