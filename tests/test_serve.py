@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +18,7 @@ import pytest
 
 from dispatcher.processes import PARENT
 from dispatcher.serve import BACKOFF, STEADY_SECONDS, Child, Family
+from tests.processes import free_port
 
 SOON = 20.0
 # The parent: real. It stands in a folder of its own, so that only its children find the package below.
@@ -26,6 +27,13 @@ import json, sys
 from dispatcher.serve import Child, Family
 
 sys.exit(Family([Child(name, words, environment) for name, words, environment in json.loads(sys.argv[1])]).run())
+"""
+# The same, as `serve` does it: the process that was asked becomes the parent.
+BECOMES = """
+import json, sys
+from dispatcher.serve import Child, become
+
+become([Child(name, words, environment) for name, words, environment in json.loads(sys.argv[1])], "error")
 """
 # The children: `python -m dispatcher NAME MANNERS` in a folder where `dispatcher` is this.
 CHILD = """
@@ -83,8 +91,8 @@ class House:
         return [entry for entry in self.diary if (entry.name, entry.what.strip()) == (name, what)]
 
 
-def until(look: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + SOON
+def until(look: Callable[[], bool], what: str, seconds: float = SOON) -> None:
+    end = time.monotonic() + seconds
     while not look():
         assert time.monotonic() < end, what
         time.sleep(0.01)
@@ -104,25 +112,27 @@ def children_of(pid: int) -> list[int]:
 
 
 @contextmanager
-def family(folder: Path, children: list[tuple[str, list[str], dict[str, str]]]) -> Iterator[subprocess.Popen[bytes]]:
+def family(
+    folder: Path, children: list[tuple[str, list[str], dict[str, str]]], how: str = FAMILY
+) -> Iterator[subprocess.Popen[bytes]]:
     """A family in a session of its own, none of which outlives the block."""
     script = folder / "parent" / "family.py"
     script.parent.mkdir()
-    script.write_text(FAMILY)
+    script.write_text(how)
     with subprocess.Popen(
         [sys.executable, str(script), json.dumps(children)],
         cwd=folder,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     ) as parent:
-        known: list[int] = []
         try:
             yield parent
-            known = children_of(parent.pid) if parent.poll() is None else []
         finally:
+            left = children_of(parent.pid) if parent.poll() is None else []
             parent.kill()
-            for pid in known:
-                os.kill(pid, signal.SIGKILL)
+            for pid in left:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 @contextmanager
@@ -187,7 +197,7 @@ def test_what_was_killed_is_started_again(tmp_path: Path) -> None:
 def test_children_end_with_a_parent_that_was_killed(tmp_path: Path, sqlite_url: str, when: str) -> None:
     """Real ones: in `python -m dispatcher` the kernel is asked to tell."""
     environment = {"DISPATCHER_DATABASE_URL": sqlite_url, "DISPATCHER_LOG_LEVEL": "error"}
-    with family(tmp_path, [("work", ["work"], environment)]) as parent:
+    with family(tmp_path, [("work", ["work"], environment)], BECOMES) as parent:
         until(lambda: bool(children_of(parent.pid)), "it is started")
         [work] = children_of(parent.pid)
         bell = Path(f"{sqlite_url.removeprefix('sqlite:///')}.bell")
@@ -196,6 +206,34 @@ def test_children_end_with_a_parent_that_was_killed(tmp_path: Path, sqlite_url: 
         parent.kill()
         parent.wait()
         until(lambda: not runs(work), "it ends")
+
+
+@pytest.mark.parametrize("when", ["at once", "at work"])
+def test_workers_end_with_a_web_process_that_was_killed(tmp_path: Path, sqlite_url: str, when: str) -> None:
+    """Else they would go on to take requests at a port that they share silently with their successors."""
+    port = free_port()
+    command = [sys.executable, "-m", "dispatcher", "web", "--port", str(port)]
+    environment = {**os.environ, "DISPATCHER_DATABASE_URL": sqlite_url, "DISPATCHER_LOG_LEVEL": "error"}
+    with subprocess.Popen(
+        command, env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as web:
+        until(lambda: len(children_of(web.pid)) == 2, "its workers are started")
+        workers = children_of(web.pid)
+        if when == "at work":
+            until(lambda: len(listening(port)) == 2, "its workers listen")
+        web.kill()
+        web.wait()
+        try:
+            until(lambda: not any(map(runs, workers)), "they end", seconds=5)
+        finally:
+            for worker in filter(runs, workers):
+                os.kill(worker, signal.SIGKILL)
+
+
+def listening(port: int) -> list[str]:
+    """The sockets of this machine that listen at this port."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return [line[9] for line in lines if line[3] == "0A" and line[1].endswith(f":{port:04X}")]
 
 
 # How long a child lived, its failures before, its failures after, and how long until it starts again.

@@ -18,7 +18,7 @@ from dispatcher.settings import Settings
 
 Host = Annotated[str | None, typer.Option(help="Where to listen (default: the setting web.host).")]
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="The port (default: the setting web.port).")]
-KILL_SECONDS = 30
+KILL_SECONDS = 10  # requests take milliseconds; whoever takes longer is a client that will not finish
 
 
 def migrate() -> None:
