@@ -522,6 +522,7 @@ def test_a_flapping_server_reads_each_request_at_most_once() -> None:
 
 # --- TLS ---
 
+
 @pytest.fixture
 def tls(tmp_path: Path) -> ssl.SSLContext:
     authority = trustme.CA()
