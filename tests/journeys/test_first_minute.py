@@ -247,7 +247,7 @@ def test_a_web_process_that_ends_while_it_starts_leaves_nothing_behind(
 def test_two_signals_that_come_together_end_it_in_order(sqlite_url: str, tmp_path: Path, words: str) -> None:
     """Both wait while it is stopped: whichever thread takes them then, the process ends. No matter of the database.
 
-    A worker of the WSGI server that is told both ways at once may hang in its own handler; web kills it after ten seconds.
+    A worker of the WSGI server that is told both ways at once may hang in its own handler; web kills it after a while.
     """
     with staged(sqlite_url, tmp_path, **OFTEN) as stage:
         process = stage.start(words, ready=words != "work")
