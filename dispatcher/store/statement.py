@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 
 Row = tuple[Any, ...]
 PARAMETER: Final = re.compile(r"(?<![:\w]):(\w+)")
+PLACE: Final = re.compile(rf"{PARAMETER.pattern}|{{rows}}")
 
 SQLITE_CLOCK: Final = "cast((julianday('now') - 2440587.5) * 86400000000 as integer)"
 POSTGRES_CLOCK: Final = "(extract(epoch from clock_timestamp()) * 1000000)::bigint"
@@ -32,7 +33,7 @@ class Statement:
         self.returns = "returning" in text or not text.lstrip().startswith(("insert", "update", "delete"))
         cells = ", ".join(f"(value->>{n})::{kind} as {name}" for n, (name, kind) in enumerate(pairs))
         self._sqlite = _fill(text, "{rows}", SQLITE_CLOCK, "", "")
-        self._names = tuple(dict.fromkeys(PARAMETER.findall(text)))
+        self._names = tuple(found[1] or "" for found in PLACE.finditer(self._sqlite))  # "" is where the batch stands
         self._renderings: dict[int, str] = {}
         self.postgres = PARAMETER.sub(
             r"%(\1)s",
@@ -46,31 +47,34 @@ class Statement:
         )
 
     def sqlite(self, rows: Sequence[Row] | None, given: Mapping[str, Any]) -> tuple[str, Sequence[Any]]:
-        """The text for so many rows, and its parameters by number: row after row, then those given by name.
+        """The text for so many rows, and its parameters in the order in which they stand there.
 
-        Bound values are several times as fast to read as a JSON text of them, and every number of rows is a text that
-        is prepared once.
+        Bound values are several times as fast to read as a JSON text of them. They have no numbers: SQLite looks each
+        number up in a list of all of them, which takes the square of their count.
         """
         count = -1 if rows is None else len(rows)
         self._check(rows or ())
         text = self._renderings.get(count)
         if text is None:
             text = self._renderings[count] = self._rendered(count)
-        return text, [*chain.from_iterable(rows or ()), *(given[name] for name in self._names)]
+        parameters: list[Any] = []
+        for name in self._names:
+            if name:
+                parameters.append(given[name])
+            else:
+                parameters.extend(chain.from_iterable(rows or ()))
+        return text, parameters
 
     def _rendered(self, count: int) -> str:
-        taken = max(count, 0) * len(self.columns)
-        numbers = {name: f"?{taken + n}" for n, name in enumerate(self._names, start=1)}
-        text = PARAMETER.sub(lambda found: numbers[found[1]], self._sqlite)
+        text = PARAMETER.sub("?", self._sqlite)
         return text if count < 0 else text.replace("{rows}", self._values(count))
 
     def _values(self, count: int) -> str:
-        width = len(self.columns)
         if not count:
             return f"(select {', '.join(f'null as {name}' for name in self.columns)} where false) as r"
         names = ", ".join(f"column{n + 1} as {name}" for n, name in enumerate(self.columns))
-        lines = (", ".join(f"?{line * width + n}" for n in range(1, width + 1)) for line in range(count))
-        return f"(select {names} from (values ({'), ('.join(lines)}))) as r"
+        line = f"({', '.join('?' * len(self.columns))})"
+        return f"(select {names} from (values {', '.join([line] * count)})) as r"
 
     def postgres_parameters(self, rows: Sequence[Row] | None, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """The parameters as PostgreSQL takes them: the batch as one JSON text, whatever its length one prepared plan.

@@ -256,7 +256,7 @@ def test_two_signals_that_come_together_end_it_in_order(sqlite_url: str, tmp_pat
         for pid in family:
             for number in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM, signal.SIGCONT):
                 os.kill(pid, number)
-        process.popen.wait(15)
+        process.popen.wait(8)  # less than the time after which a web process kills its workers
         eventually("nothing is left", partial(gone, family))
         assert stage.complaints() == []
 

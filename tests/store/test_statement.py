@@ -12,8 +12,8 @@ from dispatcher.store.statement import Statement
 ROWS = Statement("select {rows}", "id bigint, name text")
 RENDERED = [
     # a text, on SQLite, on PostgreSQL
-    ("select :a", "select ?1", "select %(a)s"),
-    ("select :a, :a_1 where x=:a", "select ?1, ?2 where x=?1", "select %(a)s, %(a_1)s where x=%(a)s"),
+    ("select :a", "select ?", "select %(a)s"),
+    ("select :a, :a_1 where x=:a", "select ?, ? where x=?", "select %(a)s, %(a_1)s where x=%(a)s"),
     ("select x::text", "select x::text", "select x::text"),
     ("select 1 {lock}", "select 1 ", "select 1 for update of s"),
     ("select 1 {lock_skip}", "select 1 ", "select 1 for update skip locked"),
@@ -34,12 +34,12 @@ def test_rendered(text: str, sqlite: str, postgres: str) -> None:
     assert (statement.sqlite(None, given)[0], statement.postgres) == (sqlite, postgres)
 
 
-def test_rows_are_numbered_values_or_one_json_text() -> None:
+def test_rows_are_bound_values_or_one_json_text() -> None:
     batch = [(1, "a"), (2, None)]
-    now = Statement("select :now, {rows}", "id bigint, name text")
-    assert now.sqlite(batch, {"now": 7}) == (
-        "select ?5, (select column1 as id, column2 as name from (values (?1, ?2), (?3, ?4))) as r",
-        [1, "a", 2, None, 7],
+    now = Statement("select :now, {rows} where x = :least or y = :now", "id bigint, name text")
+    assert now.sqlite(batch, {"now": 7, "least": 3}) == (
+        "select ?, (select column1 as id, column2 as name from (values (?, ?), (?, ?))) as r where x = ? or y = ?",
+        [7, 1, "a", 2, None, 3, 7],
     )
     assert "jsonb_array_elements(%(rows)s::jsonb)" in now.postgres
     assert now.postgres_parameters(batch, {"now": 7}) == {"rows": '[[1, "a"], [2, null]]', "now": 7}
