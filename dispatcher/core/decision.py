@@ -14,7 +14,7 @@ from dispatcher.core.senders import Choice, Pool
 from dispatcher.core.zones import zones_of
 
 UNKNOWN_HOURS: Final = timedelta(hours=1)  # how long a row waits before an unanswerable question is asked again
-NO_SENDER: Final = timedelta(seconds=5)  # an operator adding a sender is seen within this time
+STUCK: Final = timedelta(seconds=5)  # for rows that were claimed just when their app was paused or lost its senders
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def decide(row: Claimed, app: App | None, pool: Pool, now: datetime) -> Decision
     if objection := screen(AT_DISPATCH[row.kind], facts):
         return Discard(row, objection.code, objection.reason, objection.expired)
     if app.paused:
-        return Wait(row, now + NO_SENDER, "app paused")
+        return Wait(row, now + STUCK, "app paused")
     if row.kind in KEEPS_HOURS and not app.hours.is_always:
         opens = app.hours.next_open(now, zones_of(row.address or "", row.region))
         if opens is None:
@@ -71,7 +71,7 @@ def decide(row: Claimed, app: App | None, pool: Pool, now: datetime) -> Decision
 def _wait_for_sender(row: Claimed, pool: Pool, now: datetime) -> Wait:
     free = pool.next_free(row.app_id)
     if free is None:
-        return Wait(row, now + NO_SENDER, "no sender")
+        return Wait(row, now + STUCK, "no sender")
     ahead = timedelta(microseconds=max(0, free - pool.horizon - pool.now))
     return Wait(row, now + ahead, "sender's pace")
 

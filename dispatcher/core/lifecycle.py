@@ -55,10 +55,18 @@ S, E = State, Event
 
 STEPS: Final = MappingProxyType(
     {
-        S.QUEUED: {E.CLAIM: S.CLAIMED, E.DISCARD: S.DISCARDED, E.CANCEL: S.CANCELLED, E.EXPIRE: S.EXPIRED},
+        S.QUEUED: {
+            E.CLAIM: S.CLAIMED,
+            E.SUBMIT: S.SUBMITTED,  # queued again after a doubt, and now its carrier answers
+            E.DELIVER: S.DELIVERED,  # the same, by a receipt
+            E.DISCARD: S.DISCARDED,
+            E.CANCEL: S.CANCELLED,
+            E.EXPIRE: S.EXPIRED,
+        },
         S.CLAIMED: {
             E.MARK: S.SUBMITTING,
             E.DEFER: S.QUEUED,
+            E.DELIVER: S.DELIVERED,
             E.DISCARD: S.DISCARDED,
             E.CANCEL: S.CANCELLED,
             E.EXPIRE: S.EXPIRED,
@@ -101,8 +109,8 @@ def sources(event: Event) -> tuple[State, ...]:
 
 
 def word(state: State, *, sent: bool) -> Word:
-    """The public word. `sent` tells whether a carrier took it, or may have (closed in doubt)."""
-    if state in (S.SUBMITTED, S.DELIVERED) or (state is S.FAILED and sent):
+    """The public word. `sent` tells whether a carrier took it, or may have (closed or queued again in doubt)."""
+    if state in (S.SUBMITTED, S.DELIVERED) or (state in FINAL and sent):
         return Word.SENT
     return Word.DISCARDED if state in FINAL else Word.PENDING
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import TypeVar
 
 from dispatcher.core.pacing import Room
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +104,20 @@ def shares(free: int, wants: Mapping[int, int]) -> dict[int, int]:
     Lanes are served in the order given when places are fewer than lanes; the caller rotates that order.
     """
     given: dict[int, int] = {}
-    left = sorted(wants.items(), key=lambda item: item[1])
-    order = {lane: i for i, lane in enumerate(wants)}
-    if free < len(left):
-        left = [item for item in sorted(left, key=lambda item: order[item[0]]) if item[1] > 0][:free]
-    for i, (lane, wanted) in enumerate(left):
-        given[lane] = min(wanted, free // (len(left) - i))
+    served = [item for item in wants.items() if item[1] > 0][:free]
+    served.sort(key=lambda item: item[1])
+    for i, (lane, wanted) in enumerate(served):
+        given[lane] = min(wanted, free // (len(served) - i))
         free -= given[lane]
-    return {lane: count for lane, count in given.items() if count > 0}
+    return given
+
+
+def in_turn(rows: Iterable[Row], lane_of: Callable[[Row], int], order: Sequence[int]) -> list[Row]:
+    """The first row of each lane, in this order of lanes, then the second of each, and so on.
+
+    Lanes may share some senders and not others; decided in turn, none of them uses up all that they have in common.
+    """
+    lanes: dict[int, list[Row]] = {lane: [] for lane in order}
+    for row in rows:
+        lanes[lane_of(row)].append(row)
+    return [row for tier in zip_longest(*lanes.values()) for row in tier if row is not None]

@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 from dispatcher.core.codes import Code
 from dispatcher.core.decision import Discard, Send, Wait, decide_all
 from dispatcher.core.exchange import Fate, Outcome, Response, Submission
+from dispatcher.core.invitation import Claimed
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.retry import submit_next
-from dispatcher.core.senders import Pool, shares
+from dispatcher.core.senders import Pool, in_turn, shares
 from dispatcher.engine.ports import CALLBACKS, DUE, Clock, Directory, Lane, Marked, Queue, Ring, Settled
 from dispatcher.engine.transport import Carrier, Transport
 
@@ -23,7 +25,7 @@ log = logging.getLogger(__name__)
 SENDER_REST: Final = timedelta(minutes=10)
 CONNECTION_REST: Final = timedelta(seconds=30)
 MOST_PER_TURN: Final = 1024  # bounds one claim, however many slots the transports have
-SENDERLESS: Final = 100  # rows of an app without any sender that are told so in one turn
+STUCK_SWEEP: Final = timedelta(seconds=60)  # how often what expired in a lane that cannot move is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class Dispatch:
         self._alive = alive
         self._between = between
         self._turns = 0
+        self._sweep_at = datetime.min.replace(tzinfo=UTC)
         self._stopped: frozenset[int] = frozenset()
 
     def turn(self) -> timedelta | None:
@@ -106,11 +109,29 @@ class Dispatch:
             return later
         pool = self._queue.pool(self._pace.horizon)
         self._stopped = pool.stopped
-        wants, dry = self._wants(due, pool, self._limit(pool))
-        taken = self._start(wants, pool) if wants else Counter()
-        if any(taken[lane] >= most for lane, most in wants.items()):
+        stuck = self._stuck(due, pool)
+        wants, dry = self._wants([lane.app_id for lane in due if lane.app_id not in stuck], pool, self._limit(pool))
+        swept = self._sweep(sorted(stuck), pool, now)
+        taken = self._start(partial(self._queue.claim, wants), wants, pool) if wants else Counter()
+        if swept or any(taken[lane] >= most for lane, most in wants.items()):
             return timedelta(0)  # that lane may have more, and others may have left some of their share
         return _soonest(later, dry)
+
+    def _stuck(self, due: Sequence[Lane], pool: Pool) -> set[int]:
+        """The lanes that cannot move until an operator acts; their rows are left alone, whoever asks is told why."""
+        apps = self._directory.apps([lane.app_id for lane in due])
+        paused = {i for i, app in apps.items() if app.paused}
+        return paused | {lane.app_id for lane in due if not pool.eligible(lane.app_id)[1]}
+
+    def _sweep(self, stuck: Sequence[int], pool: Pool, now: datetime) -> bool:
+        """Discard what expired in lanes that are stuck; whether there may be more of it."""
+        if not stuck or now < self._sweep_at:
+            return False
+        taken = self._start(partial(self._queue.claim_expired, stuck, MOST_PER_TURN), stuck, pool)
+        if taken.total() < MOST_PER_TURN:
+            self._sweep_at = now + STUCK_SWEEP
+            return False
+        return True
 
     def _limit(self, pool: Pool) -> int:
         """How many may be started at all: a connection has no more room than its transport, none if it is unknown."""
@@ -123,40 +144,39 @@ class Dispatch:
             pool.capacity[connection_id] = 0 if line is None else min(cap, free[id(line.transport)])
         return min(MOST_PER_TURN, sum(free.values()), sum(pool.capacity.values()))
 
-    def _wants(self, due: Sequence[Lane], pool: Pool, places: int) -> tuple[dict[int, int], timedelta | None]:
+    def _wants(self, due: Sequence[int], pool: Pool, places: int) -> tuple[dict[int, int], timedelta | None]:
         """How many rows of each lane to take, and how soon a lane that has no room now will have some.
 
         Lanes that share senders share their room too, so that nobody's long lane claims all of it.
         """
         self._turns += 1
-        start = self._turns % len(due)
+        start = self._turns % max(1, len(due))
+        order = [*due[start:], *due[:start]]
         sharing: dict[tuple[int, ...], list[int]] = {}
-        for lane in [*due[start:], *due[:start]]:
-            sharing.setdefault(tuple(pool.eligible(lane.app_id)[1]), []).append(lane.app_id)
+        for lane in order:
+            sharing.setdefault(tuple(pool.eligible(lane)[1]), []).append(lane)
         wants: dict[int, int] = {}
         dry: list[timedelta] = []
         for lanes in sharing.values():
-            free = pool.next_free(lanes[0])
-            if free is None:  # decided as "no sender", so that whoever asks is told why
-                wants |= dict.fromkeys(lanes, SENDERLESS)
-            elif room := pool.slots(lanes[0]):
+            if room := pool.slots(lanes[0]):
                 wants |= shares(room, dict.fromkeys(lanes, room))
-            elif free > pool.now + pool.horizon:
+            elif (free := pool.next_free(lanes[0])) and free > pool.now + pool.horizon:
                 dry.append(timedelta(microseconds=free - pool.horizon - pool.now))
-        with_room = {lane: count for lane, count in wants.items() if pool.next_free(lane) is not None}
-        without = {lane: count for lane, count in wants.items() if lane not in with_room}
-        return shares(places, with_room) | without, min(dry, default=None)
+        given = shares(places, {lane: wants[lane] for lane in order if lane in wants})
+        return {lane: given[lane] for lane in order if lane in given}, min(dry, default=None)
 
-    def _start(self, wants: Mapping[int, int], pool: Pool) -> Counter[int]:
+    def _start(
+        self, claim: Callable[[datetime, timedelta], Sequence[Claimed]], order: Iterable[int], pool: Pool
+    ) -> Counter[int]:
         """Claim, decide, mark and submit; how many rows of each lane were taken."""
         begun = time.monotonic()
         now = self._clock()
-        claimed = self._queue.claim(wants, now, self._pace.lease)
+        claimed = in_turn(claim(now, self._pace.lease), lambda row: row.app_id, [*order])
         taken = Counter(row.app_id for row in claimed)
         if not claimed:
             return taken
         self._between("claimed")
-        decisions = decide_all(claimed, self._directory.apps([row.app_id for row in claimed]), pool, now)
+        decisions = decide_all(claimed, self._directory.apps([*taken]), pool, now)
         asked = time.monotonic()
         marked = self._queue.mark(
             [d for d in decisions if isinstance(d, Send)],

@@ -130,6 +130,10 @@ class Queue(Protocol):
         """Take up to so many due rows of each app, the longest due first."""
         ...
 
+    def claim_expired(self, app_ids: Sequence[int], most: int, now: datetime, lease: timedelta) -> Sequence[Claimed]:
+        """Take up to `most` due rows of these apps that are past their validity."""
+        ...
+
     def mark(
         self,
         sends: Sequence[Send],

@@ -1,4 +1,4 @@
-"""What has served its time: keys and places whose time is up, processes long gone."""
+"""What has served its time: keys and places whose time is up, receipts of nobody's, processes long gone."""
 
 from __future__ import annotations
 
@@ -9,19 +9,24 @@ from dispatcher.store.database import Database
 from dispatcher.store.instants import MICROSECOND, micros
 from dispatcher.store.statement import Statement
 
-GONE: Final = timedelta(days=7)  # how long a process that ended stays listed
+GONE: Final = timedelta(days=7)  # how long a process that ended stays listed, and a receipt that nothing matched
 
 KEYS: Final = Statement(
     """with gone as (
         select account_id, key from idempotency_keys where until_at <= :now order by until_at limit :most {lock_skip})
-    delete from idempotency_keys where (account_id, key) in (select account_id, key from gone)
+    delete from idempotency_keys where (key, account_id) in (select key, account_id from gone)
     and until_at <= :now returning key"""
 )
 SLOTS: Final = Statement(
     """with gone as (
         select app_id, person from duplicate_slots where until_at <= :now order by until_at limit :most {lock_skip})
-    delete from duplicate_slots where (app_id, person) in (select app_id, person from gone)
+    delete from duplicate_slots where (person, app_id) in (select person, app_id from gone)
     and until_at <= :now returning person"""
+)
+RECEIPTS: Final = Statement(
+    """delete from receipts where id in (
+        select id from receipts where received_at <= :now - :gone order by received_at limit :most {lock_skip})
+    returning id"""
 )
 WORKERS: Final = Statement("delete from workers where lease_until < {clock} - :gone and lease_until > 0 returning id")
 ENDED: Final = Statement("delete from workers where lease_until = 0 and started_at < {clock} - :gone returning id")
@@ -37,9 +42,9 @@ class StoreAttic:
     def prune(self, now: datetime, most: int) -> int:
         """Remove a page of each kind; the most that were removed of any kind."""
         removed = []
-        for statement in (KEYS, SLOTS):
+        for statement in (KEYS, SLOTS, RECEIPTS):
             with self._database.write() as tx:
-                removed.append(len(tx.run(statement, now=micros(now), most=most)))
+                removed.append(len(tx.run(statement, now=micros(now), most=most, gone=GONE // MICROSECOND)))
         with self._database.write() as tx:
             for statement in (WORKERS, ENDED):
                 tx.run(statement, gone=GONE // MICROSECOND)

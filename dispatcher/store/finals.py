@@ -29,8 +29,8 @@ OWE_CORRECTION: Final = Statement(
     "id bigint",
 )
 FREE: Final = Statement(
-    """delete from duplicate_slots where (app_id, person, message_id) in (
-        select m.app_id, m.person, m.id from {rows} join messages m on m.id = r.id where m.sent_at is null)""",
+    """delete from duplicate_slots where (person, app_id, message_id) in (
+        select m.person, m.app_id, m.id from {rows} join messages m on m.id = r.id where m.sent_at is null)""",
     "id bigint",
 )
 

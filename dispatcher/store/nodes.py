@@ -33,8 +33,10 @@ TAKE: Final = Statement(
 )
 ADD: Final = Statement(
     """insert into node_leases (node, owner, lease_until, minted_to)
-    select coalesce(max(node) + 1, 0), :owner, {clock} + :lease, :now + :span from node_leases
-    having coalesce(max(node) + 1, 0) < :nodes
+    select node, :owner, {clock} + :lease, :now + :span
+    from (select coalesce(max(node) + 1, 0) as node from node_leases)
+        as next
+    where node < :nodes
     on conflict (node) do nothing
     returning node, minted_to"""
 )

@@ -39,27 +39,28 @@ LANES: Final = Statement(
     select app_id, (select min(m.due_at) from messages m where m.state = 'queued' and m.app_id = lane.app_id)
     from lane where app_id is not null"""
 )
-POOL: Final = Statement(
-    """select s.id, s.number, s.connection_id, s.mps, s.free_at, s.daily_cap, s.day, s.used, s.weight,
-        c.stopped_at is not null, case when c.stopped_at is null then c.in_flight else 1 end, {clock}
-    from senders s join connections c on c.id = s.connection_id
+USABLE: Final = """senders s join connections c on c.id = s.connection_id
     where s.paused_at is null and (s.rest_until is null or s.rest_until <= {clock})
     and c.paused_at is null and (c.stopped_at is null or c.retry_at <= {clock})"""
+POOL: Final = Statement(
+    f"""select s.id, s.number, s.connection_id, s.mps, s.free_at, s.daily_cap, s.day, s.used, s.weight,
+        c.stopped_at is not null, case when c.stopped_at is null then c.in_flight else 1 end, {{clock}}
+    from {USABLE}"""
 )
 DEDICATED: Final = Statement("select sender_id, app_id from sender_apps")
 CLOCK: Final = Statement("select {clock}")
-CLAIM: Final = Statement(
-    """with due as (
-        select id from messages where app_id = :app_id and state = 'queued' and due_at <= :now
+CLAIM_TEXT: Final = """with due as (
+        select id from messages where app_id = :app_id and state = 'queued' and due_at <= :now {only}
         order by due_at, id limit :most {lock_skip})
     update messages set state = 'claimed', generation = generation + 1, lease_until = {clock} + :lease
     from due where messages.id = due.id
     returning messages.id, generation, app_id, kind, channel, person, region, text, segments, tries, created_at,
-        expires_at, due_at, (select p.address from people p where p.person = messages.person),
-        exists (select 1 from optouts o where o.person = messages.person and (o.scope = 'global'
+        expires_at, due_at, (select p.address from people p where p.person = cast(messages.person as text)),
+        exists (select 1 from optouts o where o.person = cast(messages.person as text) and (o.scope = 'global'
             or (o.scope = 'account' and o.scope_id = messages.account_id)
             or (o.scope = 'app' and o.scope_id = messages.app_id)))"""
-)
+CLAIM: Final = Statement(CLAIM_TEXT.replace("{only}", ""))
+CLAIM_EXPIRED: Final = Statement(CLAIM_TEXT.replace("{only}", "and expires_at <= :now"))
 MARK: Final = Statement(
     """update messages set state = 'submitting', sender_id = r.sender_id, hold = '', lease_until = {clock} + :lease
     from {rows}
@@ -193,13 +194,16 @@ class MessageQueue:
     def claim(self, wants: Mapping[int, int], now: datetime, lease: timedelta) -> list[Claimed]:
         """Take up to so many due rows of each app, the longest due first, under a lease and a new generation."""
         with self._database.write() as tx:
-            found = [
-                row
-                for app_id, most in wants.items()
-                for row in tx.run(CLAIM, app_id=app_id, most=most, now=micros(now), lease=lease // MICROSECOND)
-            ]
-        found.sort(key=lambda row: (row[12], row[0]))
-        return [_claimed(row) for row in found]
+            found = [row for app, most in wants.items() for row in _claim(tx, CLAIM, app, most, now, lease)]
+        return _in_order(found)
+
+    def claim_expired(self, app_ids: Sequence[int], most: int, now: datetime, lease: timedelta) -> list[Claimed]:
+        """Take up to `most` due rows of these apps that are past their validity, the longest due first."""
+        found: list[Row] = []
+        with self._database.write() as tx:
+            for app_id in app_ids:
+                found += _claim(tx, CLAIM_EXPIRED, app_id, most - len(found), now, lease)
+        return _in_order(found)
 
     def mark(
         self,
@@ -254,6 +258,14 @@ class MessageQueue:
             step(tx, [_closing(row, now) for row in overdue], now)
         requeued = sum(1 for _, state in back if state == State.QUEUED)
         return Rescued(requeued, len(back) - requeued, len(overdue))
+
+
+def _claim(tx: Tx, statement: Statement, app_id: int, most: int, now: datetime, lease: timedelta) -> list[Row]:
+    return tx.run(statement, app_id=app_id, most=most, now=micros(now), lease=lease // MICROSECOND)
+
+
+def _in_order(found: Sequence[Row]) -> list[Claimed]:
+    return [_claimed(row) for row in sorted(found, key=lambda row: (row[12], row[0]))]
 
 
 def _claimed(row: Row) -> Claimed:

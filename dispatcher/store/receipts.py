@@ -7,7 +7,7 @@ decides whether it still matters.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from dispatcher.core.codes import Code
@@ -19,6 +19,10 @@ from dispatcher.store.finals import close_books
 from dispatcher.store.group import Group
 from dispatcher.store.instants import micros
 from dispatcher.store.statement import Row, Statement, Tx
+
+# Within this time a receipt and the writing of its message's id may have missed each other: neither saw the other's
+# transaction, or results waited for a database that was away.
+CROSSING: Final = timedelta(hours=1)
 
 FIND_KEY: Final = Statement(
     """select r.n, r.key from {rows} where exists (
@@ -65,9 +69,9 @@ WAITING_FOR: Final = Statement(
 )
 MATCHABLE: Final = Statement(
     """select b.id, b.connection_id, b.key, b.ref, b.event, b.code, b.reason from receipts b
-    where b.ref <> '' and exists (
+    where b.received_at > :since and b.ref <> '' and exists (
         select 1 from attempts a where a.connection_id = b.connection_id and a.ref = b.ref and a.ref <> '')
-    order by b.id limit :most"""
+    order by b.received_at, b.id limit :most"""
 )
 UNKEEP: Final = Statement("delete from receipts where id in (select id from {rows})", "id bigint")
 BOXED: Final = Statement("select 1 from receipts limit 1")
@@ -88,9 +92,12 @@ class ReceiptBook:
             return _apply(tx, [(connection_id, r) for r in receipts], now, keep=True)
 
     def match(self, now: datetime, most: int) -> int:
-        """Apply kept receipts whose message is known by now; how many were matched."""
+        """Apply receipts of late whose message is known by now; how many were matched.
+
+        Older ones were either matched when their message's id was written (`match_refs`) or never will be.
+        """
         with self._database.write() as tx:
-            return _apply_kept(tx, tx.run(MATCHABLE, most=most), now)
+            return _apply_kept(tx, tx.run(MATCHABLE, since=micros(now - CROSSING), most=most), now)
 
 
 class GroupedReceipts:

@@ -392,7 +392,10 @@ class ReceiptBox(SQLModel, table=True):
     """Receipts that matched nothing yet: kept, and matched when the id becomes known."""
 
     __tablename__ = "receipts"
-    __table_args__ = (Index("ix_receipts_ref", "connection_id", "ref"),)
+    __table_args__ = (
+        Index("ix_receipts_ref", "connection_id", "ref"),
+        Index("ix_receipts_received_at", "received_at"),
+    )
     id: int | None = key(auto=True)
     connection_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     key: str = words(64)

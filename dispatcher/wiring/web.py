@@ -66,7 +66,7 @@ def web_application(settings: Settings) -> Flask:
     lines = Lines(Contracts(database), _speaker)
     inbox = Inbox(receipts=GroupedReceipts(database, utc_now), clock=utc_now, ring=database.ring)
     app = application(
-        [social_invite.door(intake, MessageQueries(database), kit), hooks.door(inbox, lines.named, kit)], kit
+        [social_invite.door(intake, MessageQueries(database, utc_now), kit), hooks.door(inbox, lines.named, kit)], kit
     )
     app.extensions["house"] = house
     return app

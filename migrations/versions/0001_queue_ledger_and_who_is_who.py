@@ -300,6 +300,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_receipts")),
     )
     with op.batch_alter_table("receipts", schema=None) as batch_op:
+        batch_op.create_index("ix_receipts_received_at", ["received_at"], unique=False)
         batch_op.create_index("ix_receipts_ref", ["connection_id", "ref"], unique=False)
 
     op.create_table(
@@ -459,6 +460,7 @@ def downgrade() -> None:
     op.drop_table("replies")
     with op.batch_alter_table("receipts", schema=None) as batch_op:
         batch_op.drop_index("ix_receipts_ref")
+        batch_op.drop_index("ix_receipts_received_at")
 
     op.drop_table("receipts")
     op.drop_table("people")

@@ -12,8 +12,8 @@ from dispatcher.core.lifecycle import FINAL, UNSENT, Event, State, Word, advance
 # Every pair: a column is an event, a line a state; a dot is an event that comes too late to matter.
 TABLE = """
                claim    defer   mark        submit     retry   refuse  lose      deliver    close   discard    cancel     expire
-    queued     claimed  .       .           .          .       .       .         .          .       discarded  cancelled  expired
-    claimed    .        queued  submitting  .          .       .       .         .          .       discarded  cancelled  expired
+    queued     claimed  .       .           submitted  .       .       .         delivered  .       discarded  cancelled  expired
+    claimed    .        queued  submitting  .          .       .       .         delivered  .       discarded  cancelled  expired
     submitting .        .       .           submitted  queued  failed  in_doubt  delivered  .       .          .          .
     in_doubt   .        .       .           submitted  queued  failed  .         delivered  failed  .          .          .
     submitted  .        .       .           .          .       failed  .         delivered  failed  .          .          .
@@ -38,8 +38,12 @@ WORDS = [
     (State.DISCARDED, False, Word.DISCARDED),
     (State.CANCELLED, False, Word.DISCARDED),
     (State.EXPIRED, False, Word.DISCARDED),
+    # queued again after a doubt (at_least_once), then stopped: it may have been read, and the word never goes back
+    (State.DISCARDED, True, Word.SENT),
+    (State.CANCELLED, True, Word.SENT),
+    (State.EXPIRED, True, Word.SENT),
 ]
-# What no row should show, and what is said if one does: the state has the last word, `sent` decides for FAILED alone.
+# What no row should show, and what is said if one does: what is not final is pending, what a carrier has is sent.
 ODD_WORDS = [
     (State.QUEUED, True, Word.PENDING),
     (State.CLAIMED, True, Word.PENDING),
@@ -47,9 +51,6 @@ ODD_WORDS = [
     (State.IN_DOUBT, True, Word.PENDING),
     (State.SUBMITTED, False, Word.SENT),
     (State.DELIVERED, False, Word.SENT),
-    (State.DISCARDED, True, Word.DISCARDED),
-    (State.CANCELLED, True, Word.DISCARDED),
-    (State.EXPIRED, True, Word.DISCARDED),
 ]
 
 

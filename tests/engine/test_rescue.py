@@ -14,6 +14,7 @@ from dispatcher.engine import rescue
 from dispatcher.engine.ports import CALLBACKS, DUE
 from dispatcher.engine.rescue import Rescue
 from dispatcher.store.database import Database
+from dispatcher.store.instants import micros
 from dispatcher.store.outbox import CallbackOutbox
 from dispatcher.store.queue import MessageQueue
 from dispatcher.store.receipts import ReceiptBook
@@ -146,8 +147,11 @@ def test_a_receipt_that_slipped_between_is_matched(house: House) -> None:
     [made] = house.admit()
     house.dispatch.turn()
     house.settle(lambda exchange: says("yes"))
-    house.run("""insert into receipts (connection_id, key, ref, event, code, reason, received_at)
-        values (1, '', 'r', 'deliver', 1, '', 0)""")
+    house.run(
+        """insert into receipts (connection_id, key, ref, event, code, reason, received_at)
+        values (1, '', 'r', 'deliver', 1, '', :now)""",
+        now=micros(NOON),
+    )
     assert house.at(NOON) == [CALLBACKS]
     assert house.row(made.id)["state"] is State.DELIVERED
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from dispatcher.core.exchange import Receipt
+from dispatcher.core.lifecycle import Event
 from dispatcher.engine.pruning import Pruning
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.attic import StoreAttic
 from dispatcher.store.database import Database
+from dispatcher.store.instants import MICROSECOND
+from dispatcher.store.receipts import ReceiptBook
 from dispatcher.store.statement import Statement
 from tests.factories import NOON, candidate, provision
 
@@ -31,6 +35,16 @@ def test_keys_go_after_a_day_and_places_after_their_window(database: Database) -
     assert counts(database) == (3, 5, 5)
     assert attic.prune(NOON + timedelta(days=7), 100) == 5
     assert counts(database) == (0, 0, 5)
+
+
+def test_a_receipt_that_nothing_matched_goes_after_a_week(database: Database) -> None:
+    provision(database)
+    ReceiptBook(database).take(1, [Receipt(Event.DELIVER, ref="whose")], NOON)
+    attic = StoreAttic(database)
+    assert attic.prune(NOON + timedelta(days=7) - MICROSECOND, 100) == 0
+    assert attic.prune(NOON + timedelta(days=7), 100) == 1
+    with database.read() as tx:
+        assert tx.run(Statement("select id from receipts")) == []
 
 
 def test_a_full_page_asks_for_another_turn(database: Database) -> None:

@@ -63,7 +63,7 @@ def settled(row: Claimed, event: Event, fate: Fate = Fate.TAKEN, **given: Any) -
 
 
 def state(database: Database, message_id: int) -> State:
-    standing = MessageQueries(database).standing(1, message_id)
+    standing = MessageQueries(database, lambda: NOON).standing(1, message_id)
     assert standing is not None
     return standing.state
 
@@ -197,7 +197,7 @@ def test_waits_and_discards(database: Database) -> None:
         now=NOON, lease=LEASE, horizon=HORIZON, worker_id=1,
     )  # fmt: skip
     assert [state(database, c.id) for c in made] == [State.QUEUED, State.DISCARDED, State.EXPIRED]
-    waiting = MessageQueries(database).standing(1, made[0].id)
+    waiting = MessageQueries(database, lambda: NOON).standing(1, made[0].id)
     assert waiting is not None
     assert (waiting.due_at, waiting.hold) == (NOON + timedelta(hours=9), "quiet hours")
     assert run(database, CALLBACKS) == [(made[1].id, "final", 127), (made[2].id, "final", 124)]
@@ -292,7 +292,7 @@ def test_a_receipt_that_never_comes_closes_as_failed_but_sent(database: Database
     [marked] = mark(queue, take(queue))
     queue.settle([settled(marked.row, Event.SUBMIT)], NOON)
     queue.rescue(NOON + timedelta(hours=72), timedelta(minutes=15), 100)
-    standing = MessageQueries(database).standing(1, made.id)
+    standing = MessageQueries(database, lambda: NOON).standing(1, made.id)
     assert standing is not None
     assert (standing.state, standing.code, standing.reason) == (State.FAILED, 124, "no receipt")
     assert standing.sent_at == NOON

@@ -10,6 +10,7 @@ from dispatcher.core.exchange import Fate, Outcome, Receipt
 from dispatcher.core.lifecycle import Event, State
 from dispatcher.engine.ports import Settled
 from dispatcher.store.database import Database
+from dispatcher.store.instants import micros
 from dispatcher.store.queries import MessageQueries
 from dispatcher.store.queue import MessageQueue
 from dispatcher.store.receipts import ReceiptBook
@@ -70,7 +71,7 @@ def test_a_correction_outranks_a_failure_and_calls_once_more_only_where_asked(da
     book.take(1, [failed(key=str(a))], NOON)
     book.take(1, [delivered(key=str(a))], NOON)
     book.take(1, [delivered(key=str(a))], NOON)
-    standing = MessageQueries(database).standing(1, a)
+    standing = MessageQueries(database, lambda: NOON).standing(1, a)
     assert standing is not None
     assert (standing.state, standing.code) == (State.DELIVERED, 1)
     assert run(database, CALLBACKS) == [(a, "correction", 1), (a, "final", 124)]
@@ -92,7 +93,7 @@ def test_it_may_overtake_our_own_settling(database: Database) -> None:
     [marked] = mark(queue, take(queue))
     assert ReceiptBook(database).take(1, [delivered(key=str(c.id))], NOON) == 1
     assert queue.settle([settled(marked.row, Event.SUBMIT)], NOON) == 1
-    standing = MessageQueries(database).standing(1, c.id)
+    standing = MessageQueries(database, lambda: NOON).standing(1, c.id)
     assert standing is not None
     assert (standing.state, standing.code) == (State.DELIVERED, 1)
     assert run(database, CALLBACKS) == [(c.id, "final", 1)]
@@ -117,9 +118,10 @@ def test_one_that_slipped_between_is_matched_by_the_sweep(database: Database) ->
         tx.run(
             Statement(
                 """insert into receipts (connection_id, key, ref, event, code, reason, received_at)
-                values (1, '', :ref, 'deliver', 1, '', 0)"""
+                values (1, '', :ref, 'deliver', 1, '', :now)"""
             ),
             ref=f"ref-{a}",
+            now=micros(NOON),
         )
     book = ReceiptBook(database)
     assert book.match(NOON, 100) == 1
