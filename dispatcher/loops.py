@@ -72,7 +72,8 @@ class Clockwork:
     def _wake(self, loop: Loop) -> None:
         if not loop.rung.is_set():
             loop.rung.set()
-            self._hasten(loop)
+            if not loop.turning.locked():  # else the turn that runs sees it, or `_turned` once it is over
+                self._hasten(loop)
 
     def _hasten(self, loop: Loop) -> None:
         if self._stopping:

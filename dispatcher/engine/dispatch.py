@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 SENDER_REST: Final = timedelta(minutes=10)
 CONNECTION_REST: Final = timedelta(seconds=30)
 MOST_PER_TURN: Final = 1024  # bounds one claim, however many slots the transports have
+REFILL: Final = 32  # so many free slots are worth a turn: fewer would make small transactions, more leave slots empty
+NO_ROOM: Final = timedelta(milliseconds=100)  # when to look again if no answer frees a slot meanwhile
 STUCK_SWEEP: Final = timedelta(seconds=60)  # how often what expired in a lane that cannot move is looked for
 
 
@@ -95,6 +97,7 @@ class Dispatch:
         self._between = between
         self._turns = 0
         self._sweep_at = datetime.min.replace(tzinfo=UTC)
+        self._short_of_room = False
         self._stopped: frozenset[int] = frozenset()
 
     def turn(self) -> timedelta | None:
@@ -110,8 +113,14 @@ class Dispatch:
         pool = self._queue.pool(self._pace.horizon)
         self._stopped = pool.stopped
         stuck = self._stuck(due, pool)
-        wants, dry = self._wants([lane.app_id for lane in due if lane.app_id not in stuck], pool, self._limit(pool))
         swept = self._sweep(sorted(stuck), pool, now)
+        ready = [lane.app_id for lane in due if lane.app_id not in stuck]
+        self._short_of_room = bool(ready)  # before the look: who answers after the look rings
+        places = self._limit(pool)
+        if ready and not places:
+            return NO_ROOM
+        self._short_of_room = False
+        wants, dry = self._wants(ready, pool, places)
         taken = self._start(partial(self._queue.claim, wants), wants, pool) if wants else Counter()
         if swept or any(taken[lane] >= most for lane, most in wants.items()):
             return timedelta(0)  # that lane may have more, and others may have left some of their share
@@ -218,6 +227,9 @@ class Dispatch:
         def answered(response: Response) -> None:
             self._between("answered")
             self._put(Result(row, line.carrier.read(response)))
+            if self._short_of_room and line.transport.room() >= REFILL:
+                self._short_of_room = False
+                self._ring(DUE)
 
         line.transport.start(request, answered, lane=line.name, at=at, until=until)
 
