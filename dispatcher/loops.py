@@ -37,6 +37,8 @@ class Loop:
     topics: frozenset[str] = frozenset()
     rung: threading.Event = field(default_factory=threading.Event)
     turning: threading.Lock = field(default_factory=threading.Lock)
+    guard: threading.Lock = field(default_factory=threading.Lock)  # over `rung` and `minded` together
+    minded: bool = False  # a turn will look at `rung` before it ends
 
 
 class Clockwork:
@@ -47,7 +49,7 @@ class Clockwork:
         logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a tick that finds its turn still running is no news
         self._loops = {loop.name: loop for loop in loops}
         self._now = now
-        self._stopping = False
+        self._ended = threading.Event()
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(len(loops))},
@@ -70,43 +72,53 @@ class Clockwork:
                 self._wake(loop)
 
     def _wake(self, loop: Loop) -> None:
-        if not loop.rung.is_set():
+        with loop.guard:
+            if loop.rung.is_set():
+                return
             loop.rung.set()
-            if not loop.turning.locked():  # else the turn that runs sees it, or `_turned` once it is over
-                self._hasten(loop)
+            if loop.minded:
+                return
+        self._hasten(loop)
 
     def _hasten(self, loop: Loop) -> None:
-        if self._stopping:
+        if self._ended.is_set():
             return
         with contextlib.suppress(JobLookupError):  # not started yet, or already stopped
             self._scheduler.modify_job(loop.name, next_run_time=self._now())
 
     def _turned(self, event: JobExecutionEvent) -> None:
         loop = self._loops[event.job_id]
-        if loop.rung.is_set():  # rung while its turn ran: the scheduler would have skipped it
+        if loop.rung.is_set():  # rung when its turn had just ended: the scheduler took it for running, and skipped it
             self._hasten(loop)
 
     def _run(self, loop: Loop) -> None:
         with loop.turning:
-            self._turn(loop)
+            loop.minded = True
+            while self._turn(loop):
+                pass
 
-    def _turn(self, loop: Loop) -> None:
-        while not self._stopping:
-            loop.rung.clear()
-            try:
-                again = loop.turn()
-            except Exception:
-                log.exception("a turn failed", extra={"action": "turn", "loop": loop.name})
-                loop.rung.wait(PAUSE_AFTER_ERROR)
-                return
-            if again is None or again > timedelta(seconds=loop.seconds):
-                return
-            if again > timedelta(0):
-                loop.rung.wait(again.total_seconds())
+    def _turn(self, loop: Loop) -> bool:
+        """One turn, and the wait for the next; whether there is one."""
+        if self._ended.is_set():
+            return False
+        loop.rung.clear()
+        try:
+            again = loop.turn()
+        except Exception:
+            log.exception("a turn failed", extra={"action": "turn", "loop": loop.name})
+            self._ended.wait(PAUSE_AFTER_ERROR)  # whatever is rung meanwhile
+            again = None
+        if again is None or again > timedelta(seconds=loop.seconds):
+            with loop.guard:
+                loop.minded = loop.rung.is_set()
+            return loop.minded
+        if again > timedelta(0):
+            loop.rung.wait(again.total_seconds())
+        return True
 
     def stop(self) -> None:
         """No further turn begins; returns when the running ones have ended."""
-        self._stopping = True
+        self._ended.set()
         for loop in self._loops.values():
             loop.rung.set()
         for loop in self._loops.values():

@@ -206,19 +206,35 @@ def test_a_turn_that_raises_is_logged_and_its_loop_goes_on(
     assert other.count == 1
 
 
-def test_a_loop_pauses_after_an_error_unless_it_is_rung(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loop_pauses_after_an_error_however_often_it_is_rung(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loops, "PAUSE_AFTER_ERROR", 0.5)
+    at: list[float] = []
+
+    def fails(number: int) -> None:
+        at.append(time.monotonic())
+        if number == 1:
+            raise ValueError
+
+    turns = Turns(fails)
+    with ticking(rung(turns, "x")) as clockwork:
+        assert turns.reached(1)
+        for _ in range(20):
+            clockwork.ring("x")
+        assert turns.reached(2), "and what was rung meanwhile is not lost"
+    assert at[1] - at[0] >= 0.5
+
+
+def test_the_end_does_not_wait_for_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loops, "PAUSE_AFTER_ERROR", SWEEP)
 
     def fails(number: int) -> None:
         raise ValueError
 
     turns = Turns(fails)
-    with ticking(rung(turns, "x", seconds=0.001)) as clockwork:
+    with ticking(rung(turns)):
         assert turns.reached(1)
-        time.sleep(0.1)
-        assert turns.count == 1
-        clockwork.ring("x")
-        assert turns.reached(2)
+        begun = time.monotonic()
+    assert time.monotonic() - begun < SOON
 
 
 AGAIN = [
@@ -317,6 +333,7 @@ def test_stop_twice_and_before_the_start() -> None:
 RINGS_WHILE_STOPPED = """
 import os, sys, threading, time
 from datetime import UTC, datetime
+from apscheduler.events import EVENT_JOB_EXECUTED
 from dispatcher.loops import Clockwork, Loop
 
 when = sys.argv[1]
@@ -329,14 +346,16 @@ def now():  # asked for between the look whether to stop and the scheduler's own
     return datetime.now(UTC)
 
 def turn():
+    turning.append(threading.current_thread())
     if when == "in a turn":
-        turning.append(threading.current_thread())
         clockwork.ring("other")
     else:
-        clockwork.ring("own")  # so that it is hastened when this turn has ended
-        turning.append(threading.current_thread())
+        time.sleep(0.2)  # so that it is this thread, not the scheduler's, that tells of its end
 
-clockwork = Clockwork([Loop("a", 60, turn, frozenset({"own"})), Loop("b", 60, lambda: None, frozenset({"other"}))], now)
+first = Loop("a", 60, turn)
+clockwork = Clockwork([first, Loop("b", 60, lambda: None, frozenset({"other"}))], now)
+if when == "after a turn":  # it is rung when its turn has just ended
+    clockwork._scheduler.add_listener(lambda event: first.rung.set(), EVENT_JOB_EXECUTED)
 clockwork.start()
 ringing.wait()
 stop = threading.Thread(target=clockwork.stop, daemon=True)

@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from itertools import pairwise
+from itertools import zip_longest
 from typing import Generic, TypeVar
 
 from dispatcher.store.database import DatabaseUnavailable
@@ -32,7 +32,7 @@ class _Cell(Generic[Item, Result]):
     def __init__(self, item: Item) -> None:
         self.item = item
         self.result: Result | None = None
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.done = False
         self.following: _Cell[Item, Result] | None = None
         self.woken = threading.Lock()
@@ -88,9 +88,9 @@ class Group(Generic[Item, Result]):
                 cells = self._gathered()
                 results = self._commit(tx, [cell.item for cell in cells])
             self._keep(cells, results)
-        except Exception as error:
+        except BaseException as error:
             cells = cells or self._gathered()
-            if isinstance(error, DatabaseUnavailable) or len(cells) == 1:
+            if isinstance(error, DatabaseUnavailable) or not isinstance(error, Exception) or len(cells) == 1:
                 _fail(cells, error)
             else:
                 for cell in cells:
@@ -115,7 +115,7 @@ class Group(Generic[Item, Result]):
             with self._begin() as tx:
                 results = self._commit(tx, [cell.item])
             self._keep([cell], results)
-        except Exception as error:
+        except BaseException as error:
             _fail([cell], error)
 
     def _hand_on(self, cells: Sequence[_Cell[Item, Result]]) -> None:
@@ -126,11 +126,11 @@ class Group(Generic[Item, Result]):
             heir.woken.release()
         # Each wakes the next one: woken all at once, they would only wait for the interpreter's lock, and their timed
         # waits for it cost more than their work.
-        for cell, following in pairwise([*cells, None]):
+        for cell, following in zip_longest(cells, cells[1:]):
             cell.done = True
             cell.following = following
 
 
-def _fail(cells: Sequence[_Cell[Item, Result]], error: Exception) -> None:
+def _fail(cells: Sequence[_Cell[Item, Result]], error: BaseException) -> None:
     for cell in cells:
         cell.error = error

@@ -10,6 +10,7 @@ from dispatcher.engine.ports import Called, Due
 from dispatcher.store.database import Database
 from dispatcher.store.instants import MICROSECOND, instant, micros
 from dispatcher.store.statement import Row, Statement
+from dispatcher.store.words import kept
 
 LANES: Final = Statement(
     """with recursive lane (app_id) as (
@@ -99,7 +100,7 @@ class CallbackOutbox:
         """Write how tries ended, and what that says of their endpoints."""
         with self._database.write() as tx:
             tx.run(TRY, [
-                (c.due.subject_id, c.due.kind, c.due.generation, micros(c.at), c.http, c.reason[:255])
+                (c.due.subject_id, c.due.kind, c.due.generation, micros(c.at), c.http, kept(c.reason))
                 for c in results if c.tried
             ])  # fmt: skip
             tx.run(SETTLE, [_settled(c) for c in results])
@@ -137,9 +138,9 @@ def _due(row: Row, details: Row) -> Due:
 def _settled(c: Called) -> Row:
     state = "delivered" if c.delivered else "queued" if c.again_at else "failed"
     due, ended = micros(c.again_at or c.at), None if c.again_at else micros(c.at)
-    return c.due.subject_id, c.due.kind, c.due.generation, state, due, ended, c.reason[:255], int(c.tried)
+    return c.due.subject_id, c.due.kind, c.due.generation, state, due, ended, kept(c.reason), int(c.tried)
 
 
 def _ailing(c: Called) -> Row:
     rest = (c.endpoint_rest // MICROSECOND) if c.endpoint_rest else 0
-    return c.due.app_id, 1, rest, micros(c.at) if c.endpoint_stop else None, (c.endpoint_stop or c.reason)[:255]
+    return c.due.app_id, 1, rest, micros(c.at) if c.endpoint_stop else None, kept(c.endpoint_stop or c.reason)

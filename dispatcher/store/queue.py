@@ -23,6 +23,7 @@ from dispatcher.store.finals import close_books
 from dispatcher.store.instants import MICROSECOND, instant, micros
 from dispatcher.store.receipts import match_refs
 from dispatcher.store.statement import Row, Statement, Tx
+from dispatcher.store.words import kept
 
 
 def states(*names: State) -> str:
@@ -228,7 +229,7 @@ class MessageQueue:
         """Write outcomes; how many came too late to change their row."""
         with self._database.write() as tx:
             tx.run(END_ATTEMPT, [
-                (s.message_id, s.generation, s.outcome.fate, s.outcome.ref[:255], s.outcome.reason[:255])
+                (s.message_id, s.generation, s.outcome.fate, kept(s.outcome.ref), kept(s.outcome.reason))
                 for s in results
             ], now=micros(now))  # fmt: skip
             changed = step(tx, results, now)
@@ -238,12 +239,12 @@ class MessageQueue:
     def rest_sender(self, sender_id: int, rest: timedelta, reason: str) -> None:
         """Leave a sender out of the pool for a while."""
         with self._database.write() as tx:
-            tx.run(REST, id=sender_id, rest=rest // MICROSECOND, reason=reason[:255])
+            tx.run(REST, id=sender_id, rest=rest // MICROSECOND, reason=kept(reason))
 
     def stop_connection(self, connection_id: int, reason: str, rest: timedelta, now: datetime) -> None:
         """Leave a connection out for `rest`, then risk one submit; its queue is kept."""
         with self._database.write() as tx:
-            tx.run(STOP, id=connection_id, reason=reason[:255], rest=rest // MICROSECOND, now=micros(now))
+            tx.run(STOP, id=connection_id, reason=kept(reason), rest=rest // MICROSECOND, now=micros(now))
 
     def resume_connections(self, connection_ids: Sequence[int]) -> None:
         """A submit went through again: the stop is over."""
@@ -347,7 +348,7 @@ def _step_row(s: Settled, now: datetime) -> Row:
     final = s.event in (Event.REFUSE, Event.DELIVER, Event.CLOSE)
     hold = {Event.LOSE: "in doubt", Event.RETRY: "retry"}.get(s.event, "")
     return (
-        s.message_id, s.generation, int(s.code), s.outcome.reason[:255] if s.code >= Code.DENIED or hold else "",
+        s.message_id, s.generation, int(s.code), kept(s.outcome.reason) if s.code >= Code.DENIED or hold else "",
         micros(s.due_at), hold, int(s.tried), micros(now) if s.sent else None, micros(now) if final else None,
     )  # fmt: skip
 

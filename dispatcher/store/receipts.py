@@ -19,6 +19,7 @@ from dispatcher.store.finals import close_books
 from dispatcher.store.group import Group
 from dispatcher.store.instants import micros
 from dispatcher.store.statement import Row, Statement, Tx
+from dispatcher.store.words import kept
 
 # Within this time a receipt and the writing of its message's id may have missed each other: neither saw the other's
 # transaction, or results waited for a database that was away.
@@ -141,7 +142,11 @@ def _apply(tx: Tx, items: Sequence[Item], now: datetime, *, keep: bool) -> int:
     found = _find(tx, items)
     lost = [item for n, item in enumerate(items) if n not in found]
     if lost and keep:
-        tx.run(KEEP, [(c, r.key, r.ref, r.event, int(r.code), r.reason[:255]) for c, r in lost], now=micros(now))
+        tx.run(
+            KEEP,
+            [(c, kept(r.key), kept(r.ref), r.event, int(r.code), kept(r.reason)) for c, r in lost],
+            now=micros(now),
+        )
     changed = 0
     # In the order told, but one event of a message at a time: an UPDATE touches a row once.
     for event, batch in _batches([(found[n], item) for n, item in enumerate(items) if n in found]):
@@ -178,4 +183,4 @@ def _batches(items: Sequence[tuple[int, Item]]) -> list[tuple[Event, list[tuple[
 
 def _row(event: Event, message_id: int, receipt: Receipt, now: datetime) -> Row:
     code = Code.DELIVERED if event is Event.DELIVER else receipt.code
-    return message_id, int(code), receipt.reason[:255] if event is Event.REFUSE else "", micros(now)
+    return message_id, int(code), kept(receipt.reason) if event is Event.REFUSE else "", micros(now)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dispatcher.core.pacing import DAY, SECOND, Room
-from dispatcher.core.senders import Choice, Pool, Sender, shares
+from dispatcher.core.senders import Choice, Pool, Sender, in_turn, shares
 
 NOW = 20_000 * DAY + SECOND
 TEN = SECOND // 10
@@ -104,6 +104,11 @@ def test_slots(given: Pool, count: int) -> None:
 @pytest.mark.parametrize(("free", "wants", "given"), SHARES)
 def test_shares(free: int, wants: dict[int, int], given: dict[int, int]) -> None:
     assert shares(free, wants) == given
+
+
+def test_rows_in_turn() -> None:
+    rows = ["a1", "a2", "a3", "b1", "c1", "c2"]
+    assert in_turn(rows, lambda row: "_abc".index(row[0]), [3, 1, 2, 4]) == ["c1", "a1", "b1", "c2", "a2", "a3"]
 
 
 def test_a_charge_uses_up_room_and_place() -> None:

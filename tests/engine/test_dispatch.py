@@ -186,6 +186,16 @@ def test_every_fate(database: Database) -> None:
     assert {DUE, CALLBACKS} <= set(house.rung)
 
 
+def test_a_word_that_no_database_takes_does_not_keep_an_outcome_from_being_written(house: House) -> None:
+    odd = Outcome(Fate.NEVER, ref="r\x00\ud800", reason="not\x00 \udfffassigned", code=Code.INVALID_PHONE)
+    house.lines[1] = replace(house.line, carrier=Plain({"odd": odd}))
+    [made] = house.admit()
+    house.dispatch.turn()
+    house.settle(lambda exchange: says("odd"))
+    assert house.row(made.id)["reason"] == "not assigned"
+    assert [row[1:3] for row in house.run(ATTEMPTS, id=made.id)] == [("r", "not assigned")]
+
+
 @pytest.mark.parametrize("fate", [f for f in Fate if f not in {Fate.OTHER_SENDER, Fate.STOP_CARRIER}])
 def test_most_fates_say_nothing_of_sender_or_connection(database: Database, fate: Fate) -> None:
     provision(database)
@@ -481,11 +491,26 @@ def test_as_many_as_there_are_slots(database: Database) -> None:
     house = House(database, MemoryTransport(slots=7), {"yes": Outcome(Fate.TAKEN)})
     house.admit(20)
     assert house.dispatch.turn() == timedelta(0)
-    assert house.dispatch.turn() is None
+    again = house.dispatch.turn()
+    assert again is not None
+    assert timedelta(0) < again < SECOND, "answers ring for a turn, but it looks by itself too"
     assert len(house.transport.begun) == 7
     house.settle(lambda exchange: says("yes") if exchange.mt["to"] < "+12012223003" else None)
     house.dispatch.turn()
     assert len(house.transport.begun) == 10
+
+
+def test_free_slots_are_filled_before_their_results_are_written(database: Database) -> None:
+    provision(database)
+    house = House(database, MemoryTransport(slots=80), {"yes": Outcome(Fate.TAKEN)})
+    house.admit(200)
+    house.turns()
+    house.transport.answer(lambda exchange: says("yes") if exchange.mt["to"] < "+12012223031" else None)
+    assert house.rung == [], "31 free slots are not worth a turn yet"
+    house.transport.answer(lambda exchange: says("yes") if exchange.mt["to"] < "+12012223040" else None)
+    assert house.rung == [DUE], "once"
+    house.dispatch.turn()
+    assert len(house.transport.begun) == 120
 
 
 def test_a_tenant_with_many_does_not_keep_another_waiting(database: Database) -> None:

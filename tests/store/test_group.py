@@ -206,6 +206,34 @@ def test_a_store_that_is_away_fails_all_and_is_not_asked_for_each() -> None:
     assert ledger.asked == [[0], [5, 6, 7]]
 
 
+def test_an_end_of_the_program_is_told_to_all_and_the_next_is_served() -> None:
+    ends = iter([True])
+
+    def act(items: Sequence[int]) -> None:
+        if 5 in items and next(ends, None):
+            raise KeyboardInterrupt
+
+    go = threading.Event()
+    ledger = held_until(go, act)
+    group = ledger.group()
+    answers = put_behind_a_slow_one(ledger, group, go, [5, 6, 7])
+    assert [type(answer) for answer in answers] == [KeyboardInterrupt] * 3
+    assert group.put(8) == "kept 8"
+
+
+def test_an_end_of_the_program_before_a_transaction_is_open() -> None:
+    ends = iter([True])
+
+    def begins() -> None:
+        if next(ends, None):
+            raise KeyboardInterrupt
+
+    group = Ledger(begins=begins).group()
+    with pytest.raises(KeyboardInterrupt):
+        group.put(5)
+    assert group.put(8) == "kept 8"
+
+
 def test_an_outage_while_poison_is_looked_for() -> None:
     def act(items: Sequence[int]) -> None:
         if 6 in items:
