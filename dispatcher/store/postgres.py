@@ -24,7 +24,7 @@ TABLE: Final = Statement("select 1 where to_regclass(:name) is not null")
 log = logging.getLogger(__name__)
 CHANNEL: Final = "dispatcher"
 WAIT_SECONDS: Final = 10.0
-RING_SECONDS: Final = 0.05  # a hint is not worth waiting for
+RING_SECONDS: Final = 1.0  # a hint is not worth waiting for: whoever listens sweeps too
 # The last one is what a standby says that was promoted to by mistake, or not yet.
 OUTSIDE: Final = (PoolTimeout, psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction)
 KEEPALIVE: Final[dict[str, Any]] = {
@@ -74,6 +74,10 @@ class Postgres:
         except PoolTimeout as error:
             self._pool.close()
             raise DatabaseUnavailable(f"PostgreSQL does not answer: {error}") from error
+        self._topics: set[str] = set()
+        self._rung = threading.Condition()
+        self._closed = False
+        self._ringer: threading.Thread | None = None
 
     @contextmanager
     def write(self) -> Iterator[PostgresTx]:
@@ -132,12 +136,29 @@ class Postgres:
             return bool(tx.run(TABLE, name=name))
 
     def ring(self, topic: str) -> None:
-        """NOTIFY after the commit, so that writers do not queue on the notify lock inside their own."""
-        with (
-            contextlib.suppress(PoolTimeout, PoolClosed, psycopg.Error),
-            self._pool.connection(RING_SECONDS) as connection,
-        ):
-            connection.execute("select pg_notify(%s, %s)", (CHANNEL, topic), prepare=True)
+        """NOTIFY after the commit, so that writers do not queue on the notify lock inside their own; waits for nothing.
+
+        What is rung while a NOTIFY is under way goes out with the next one, once for each topic.
+        """
+        with self._rung:
+            self._topics.add(topic)
+            if self._ringer is None and not self._closed:
+                self._ringer = threading.Thread(target=self._ring_on, name="ringer", daemon=True)
+                self._ringer.start()
+            self._rung.notify()
+
+    def _ring_on(self) -> None:
+        while True:
+            with self._rung:
+                self._rung.wait_for(lambda: self._topics or self._closed)
+                topics, self._topics = sorted(self._topics), set()
+            if not topics:
+                return
+            with (
+                contextlib.suppress(PoolTimeout, PoolClosed, psycopg.OperationalError),
+                self._pool.connection(RING_SECONDS) as connection,
+            ):
+                connection.execute("select pg_notify(%s, unnest(%s::text[]))", (CHANNEL, topics), prepare=True)
 
     @contextmanager
     def listen(self, heard: Callable[[str], None]) -> Iterator[None]:
@@ -165,7 +186,12 @@ class Postgres:
                 stop.wait(1.0)
 
     def close(self) -> None:
-        """Close the pool."""
+        """Send what was rung, and close the pool."""
+        with self._rung:
+            self._closed = True
+            self._rung.notify()
+        if self._ringer is not None:
+            self._ringer.join()
         self._pool.close()
         if "engine" in self.__dict__:
             self.engine.dispose()
