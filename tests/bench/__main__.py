@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from dispatcher.settings import load
 from tests.bench import floors
 from tests.bench.databases import Place, SqlitePlace, postgres_place
 from tests.bench.machine import facts
@@ -70,15 +71,17 @@ def _stop(number: int, frame: object) -> None:
 
 
 def _head(bench: Rows, places: Sequence[Place], folder: Path) -> dict[str, Any]:
-    size = bench.size
+    size, shipped = bench.size, load(None, {})
+    web = f"{shipped.web.workers} processes of {shipped.web.threads} threads"
     return {
         **facts(),
         **{place.name.lower(): f"{place.version} ({place.settings})" for place in places},
         "disk": f"{floors.syncs(folder):,} fdatasync/s",
         "loader and carrier": f"in {bench.tools.kind}, on the same cores"
         + ("" if bench.tools.kind == "C" else "; there is no compiler, so they are slow and flatter the ratios"),
-        "intake": f"{CONNECTIONS} connections, {size.load_seconds:g} s, web as shipped (2 processes of 16 threads)",
-        "dispatch": f"{size.queued:,} queued, work as shipped (256 in flight); the floor has 64, its best",
+        "intake": f"{CONNECTIONS} connections, {size.load_seconds:g} s, web as shipped ({web})",
+        "dispatch": f"{size.queued:,} queued, work as shipped ({shipped.work.in_flight} in flight); "
+        "the floor has 64, its best",
         "app": "hours always, no callback URL; 4 senders of 1,000,000 segments/s each; no volume limits",
     }
 
