@@ -42,6 +42,30 @@ class Policy(StrEnum):
     AT_LEAST_ONCE = "at_least_once"
 
 
+class Scope(StrEnum):
+    """How far an opt-out reaches."""
+
+    APP = "app"
+    ACCOUNT = "account"
+    GLOBAL = "global"
+
+
+@dataclass(frozen=True, slots=True)
+class OptOut:
+    """A person who is not to be texted. `scope_id` is the app's or the account's key, 0 for GLOBAL.
+
+    `source` is who says so (a word such as operator, carrier, reply), `said` the text that they sent, if any.
+    """
+
+    person: str
+    scope: Scope
+    scope_id: int
+    source: str
+    said: str = ""
+    address: str = ""
+    created_at: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """The customer behind a credential."""

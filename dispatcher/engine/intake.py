@@ -13,6 +13,7 @@ from dispatcher.core.invitation import Account, Admitted, App, Candidate, Channe
 from dispatcher.core.lifecycle import Word
 from dispatcher.core.person import content_digest, person_of
 from dispatcher.core.phone import Phone, known_region, parse
+from dispatcher.core.screening import AT_INTAKE, AT_THE_DOOR, Facts, screen
 from dispatcher.core.segments import Segments, count
 from dispatcher.core.zones import zones_of
 from dispatcher.engine.ports import Clock, Directory, Ids
@@ -70,15 +71,17 @@ class Intake:
             phone = parse(request.phone, self._region(app, request))
         except Refusal as refusal:
             raise self.refused(account, key, refusal) from None
+        now = self._clock()
+        facts = Facts(now=now, region=phone.region, countries=app.countries, line_type=phone.line_type, os=request.os)
         digest = content_digest(
             request.app_id, phone.e164, request.text, request.os, request.sender_phone, request.inviter,
             request.inviter_name, request.campaign,
         )  # fmt: skip
         size = count(request.text)
-        objection = _objection(account, app, phone, size)
+        objection = _objection(account, app, facts, size)
         if objection is None:
-            admitted = self._admit(self._candidate(app, request, phone, size.segments, key, digest))
-        elif earlier := self._earlier(account.id, key, digest, self._clock()) if key else None:
+            admitted = self._admit(self._candidate(app, request, phone, size.segments, key, digest, facts))
+        elif earlier := self._earlier(account.id, key, digest, now) if key else None:
             admitted = earlier
         else:
             raise objection
@@ -110,9 +113,9 @@ class Intake:
         return app.country
 
     def _candidate(
-        self, app: App, request: InviteRequest, phone: Phone, segments: int, key: str, digest: str
+        self, app: App, request: InviteRequest, phone: Phone, segments: int, key: str, digest: str, facts: Facts
     ) -> Candidate:
-        now = self._clock()
+        now, objection = facts.now, screen(AT_INTAKE, facts)
         opens = now if app.hours.is_always else app.hours.next_open(now, zones_of(phone.e164, phone.region))
         planned = opens or now
         return Candidate(
@@ -137,15 +140,17 @@ class Intake:
             inviter=request.inviter or _digits(request.sender_phone),
             inviter_name=request.inviter_name,
             campaign=request.campaign,
+            code=objection.code if objection else Code.ACCEPTED,
+            reason=objection.reason if objection else "",
         )
 
 
-def _objection(account: Account, app: App, phone: Phone, size: Segments) -> Refusal | None:
+def _objection(account: Account, app: App, facts: Facts, size: Segments) -> Refusal | None:
     """Why a request that can be read is not taken."""
     if account.paused:
         return Refusal(Code.DENIED, "this account is paused", http=403)
-    if app.countries is not None and phone.region not in app.countries:
-        return Refusal(Code.DENIED, f"phone: country {phone.region} is not allowed for this app", http=403)
+    if objection := screen(AT_THE_DOOR, facts):
+        return Refusal(objection.code, objection.reason, http=403)
     if size.segments > app.most_segments:
         return Refusal(
             Code.INVALID,

@@ -13,11 +13,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from dispatcher.core.codes import Code
-from dispatcher.core.invitation import Admitted, Candidate
+from dispatcher.core.invitation import Admitted, Candidate, Os
 from dispatcher.core.lifecycle import State
-from dispatcher.core.screening import AT_INTAKE, Facts, screen
+from dispatcher.core.phone import LineType
+from dispatcher.core.screening import AT_INTAKE, Facts, KnownOs, remembered, screen
 from dispatcher.store.database import Database
-from dispatcher.store.instants import instant, micros
+from dispatcher.store.instants import instant, maybe, micros
 from dispatcher.store.statement import Row, Statement, Tx
 
 KEY_LIFE: Final = timedelta(hours=24)
@@ -41,8 +42,9 @@ FIRST_USE: Final = Statement(
 KNOWN: Final = Statement(
     """select r.id, exists (
         select 1 from optouts o where o.person = r.person and (o.scope = 'global'
-        or (o.scope = 'account' and o.scope_id = r.account_id) or (o.scope = 'app' and o.scope_id = r.app_id)))
-    from {rows}""",
+        or (o.scope = 'account' and o.scope_id = r.account_id) or (o.scope = 'app' and o.scope_id = r.app_id))),
+        p.line_type, p.line_type_at, p.os, p.os_at
+    from {rows} left join people p on p.person = r.person""",
     "id bigint, person text, account_id bigint, app_id bigint",
 )
 TAKE_SLOTS: Final = Statement(
@@ -56,7 +58,9 @@ TAKE_SLOTS: Final = Statement(
 TAKE_FREE_SLOTS: Final = Statement(
     """insert into duplicate_slots (app_id, person, message_id, until_at)
     select app_id, person, message_id, until_at from {rows}
-    where not exists (select 1 from optouts o where o.person = r.person) order by app_id, person
+    where not exists (select 1 from optouts o where o.person = r.person)
+    and not exists (select 1 from people p where p.person = r.person and (p.os <> '' or p.line_type <> ''))
+    order by app_id, person
     on conflict (app_id, person) do update set message_id = excluded.message_id, until_at = excluded.until_at
     where duplicate_slots.until_at <= :now
     returning message_id""",
@@ -182,14 +186,14 @@ def _replay(digest: str, first_use: Row) -> Admitted:
         reason=reason if code else "",
         planned_at=instant(planned_at),
         duplicate_of=duplicate_of,
-        reopens_at=None if reopens_at is None else instant(reopens_at),
+        reopens_at=maybe(reopens_at),
         replayed=True,
         conflict=first_digest != digest,
     )
 
 
 def _take_free_slots(tx: Tx, asking: Sequence[_Case], now: datetime) -> list[_Case]:
-    """Most people are new and nobody's: give them their places in one statement. Whom it leaves out is returned."""
+    """Most people are new, unknown and nobody's: their places in one statement. Whom it leaves out is returned."""
     firsts: dict[tuple[int, str], Candidate] = {}
     for case in asking:
         firsts.setdefault((case.candidate.app_id, case.candidate.person), case.candidate)
@@ -206,11 +210,24 @@ def _screen(tx: Tx, cases: list[_Case], now: datetime) -> None:
     if not asked:
         return
     batch = [(c.candidate.id, c.candidate.person, c.candidate.account_id, c.candidate.app_id) for c in asked]
-    known = {row[0]: row[1] for row in tx.run(KNOWN, batch)}
+    known = {row[0]: row[1:] for row in tx.run(KNOWN, batch)}
     for case in asked:
-        facts = Facts(now=now, expires_at=case.candidate.expires_at, opted_out=bool(known[case.candidate.id]))
+        facts = _facts(case.candidate.os, known[case.candidate.id], now)
         if objection := screen(AT_INTAKE, facts):
             case.code, case.reason = objection.code, objection.reason
+
+
+def _facts(os: Os, known: Row, now: datetime) -> Facts:
+    opted_out, line_type, line_type_at, known_os, os_at = known
+    learned = remembered(line_type or "", maybe(line_type_at), now)
+    seen = remembered(known_os or "", maybe(os_at), now)
+    return Facts(
+        now=now,
+        os=os,
+        line_type=LineType(learned) if learned else LineType.UNKNOWN,
+        known_os=KnownOs(seen) if seen else None,
+        opted_out=bool(opted_out),
+    )
 
 
 def _take_slots(tx: Tx, cases: list[_Case], now: datetime) -> None:

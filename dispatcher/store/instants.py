@@ -14,6 +14,11 @@ def micros(instant: datetime) -> int:
     return (instant - EPOCH) // MICROSECOND
 
 
+def maybe(value: int | None) -> datetime | None:
+    """The same as `instant`, for a column that may be null."""
+    return None if value is None else instant(value)
+
+
 def instant(value: int) -> datetime:
     """The aware UTC datetime of such a number."""
     return EPOCH + timedelta(microseconds=value)

@@ -37,6 +37,18 @@ KEEPALIVE: Final[dict[str, Any]] = {
 }
 
 
+# The hot statements look single rows up by keys, and their plans are made once. Made while a table is young, they would
+# read all of it, and go on doing so when it has grown, until it happens to be analysed.
+PLANS: Final = (
+    "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off; "
+    "set plan_cache_mode = force_generic_plan"
+)
+
+
+def _by_keys(connection: psycopg.Connection[Any]) -> None:
+    connection.execute(PLANS)
+
+
 class PostgresTx:
     """A transaction on one connection."""
 
@@ -67,6 +79,7 @@ class Postgres:
             max_size=connections,
             timeout=WAIT_SECONDS,
             kwargs={"autocommit": True, **KEEPALIVE},
+            configure=_by_keys,
             open=False,
         )
         try:

@@ -10,7 +10,7 @@ from dispatcher.core.lifecycle import State
 from dispatcher.engine.ports import Clock
 from dispatcher.store.database import Database
 from dispatcher.store.group import Group
-from dispatcher.store.instants import instant, micros
+from dispatcher.store.instants import instant, maybe, micros
 from dispatcher.store.queue import USABLE
 from dispatcher.store.statement import Row, Statement, Tx
 
@@ -62,6 +62,6 @@ def _standing(row: Row) -> Standing:
         planned_at=instant(row[8]),
         due_at=instant(row[9]),
         hold=row[13] or row[10],
-        sent_at=None if row[11] is None else instant(row[11]),
-        completed_at=None if row[12] is None else instant(row[12]),
+        sent_at=maybe(row[11]),
+        completed_at=maybe(row[12]),
     )

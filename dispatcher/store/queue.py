@@ -21,6 +21,7 @@ from dispatcher.engine.ports import Lane, Marked, Rescued, Settled
 from dispatcher.store.database import Database
 from dispatcher.store.finals import close_books
 from dispatcher.store.instants import MICROSECOND, instant, micros
+from dispatcher.store.learning import learn
 from dispatcher.store.receipts import match_refs
 from dispatcher.store.statement import Row, Statement, Tx
 from dispatcher.store.words import kept
@@ -340,7 +341,10 @@ def step(tx: Tx, results: Sequence[Settled], now: datetime) -> int:
     for event, batch in by_event.items():
         rows = [_step_row(s, now) for s in sorted(batch, key=lambda s: s.message_id)]
         moved += [(row[0], State(row[1])) for row in tx.run(STEP[event], rows)]
-    close_books(tx, [message_id for message_id, state in moved if state in FINAL], now)
+    ended = [message_id for message_id, state in moved if state in FINAL]
+    close_books(tx, ended, now)
+    refused = {s.message_id: s.code for s in by_event[Event.REFUSE]}
+    learn(tx, {message_id: refused[message_id] for message_id in ended if message_id in refused}, now)
     return len(moved)
 
 

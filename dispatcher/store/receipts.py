@@ -18,6 +18,7 @@ from dispatcher.store.database import Database
 from dispatcher.store.finals import close_books
 from dispatcher.store.group import Group
 from dispatcher.store.instants import micros
+from dispatcher.store.learning import learn
 from dispatcher.store.statement import Row, Statement, Tx
 from dispatcher.store.words import kept
 
@@ -156,6 +157,9 @@ def _apply(tx: Tx, items: Sequence[Item], now: datetime, *, keep: bool) -> int:
         rows = [_row(event, message_id, receipt, now) for message_id, (_, receipt) in batch]
         done = [row[0] for row in tx.run(APPLY[event], rows, now=micros(now))]
         close_books(tx, done, now)
+        if event is Event.REFUSE:
+            refused = {message_id: receipt.code for message_id, (_, receipt) in batch}
+            learn(tx, {message_id: refused[message_id] for message_id in done}, now)
         changed += len(done)
     return changed
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import re
 
 import pytest
@@ -28,9 +25,9 @@ DIFFERENT = [
 ]
 
 
-def test_it_is_the_first_half_of_a_keyed_hash() -> None:
-    digest = hmac.new(PEPPER, b"+13012223333", hashlib.sha256).digest()[:16]
-    assert base64.urlsafe_b64decode(person_of(PEPPER, "+13012223333") + "==") == digest
+def test_it_never_changes() -> None:
+    """All that is kept about people is kept under it. As `b2sum` and others make it (RFC 7693, 16 bytes, keyed)."""
+    assert person_of(PEPPER, "+13012223333") == "t691_GD_ZrsxptvxpxsiKg"
 
 
 @pytest.mark.parametrize("address", ["", "+13012223333", "a" * 320, "grüße@例え.jp"])

@@ -1,4 +1,4 @@
-"""The rules in their order: which object to what, for each kind that goes out."""
+"""The rules in their order: which object to what, at the door, at intake, and for each kind that goes out."""
 
 from __future__ import annotations
 
@@ -8,8 +8,27 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dispatcher.core.codes import Code
-from dispatcher.core.invitation import Kind
-from dispatcher.core.screening import AT_DISPATCH, AT_INTAKE, KEEPS_HOURS, Facts, Objection, screen
+from dispatcher.core.invitation import Kind, Os
+from dispatcher.core.phone import LineType
+from dispatcher.core.screening import (
+    AT_DISPATCH,
+    AT_INTAKE,
+    AT_THE_DOOR,
+    COUNTRY,
+    DEVICE,
+    ERASED,
+    EXPIRED,
+    KEEPS_HOURS,
+    LINE_TYPE,
+    OPT_OUT,
+    REMEMBERED,
+    Facts,
+    KnownOs,
+    Objection,
+    Rule,
+    remembered,
+    screen,
+)
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 FINE = Facts(now=NOON, expires_at=NOON + timedelta(microseconds=1))
@@ -19,15 +38,15 @@ GONE = replace(FINE, address_known=False)
 ALL_AT_ONCE = replace(LATE, opted_out=True, address_known=False)
 
 OPTED_OUT = Objection(Code.OPTED_OUT, "User opted-out")
-EXPIRED = Objection(Code.SEND_FAILED, "expired before it could be sent", expired=True)
-ERASED = Objection(Code.SEND_FAILED, "the recipient's data was erased")
+TOO_LATE = Objection(Code.SEND_FAILED, "expired before it could be sent", expired=True)
+NO_ADDRESS = Objection(Code.SEND_FAILED, "the recipient's data was erased")
 
 # What each kind is told: by nothing, by a STOP, when it is late, when the address is gone, by all of it together.
 KINDS = [
-    (Kind.INVITATION, [None, OPTED_OUT, EXPIRED, ERASED, ERASED]),
-    (Kind.CONFIRMATION, [None, None, EXPIRED, ERASED, ERASED]),  # the one text that an opt-out allows
-    (Kind.HELP, [None, None, EXPIRED, ERASED, ERASED]),
-    (Kind.SESSION, [None, OPTED_OUT, EXPIRED, ERASED, ERASED]),
+    (Kind.INVITATION, [None, OPTED_OUT, TOO_LATE, NO_ADDRESS, NO_ADDRESS]),
+    (Kind.CONFIRMATION, [None, None, TOO_LATE, NO_ADDRESS, NO_ADDRESS]),  # the one text that an opt-out allows
+    (Kind.HELP, [None, None, TOO_LATE, NO_ADDRESS, NO_ADDRESS]),
+    (Kind.SESSION, [None, OPTED_OUT, TOO_LATE, NO_ADDRESS, NO_ADDRESS]),
 ]
 
 
@@ -43,6 +62,100 @@ def test_an_opt_out_comes_before_lateness() -> None:
 @pytest.mark.parametrize(("facts", "told"), [(FINE, None), (STOP, OPTED_OUT), (LATE, None), (GONE, None)])
 def test_at_intake(facts: Facts, told: Objection | None) -> None:
     assert screen(AT_INTAKE, facts) == told
+
+
+PASSES = {LineType.MOBILE, LineType.FIXED_OR_MOBILE, LineType.UNKNOWN}
+
+
+@pytest.mark.parametrize("line_type", LineType)
+def test_only_what_may_be_a_mobile_phone_is_texted(line_type: LineType) -> None:
+    objection = screen(AT_INTAKE, replace(FINE, line_type=line_type))
+    if line_type in PASSES:
+        assert objection is None
+    else:
+        assert objection == Objection(Code.NOT_MOBILE, f"Not a mobile phone: {line_type.replace('_', ' ')}")
+
+
+@pytest.mark.parametrize("line_type", LineType)
+def test_a_satellite_phone_is_never_texted(line_type: LineType) -> None:
+    told = Objection(Code.NOT_MOBILE, "Not a mobile phone: a number of no country")
+    assert screen(AT_INTAKE, replace(FINE, region="001", line_type=line_type)) == told
+
+
+# What the phone is known to be, and for which apps it is not the right one.
+DEVICES: list[tuple[KnownOs | None, set[Os]]] = [
+    (None, set()),
+    (KnownOs.IOS, {Os.ANDROID}),
+    (KnownOs.ANDROID, {Os.IOS}),
+    (KnownOs.FEATURE_PHONE, {Os.IOS, Os.ANDROID, Os.IOS_ANDROID}),
+]
+
+
+@pytest.mark.parametrize(("known", "refused"), DEVICES)
+@pytest.mark.parametrize("asked", Os)
+def test_a_device_that_is_known_must_fit(known: KnownOs | None, refused: set[Os], asked: Os) -> None:
+    objection = screen(AT_INTAKE, replace(FINE, known_os=known, os=asked))
+    assert (objection and objection.code) == (Code.NOT_COMPATIBLE if asked in refused else None)
+
+
+def test_what_a_device_is_refused_with() -> None:
+    objection = screen(AT_INTAKE, replace(FINE, known_os=KnownOs.FEATURE_PHONE, os=Os.IOS))
+    assert objection == Objection(Code.NOT_COMPATIBLE, "Mobile device not compatible: feature phone seen, IOS asked")
+
+
+def test_the_order_at_intake() -> None:
+    facts = replace(STOP, line_type=LineType.FIXED, known_os=KnownOs.IOS, os=Os.ANDROID)
+    codes = []
+    for better in ({}, {"line_type": LineType.MOBILE}, {"known_os": KnownOs.ANDROID}, {"opted_out": False}):
+        facts = replace(facts, **better)
+        codes.append(objection.code if (objection := screen(AT_INTAKE, facts)) else None)
+    assert codes == [Code.NOT_MOBILE, Code.NOT_COMPATIBLE, Code.OPTED_OUT, None]
+
+
+@pytest.mark.parametrize(("countries", "told"), [(None, None), ({"US"}, None), ({"CA", "DE"}, Code.DENIED)])
+def test_countries_at_the_door(countries: set[str] | None, told: Code | None) -> None:
+    allowed = None if countries is None else frozenset(countries)
+    objection = screen(AT_THE_DOOR, replace(FINE, region="US", countries=allowed))
+    assert (objection and objection.code) == told
+
+
+SEEN = [
+    (COUNTRY, FINE, ""),
+    (COUNTRY, replace(FINE, region="DE"), "DE"),
+    (LINE_TYPE, FINE, ""),
+    (LINE_TYPE, replace(FINE, line_type=LineType.PREMIUM), "premium"),
+    (DEVICE, FINE, ""),
+    (DEVICE, replace(FINE, known_os=KnownOs.IOS), "IOS"),
+    (OPT_OUT, FINE, "no opt-out"),
+    (OPT_OUT, STOP, "opted out"),
+    (ERASED, FINE, "address kept"),
+    (ERASED, GONE, "address erased"),
+    (EXPIRED, LATE, "until 2026-11-22T12:00:00+00:00"),
+]
+
+
+@pytest.mark.parametrize(("rule", "facts", "saw"), SEEN)
+def test_a_rule_tells_what_it_saw(rule: Rule, facts: Facts, saw: str) -> None:
+    assert rule.saw(facts) == saw
+
+
+def test_every_rule_has_a_name_of_its_own() -> None:
+    rules = {*AT_THE_DOOR, *AT_INTAKE, *(rule for rules in AT_DISPATCH.values() for rule in rules)}
+    assert len({rule.name for rule in rules}) == len(rules) == len({rule for rule, _, _ in SEEN})
+
+
+@pytest.mark.parametrize(
+    ("learned", "at", "told"),
+    [
+        ("IOS", NOON, "IOS"),
+        ("IOS", None, ""),
+        ("", NOON, ""),
+        ("IOS", NOON - REMEMBERED, ""),
+        ("IOS", NOON - REMEMBERED + timedelta(microseconds=1), "IOS"),
+    ],
+)
+def test_what_was_learned_grows_old(learned: str, at: datetime | None, told: str) -> None:
+    assert remembered(learned, at, NOON) == told
 
 
 def test_every_kind_has_its_rules_and_only_invitations_keep_hours() -> None:

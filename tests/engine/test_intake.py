@@ -28,7 +28,7 @@ NINE_IN_NEW_YORK = NOON + 2 * HOUR
 ACCOUNT = Account(1)
 REACHED = """select p.address, m.region, m.person from messages m join people p on p.person = m.person
     where m.id = :id"""
-JERSEY, MUNICH = "+12012223333", "+4989123456"
+JERSEY, GERMAN = "+12012223333", "+4915123456456"
 
 
 def request(**given: Any) -> InviteRequest:
@@ -90,10 +90,10 @@ REFUSED: list[tuple[dict[str, Any], Account, dict[str, Any], tuple[int, int, str
     ({}, ACCOUNT, {"region": "USA"}, (101, 400, "isoCountryCode: not an ISO 3166 country code such as US or DE")),
     ({}, ACCOUNT, {"phone": "12"}, (123, 400, "phone: not a valid number in US")),
     ({}, ACCOUNT, {"phone": "+1999"}, (123, 400, "phone: not a valid number")),
-    ({}, ACCOUNT, {"phone": MUNICH[3:], "region": "US"}, (123, 400, "phone: not a valid number in US")),
-    ({"countries": "CA,US"}, ACCOUNT, {"phone": MUNICH}, (100, 403, "phone: country DE is not allowed for this app")),
+    ({}, ACCOUNT, {"phone": "89123456", "region": "US"}, (123, 400, "phone: not a valid number in US")),
+    ({"countries": "CA,US"}, ACCOUNT, {"phone": GERMAN}, (100, 403, "phone: country DE is not allowed for this app")),
     ({"countries": "DE"}, ACCOUNT, {}, (100, 403, "phone: country US is not allowed for this app")),
-    ({"country_from_sender": 1}, ACCOUNT, {"phone": "089 123456", "sender_phone": "+1999"},
+    ({"country_from_sender": 1}, ACCOUNT, {"phone": "0151 23456456", "sender_phone": "+1999"},
      (101, 400, "senderPhone: not a valid number, so its country is not known")),
     ({"most_segments": 1}, ACCOUNT, {"text": "x" * 161},
      (101, 400, "message: 2 segments in GSM-7; this app allows at most 1")),
@@ -125,17 +125,17 @@ def test_a_store_that_is_away_is_no_verdict(house: House) -> None:
 READ: list[tuple[dict[str, Any], dict[str, Any], tuple[str, str]]] = [
     ({}, {"phone": "2012223333"}, ("+12012223333", "US")),
     ({}, {"phone": "(201) 222-3334", "region": "us"}, ("+12012223334", "US")),
-    ({}, {"phone": MUNICH}, (MUNICH, "DE")),
-    ({}, {"phone": "089 123457", "region": "DE"}, ("+4989123457", "DE")),
-    ({}, {"phone": "089 123458", "region": "de"}, ("+4989123458", "DE")),
-    ({"country": "DE"}, {"phone": "089 123459"}, ("+4989123459", "DE")),
+    ({}, {"phone": GERMAN}, (GERMAN, "DE")),
+    ({}, {"phone": "0151 23456457", "region": "DE"}, ("+4915123456457", "DE")),
+    ({}, {"phone": "0151 23456458", "region": "de"}, ("+4915123456458", "DE")),
+    ({"country": "DE"}, {"phone": "0151 23456459"}, ("+4915123456459", "DE")),
     ({"country": "DE"}, {"phone": "2012223335", "region": "US"}, ("+12012223335", "US")),
-    ({"country_from_sender": 1}, {"phone": "089 123460", "sender_phone": MUNICH}, ("+4989123460", "DE")),
+    ({"country_from_sender": 1}, {"phone": "0151 23456460", "sender_phone": GERMAN}, ("+4915123456460", "DE")),
     ({"country_from_sender": 1}, {"phone": "2012223336", "sender_phone": "2012223333"}, ("+12012223336", "US")),
-    ({"country_from_sender": 1}, {"phone": "2012223337", "sender_phone": MUNICH, "region": "US"},
+    ({"country_from_sender": 1}, {"phone": "2012223337", "sender_phone": GERMAN, "region": "US"},
      ("+12012223337", "US")),
-    ({"country_from_sender": 0}, {"phone": "2012223338", "sender_phone": MUNICH}, ("+12012223338", "US")),
-    ({"countries": "DE"}, {"phone": "089 123461", "region": "DE"}, ("+4989123461", "DE")),
+    ({"country_from_sender": 0}, {"phone": "2012223338", "sender_phone": GERMAN}, ("+12012223338", "US")),
+    ({"countries": "DE"}, {"phone": "0151 23456461", "region": "DE"}, ("+4915123456461", "DE")),
     ({"countries": "all"}, {"phone": "+442079460000"}, ("+442079460000", "GB")),
 ]  # fmt: skip
 
@@ -334,3 +334,45 @@ def test_hours_that_never_open_are_kept_until_somebody_mends_them(database: Data
     verdict = house.accept()
     assert (verdict.word, verdict.planned_at) == (Word.PENDING, NOON)
     assert house.run("select due_at, expires_at from messages") == [(micros(NOON), micros(NOON + timedelta(days=9)))]
+
+
+# --- What is known at once not to be sent -----------------------------------------------------------------------------
+
+# A number of each sort, and why it is not texted: by what its range was given out for.
+NO_PHONES = [
+    ("+4989123456", "fixed"),
+    ("+18002345678", "toll free"),
+    ("+19002345678", "premium"),
+    ("+449012345678", "premium"),
+    ("+4918012345", "shared cost"),
+    ("+447012345678", "personal"),
+    ("+447640123456", "pager"),
+    ("+445612345678", "voip"),
+    ("+443001234567", "uan"),
+    ("+881612345678", "a number of no country"),
+    ("+870773111632", "a number of no country"),
+]
+
+
+@pytest.mark.parametrize(("phone", "why"), NO_PHONES)
+def test_no_text_to_what_is_no_mobile_phone(database: Database, phone: str, why: str) -> None:
+    provision(database, callback_url="https://customer.example/")
+    house = House(database)
+    verdict = house.accept(phone=phone)
+    assert (verdict.word, verdict.code) == (Word.DISCARDED, 125)
+    assert verdict.message == f"Not a mobile phone: {why}"
+    assert house.run("select state, code, completed_at is not null from messages") == [("discarded", 125, 1)]
+    assert house.run("select status from callbacks") == [(125,)]
+    assert house.run("select count(*) from duplicate_slots") == [(0,)]
+
+
+@pytest.mark.parametrize("phone", ["+12012223333", "+4915123456789", "+447400123456", "+5511961234567"])
+def test_what_may_be_a_mobile_phone_is_texted(house: House, phone: str) -> None:
+    assert house.accept(phone=phone).word is Word.PENDING
+
+
+def test_a_repeat_of_what_was_discarded_gets_the_same_answer(house: House) -> None:
+    first = house.accept(phone="+4989123456", reference="r")
+    again = house.accept(phone="+4989123456", reference="r")
+    assert (again.message_id, again.code, again.message) == (first.message_id, 125, first.message)
+    assert again.replayed

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
 
 from dispatcher.core.codes import Code
-from dispatcher.core.invitation import Admitted, Candidate
+from dispatcher.core.invitation import Admitted, Candidate, Os
+from dispatcher.core.screening import REMEMBERED
 from dispatcher.store.admissions import Admissions, admit
 from dispatcher.store.database import Database
 from dispatcher.store.group import Group
+from dispatcher.store.instants import micros
 from dispatcher.store.statement import Statement
-from tests.factories import NOON, candidate, provision
+from tests.factories import NOON, candidate, ids, provision
 
 COUNT = Statement("select count(*) from messages")
 CALLBACKS = Statement("select kind, status from callbacks")
@@ -20,6 +23,7 @@ OPT_OUT = Statement(
     """insert into optouts (person, scope, scope_id, created_at, source, said)
     select :person, :scope, :scope_id, 0, 'test', ''"""
 )
+SEEN = Statement("insert into people (person, address, line_type, os, os_at) values (:person, null, '', :os, :at)")
 
 
 def stored(database: Database) -> int:
@@ -170,3 +174,34 @@ def _at_once(database: Database, candidates: list[Candidate]) -> list[Admitted]:
 
     with ThreadPoolExecutor(len(candidates)) as pool:
         return list(pool.map(post, range(len(candidates))))
+
+
+def test_what_was_learned_of_a_phone_decides_while_it_is_fresh(database: Database) -> None:
+    provision(database)
+    people = {os: candidate(f"+1301222{n}", os=os) for n, os in enumerate(("IOS", "ANDROID", "FEATURE_PHONE"), 4000)}
+    stranger = candidate("+13012225000", os=Os.ANDROID)
+    with database.write() as tx:
+        for os, one in people.items():
+            tx.run(SEEN, person=one.person, os=os, at=micros(NOON))
+    group = [replace(one, os=Os.ANDROID) for one in people.values()] + [stranger]
+    verdicts = Admissions(database).admit(group, NOON)
+    assert [v.code for v in verdicts] == [
+        Code.NOT_COMPATIBLE, Code.ACCEPTED, Code.NOT_COMPATIBLE, Code.ACCEPTED
+    ]  # fmt: skip
+    assert verdicts[0].reason == "Mobile device not compatible: ios seen, ANDROID asked"
+    meant = replace(people["IOS"], id=next(ids), os=Os.IOS_ANDROID)
+    [passes] = Admissions(database).admit([meant], NOON)
+    assert passes.code is Code.ACCEPTED, "a discard holds no place"
+    [old] = Admissions(database).admit([replace(people["FEATURE_PHONE"], id=next(ids))], NOON + REMEMBERED)
+    assert old.code is Code.ACCEPTED
+
+
+def test_a_rule_that_objected_before_the_store_is_kept_as_it_is(database: Database) -> None:
+    provision(database, callback_url="http://example.com/")
+    landline = candidate(code=Code.NOT_MOBILE, reason="Not a mobile phone: fixed")
+    [verdict] = Admissions(database).admit([landline], NOON)
+    assert (verdict.code, verdict.reason) == (Code.NOT_MOBILE, "Not a mobile phone: fixed")
+    with database.read() as tx:
+        assert [tuple(row) for row in tx.run(CALLBACKS)] == [("final", 125)]
+    [free] = Admissions(database).admit([candidate()], NOON)
+    assert free.code is Code.ACCEPTED, "it holds no place"
