@@ -43,8 +43,8 @@ KNOWN: Final = Statement(
     """select r.id, exists (
         select 1 from optouts o where o.person = r.person and (o.scope = 'global'
         or (o.scope = 'account' and o.scope_id = r.account_id) or (o.scope = 'app' and o.scope_id = r.app_id))),
-        p.line_type, p.line_type_at, p.os, p.os_at
-    from {rows} left join people p on p.person = r.person""",
+        p.line_type, p.line_type_at, p.os, p.os_at, p.address is null
+    from {rows} join people p on p.person = r.person""",
     "id bigint, person text, account_id bigint, app_id bigint",
 )
 TAKE_SLOTS: Final = Statement(
@@ -55,15 +55,9 @@ TAKE_SLOTS: Final = Statement(
     returning message_id""",
     "app_id bigint, person text, message_id bigint, until_at bigint",
 )
-TAKE_FREE_SLOTS: Final = Statement(
+GIVE_SLOTS: Final = Statement(
     """insert into duplicate_slots (app_id, person, message_id, until_at)
-    select app_id, person, message_id, until_at from {rows}
-    where not exists (select 1 from optouts o where o.person = r.person)
-    and not exists (select 1 from people p where p.person = r.person and (p.os <> '' or p.line_type <> ''))
-    order by app_id, person
-    on conflict (app_id, person) do update set message_id = excluded.message_id, until_at = excluded.until_at
-    where duplicate_slots.until_at <= :now
-    returning message_id""",
+    select app_id, person, message_id, until_at from {rows}""",
     "app_id bigint, person text, message_id bigint, until_at bigint",
 )
 HELD_SLOTS: Final = Statement(
@@ -73,8 +67,11 @@ HELD_SLOTS: Final = Statement(
 )
 MEET: Final = Statement(
     """insert into people (person, address, line_type, os) select person, address, '', '' from {rows}
-    where true order by person
-    on conflict (person) do update set address = excluded.address where people.address is null""",
+    where true order by person on conflict (person) do nothing returning person""",
+    "person text, address text",
+)
+MEET_AGAIN: Final = Statement(
+    "update people set address = r.address from {rows} where people.person = r.person and people.address is null",
     "person text, address text",
 )
 QUEUE: Final = Statement(
@@ -142,7 +139,8 @@ def admit(tx: Tx, candidates: Sequence[Candidate], now: datetime) -> list[Admitt
     answers: dict[int, Admitted] = {}
     fresh = _take_keys(tx, candidates, now, answers)
     cases = [_Case(c, c.code, c.reason) for c in fresh]
-    rest = _take_free_slots(tx, [case for case in cases if case.code is Code.ACCEPTED], now)
+    new = _meet(tx, fresh)
+    rest = _give_slots(tx, [case for case in cases if case.code is Code.ACCEPTED], new)
     if rest:
         _screen(tx, rest, now)
         _take_slots(tx, rest, now)
@@ -192,16 +190,27 @@ def _replay(digest: str, first_use: Row) -> Admitted:
     )
 
 
-def _take_free_slots(tx: Tx, asking: Sequence[_Case], now: datetime) -> list[_Case]:
-    """Most people are new, unknown and nobody's: their places in one statement. Whom it leaves out is returned."""
-    firsts: dict[tuple[int, str], Candidate] = {}
+def _meet(tx: Tx, candidates: Sequence[Candidate]) -> set[str]:
+    """Keep the address of everybody; who was not known before. Nothing else is known of those, and no place is taken.
+
+    Whoever meets the same person at the same time waits here until it is known who was first.
+    """
+    addresses = {c.person: c.address for c in candidates}
+    return {row[0] for row in tx.run(MEET, sorted(addresses.items()))} if addresses else set()
+
+
+def _give_slots(tx: Tx, asking: Sequence[_Case], new: set[str]) -> list[_Case]:
+    """Most people are new: give them their places without a question. Who is not, or asks twice, is returned."""
+    given: dict[tuple[int, str], Candidate] = {}
+    rest = []
     for case in asking:
-        firsts.setdefault((case.candidate.app_id, case.candidate.person), case.candidate)
-    if not firsts:
-        return []
-    batch = [(app, person, c.id, micros(c.duplicate_until)) for (app, person), c in sorted(firsts.items())]
-    won = {row[0] for row in tx.run(TAKE_FREE_SLOTS, batch, now=micros(now))}
-    return [case for case in asking if case.candidate.id not in won]
+        c = case.candidate
+        if c.person in new and given.setdefault((c.app_id, c.person), c) is c:
+            continue
+        rest.append(case)
+    if given:
+        tx.run(GIVE_SLOTS, [(app, who, c.id, micros(c.duplicate_until)) for (app, who), c in sorted(given.items())])
+    return rest
 
 
 def _screen(tx: Tx, cases: list[_Case], now: datetime) -> None:
@@ -211,6 +220,8 @@ def _screen(tx: Tx, cases: list[_Case], now: datetime) -> None:
         return
     batch = [(c.candidate.id, c.candidate.person, c.candidate.account_id, c.candidate.app_id) for c in asked]
     known = {row[0]: row[1:] for row in tx.run(KNOWN, batch)}
+    if erased := {c.candidate.person: c.candidate.address for c in asked if known[c.candidate.id][-1]}:
+        tx.run(MEET_AGAIN, sorted(erased.items()))
     for case in asked:
         facts = _facts(case.candidate.os, known[case.candidate.id], now)
         if objection := screen(AT_INTAKE, facts):
@@ -218,9 +229,9 @@ def _screen(tx: Tx, cases: list[_Case], now: datetime) -> None:
 
 
 def _facts(os: Os, known: Row, now: datetime) -> Facts:
-    opted_out, line_type, line_type_at, known_os, os_at = known
-    learned = remembered(line_type or "", maybe(line_type_at), now)
-    seen = remembered(known_os or "", maybe(os_at), now)
+    opted_out, line_type, line_type_at, known_os, os_at, _ = known
+    learned = remembered(line_type, maybe(line_type_at), now)
+    seen = remembered(known_os, maybe(os_at), now)
     return Facts(
         now=now,
         os=os,
@@ -252,8 +263,6 @@ def _take_slots(tx: Tx, cases: list[_Case], now: datetime) -> None:
 
 
 def _store(tx: Tx, cases: Sequence[_Case], now: datetime) -> None:
-    people = {case.candidate.person: case.candidate.address for case in cases}
-    tx.run(MEET, sorted(people.items()))
     tx.run(QUEUE, [_row(case, now) for case in cases])
     at = micros(now)
     discarded = [(c.candidate.id, c.candidate.app_id, int(c.code), at) for c in cases if c.code is not Code.ACCEPTED]

@@ -17,9 +17,13 @@ from dispatcher.store.statement import Statement, Tx
 from dispatcher.store.words import kept
 
 STOPPED: Final = [kind for kind, rules in AT_DISPATCH.items() if OPT_OUT in rules]  # the kinds that an opt-out stops
+# Whoever opts out is somebody known: admission asks nothing about people whom it meets for the first time.
 MEET: Final = Statement(
-    """insert into people (person, address, line_type, os) values (:person, :address, '', '')
-    on conflict (person) do update set address = excluded.address where people.address is null"""
+    """insert into people (person, address, line_type, os) select person, address, '', '' from {rows}
+    where true order by person
+    on conflict (person) do update set address = excluded.address
+    where people.address is null and excluded.address is not null""",
+    "person text, address text",
 )
 ADD: Final = Statement(
     """insert into optouts (person, scope, scope_id, created_at, source, said)
@@ -62,9 +66,6 @@ class OptOutBook:
     def add(self, optouts: Sequence[OptOut], now: datetime) -> int:
         """Keep these, and discard what waits for their people in their scopes; how many messages that were."""
         with self._database.write() as tx:
-            for one in optouts:
-                if one.address:
-                    tx.run(MEET, person=one.person, address=one.address)
             return opt_out(tx, optouts, now)
 
     def remove(self, person: str, scope: Scope, scope_id: int) -> bool:
@@ -84,7 +85,8 @@ class OptOutBook:
 
 
 def opt_out(tx: Tx, optouts: Sequence[OptOut], now: datetime) -> int:
-    """The same as `OptOutBook.add` within a transaction, for people who are known."""
+    """The same as `OptOutBook.add`, within a transaction."""
+    tx.run(MEET, sorted({o.person: o.address or None for o in optouts}.items()))
     rows = sorted({(o.person, o.scope, o.scope_id): o for o in optouts}.items())
     tx.run(ADD, [(*scope, o.source, kept(o.said)) for scope, o in rows], now=micros(now))
     discarded = {row[0] for row in tx.run(DISCARD, [scope for scope, _ in rows], now=micros(now))}

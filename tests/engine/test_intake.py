@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dispatcher.core.codes import Code, Refusal
-from dispatcher.core.invitation import Account, InviteRequest, Os
+from dispatcher.core.invitation import Account, InviteRequest, OptOut, Os, Scope
 from dispatcher.core.lifecycle import Word
 from dispatcher.core.person import person_of
 from dispatcher.engine.intake import Intake, Verdict
@@ -20,6 +20,7 @@ from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
 from dispatcher.store.directory import CachedDirectory
 from dispatcher.store.instants import micros
+from dispatcher.store.optouts import OptOutBook
 from dispatcher.store.statement import Statement
 from tests.factories import NOON, PEPPER, provision
 
@@ -177,10 +178,7 @@ def test_the_window_of_the_app(database: Database) -> None:
 
 
 def test_someone_who_opted_out(house: House) -> None:
-    house.run(
-        "insert into optouts (person, scope, scope_id, created_at, source, said) values (:person, 'app', 1, 0, '', '')",
-        person=person_of(PEPPER, JERSEY),
-    )
+    OptOutBook(house.database).add([OptOut(person_of(PEPPER, JERSEY), Scope.APP, 1, "reply")], NOON)
     assert house.accept() == Verdict(100, Word.DISCARDED, Code.OPTED_OUT, "User opted-out")
 
 

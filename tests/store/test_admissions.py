@@ -8,21 +8,18 @@ from datetime import timedelta
 from threading import Barrier
 
 from dispatcher.core.codes import Code
-from dispatcher.core.invitation import Admitted, Candidate, Os
+from dispatcher.core.invitation import Admitted, Candidate, OptOut, Os, Scope
 from dispatcher.core.screening import REMEMBERED
 from dispatcher.store.admissions import Admissions, admit
 from dispatcher.store.database import Database
 from dispatcher.store.group import Group
 from dispatcher.store.instants import micros
+from dispatcher.store.optouts import OptOutBook
 from dispatcher.store.statement import Statement
 from tests.factories import NOON, candidate, ids, provision
 
 COUNT = Statement("select count(*) from messages")
 CALLBACKS = Statement("select kind, status from callbacks")
-OPT_OUT = Statement(
-    """insert into optouts (person, scope, scope_id, created_at, source, said)
-    select :person, :scope, :scope_id, 0, 'test', ''"""
-)
 SEEN = Statement("insert into people (person, address, line_type, os, os_at) values (:person, null, '', :os, :at)")
 
 
@@ -32,8 +29,7 @@ def stored(database: Database) -> int:
 
 
 def opt_out(database: Database, person: str, scope: str, scope_id: int) -> None:
-    with database.write() as tx:
-        tx.run(OPT_OUT, person=person, scope=scope, scope_id=scope_id)
+    OptOutBook(database).add([OptOut(person, Scope(scope), scope_id, "test")], NOON)
 
 
 def test_accepts_and_stores(database: Database) -> None:
@@ -205,3 +201,22 @@ def test_a_rule_that_objected_before_the_store_is_kept_as_it_is(database: Databa
         assert [tuple(row) for row in tx.run(CALLBACKS)] == [("final", 125)]
     [free] = Admissions(database).admit([candidate()], NOON)
     assert free.code is Code.ACCEPTED, "it holds no place"
+
+
+def test_an_address_that_was_erased_is_kept_again_by_the_next_invitation(database: Database) -> None:
+    provision(database, apps=2)
+    first = candidate()
+    admissions = Admissions(database)
+    admissions.admit([first], NOON)
+    with database.write() as tx:
+        tx.run(Statement("update people set address = null"))
+    admissions.admit([candidate(app_id=2)], NOON)
+    with database.read() as tx:
+        assert [row[0] for row in tx.run(Statement("select address from people"))] == [first.address]
+
+
+def test_one_person_of_two_apps_in_one_group(database: Database) -> None:
+    provision(database, apps=2)
+    verdicts = Admissions(database).admit([candidate(), candidate(app_id=2), candidate(app_id=2)], NOON)
+    assert [v.code for v in verdicts] == [Code.ACCEPTED, Code.ACCEPTED, Code.DUPLICATE]
+    assert verdicts[2].duplicate_of == verdicts[1].id

@@ -68,4 +68,4 @@ def test_it_reads_through_no_table_that_grows(name: str, sqlite_url: str) -> Non
 
 
 def test_there_are_statements_to_look_at() -> None:
-    assert {"queue.CLAIM", "queue.STEP[submit]", "finals.FREE", "admissions.TAKE_FREE_SLOTS"} <= set(STATEMENTS)
+    assert {"queue.CLAIM", "queue.STEP[submit]", "finals.FREE", "admissions.TAKE_SLOTS"} <= set(STATEMENTS)
