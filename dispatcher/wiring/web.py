@@ -32,10 +32,8 @@ from dispatcher.web.app import application
 from dispatcher.web.kit import WebKit
 from dispatcher.wiring.parts import Lines, Pulse, carrier_of, ready_database, utc_now
 
-
-BREATH_SECONDS: Final = (
-    0.001  # doubles the groups of a busy PostgreSQL, at a fifth less work for each row (`make bench`)
-)
+# Doubles the groups of a busy PostgreSQL, at a fifth less work for each row (`make bench`).
+BREATH_SECONDS: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True)

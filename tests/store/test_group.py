@@ -39,8 +39,14 @@ class Ledger:
         self.kept: list[int] = []
         self.told: list[list[str]] = []
 
-    def group(self, most: int = 256) -> Group[int, str]:
-        return Group(self._begin, self._commit, after=lambda results: self.told.append(list(results)), most=most)
+    def group(self, most: int = 256, breath: float = 0.0) -> Group[int, str]:
+        return Group(
+            self._begin,
+            self._commit,
+            after=lambda results: self.told.append(list(results)),
+            most=most,
+            breath=breath,
+        )
 
     @contextmanager
     def _begin(self) -> Iterator[Nothing]:
@@ -104,6 +110,29 @@ def test_what_gathers_during_a_commit_goes_together_in_its_order() -> None:
     ledger = held_until(go)
     assert put_behind_a_slow_one(ledger, ledger.group(), go, [5, 6, 7]) == ["kept 5", "kept 6", "kept 7"]
     assert ledger.asked == [[0], [5, 6, 7]]
+
+
+def test_who_takes_over_waits_for_company() -> None:
+    go = threading.Event()
+    ledger = held_until(go)
+    group = ledger.group(breath=0.5)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(group.put, 0)
+        until(lambda: ledger.asked == [[0]])
+        heir = pool.submit(group.put, 1)
+        until(lambda: len(group._queue) == 1)
+        go.set()
+        assert first.result(SOON) == "kept 0", "who led does not wait for that"
+        late = pool.submit(group.put, 2)
+        assert (heir.result(SOON), late.result(SOON)) == ("kept 1", "kept 2")
+    assert ledger.asked == [[0], [1, 2]]
+
+
+def test_a_lone_item_is_never_held_up() -> None:
+    group = Ledger().group(breath=SOON)
+    begun = time.monotonic()
+    assert [group.put(1), group.put(2)] == ["kept 1", "kept 2"]
+    assert time.monotonic() - begun < SOON
 
 
 def test_no_commit_is_larger_than_the_most() -> None:
