@@ -14,8 +14,16 @@ import typer
 from dispatcher.cli.common import Failed, state
 from dispatcher.processes import PARENT, die_with_parent
 
-NOUNS: Final = ("account", "app", "sender", "connection")
-VERBS: Final = {"serve": "running", "web": "running", "work": "running", "migrate": "running", "demo": "demo"}
+NOUNS: Final = ("account", "app", "sender", "connection", "optout")
+VERBS: Final = {
+    "serve": "running",
+    "web": "running",
+    "work": "running",
+    "migrate": "running",
+    "lookup": "lookups",
+    "segments": "lookups",
+    "demo": "demo",
+}
 HIDDEN: Final = {"demo-receiver": "receiver"}
 VALUED: Final = ("--config",)  # the options before the command that take the next word
 

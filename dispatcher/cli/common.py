@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +19,7 @@ from dispatcher.settings import Settings, SettingsError, load
 if TYPE_CHECKING:
     from dispatcher.engine.provisioning import Provisioning
     from dispatcher.store.provisioning import Rows
+    from dispatcher.wiring.desk import OptOutDesk
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 state: dict[str, Path | None] = {"config": None}
@@ -39,13 +40,28 @@ def settings(overrides: Mapping[str, str] | None = None) -> Settings:
 @contextmanager
 def provisioned(found: Settings | None = None) -> Iterator[tuple[Provisioning, Rows]]:
     """Provisioning on the database of the settings; what is wrong becomes one sentence."""
-    from dispatcher.engine.ports import StoreUnavailable
-    from dispatcher.engine.provisioning import Wrong
     from dispatcher.wiring.desk import provisioning
 
+    with _one_sentence(), provisioning(found or settings()) as tools:
+        yield tools
+
+
+@contextmanager
+def opted_out() -> Iterator[OptOutDesk]:
+    """The opt-outs on the database of the settings; what is wrong becomes one sentence."""
+    from dispatcher.wiring.desk import optouts
+
+    with _one_sentence(), optouts(settings()) as desk:
+        yield desk
+
+
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    from dispatcher.engine.ports import StoreUnavailable
+    from dispatcher.engine.provisioning import Wrong
+
     try:
-        with provisioning(found or settings()) as tools:
-            yield tools
+        yield
     except (Wrong, StoreUnavailable) as error:
         raise Failed(str(error)) from None
 
@@ -56,6 +72,33 @@ def answer(data: Mapping[str, Any], *, as_json: bool, note: str = "") -> None:
         typer.echo(json.dumps(data))
         return
     for name, value in data.items():
-        typer.echo(f"{name}: {value}")
+        typer.echo(f"{name}: {_plain(value)}")
     if note:
         typer.echo(note)
+
+
+def listing(rows: Iterable[dict[str, Any]], *, as_json: bool, line: Callable[[dict[str, Any]], str]) -> None:
+    """Print rows as they come, however many: one JSON list for programs, a line each for people."""
+    if not as_json:
+        for row in rows:
+            typer.echo(line(row))
+        return
+    before = "["
+    for row in rows:
+        typer.echo(before + json.dumps(row), nl=False)
+        before = ",\n"
+    typer.echo("[]" if before == "[" else "]")
+
+
+def masked(phone: str) -> str:
+    """A number that may stand on a screen: +1301•••3333."""
+    return f"{phone[: len(phone) - 7][:5]}•••{phone[-4:]}"
+
+
+def _plain(value: object) -> object:
+    """A value as people read it."""
+    if value is None or value == []:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " ".join(map(str, value)) if isinstance(value, list) else value

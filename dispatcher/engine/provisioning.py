@@ -108,20 +108,20 @@ class Provisioning:
             raise Wrong("company: 1 to 200 characters")
         if len(email) > 254 or "@" not in email.strip("@") or any(c.isspace() for c in email):
             raise Wrong("email: must be an e-mail address")
-        _check_texts(company=company, email=email)
+        check_texts(company=company, email=email)
         made = _credential()
         return self._register.add_account(company.strip(), email, made.api_key, _hashed(made)), made
 
     def key(self, account: str) -> Credential:
         """Another credential of an account; the others stay valid."""
-        _check_texts(account=account)
+        check_texts(account=account)
         made = _credential()
         self._register.add_key(self._register.find_account(account), made.api_key, _hashed(made))
         return made
 
     def revoke(self, api_key: str) -> None:
         """An end to a credential, within the seconds for which processes remember it."""
-        _check_texts(key=api_key)
+        check_texts(key=api_key)
         self._register.revoke_key(api_key)
 
     def app(self, account: str, asked: AppSettings) -> tuple[int, str]:
@@ -136,7 +136,7 @@ class Provisioning:
             raise Wrong("network-id: at most 255 characters")
         if asked.accepted_content_type not in ("", *CONTENT_TYPES):
             raise Wrong(f"accepted-content-type: must be empty or one of {', '.join(CONTENT_TYPES)}")
-        _check_texts(account=account, network_id=asked.network_id, accepted_post_data=asked.accepted_post_data)
+        check_texts(account=account, network_id=asked.network_id, accepted_post_data=asked.accepted_post_data)
         if asked.policy not in set(Policy):
             raise Wrong(f"policy: must be one of {', '.join(Policy)}")
         secret = secrets.token_urlsafe(32)
@@ -184,9 +184,9 @@ class Provisioning:
             raise Wrong(f"daily-cap: 1 to {MOST_DAILY}")
         if not 0 < weight <= 1000:
             raise Wrong("weight: more than 0, at most 1000")
-        _check_texts(connection=connection)
+        check_texts(connection=connection)
         for app in apps:
-            _check_texts(app=app)
+            check_texts(app=app)
         written, kind, region = _sender_number(number)
         values = {
             "number": written,
@@ -242,7 +242,8 @@ def _is_text(value: str) -> bool:
     return not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value)
 
 
-def _check_texts(**given: str) -> None:
+def check_texts(**given: str) -> None:
+    """Raise Wrong for what no database takes as text, naming it."""
     for name, value in given.items():
         if not _is_text(value):
             raise Wrong(f"{name.replace('_', '-')}: must be text in UTF-8, without NUL")

@@ -86,7 +86,13 @@ class Rows:
             session.add_all([SenderApp(sender_id=number, app_id=app_id) for app_id in owners])
         return number
 
-    def listed(self, kind: type[Connection] | type[Sender] | type[App]) -> list[dict[str, Any]]:
+    def find_app(self, name: str, account: str = "") -> int:
+        """The app of that id; where several accounts have it, `account` says whose is meant."""
+        owner = self.find_account(account) if account else None
+        with self._database.session() as session:
+            return _app(session, name, owner)
+
+    def listed(self, kind: type[Account] | type[Connection] | type[Sender] | type[App]) -> list[dict[str, Any]]:
         """Every row of a kind, in the order made."""
         with self._database.session() as session:
             return [row.model_dump() for row in session.exec(select(kind).order_by(col(kind.id))).all()]
@@ -107,8 +113,9 @@ def _added(session: Session, row: Account | App | Connection | Sender, taken: st
     return row.id
 
 
-def _app(session: Session, name: str) -> int:
-    found = session.exec(select(App.id).where(App.app_id == name)).all()
+def _app(session: Session, name: str, owner: int | None = None) -> int:
+    named = select(App.id).where(App.app_id == name)
+    found = session.exec(named if owner is None else named.where(App.account_id == owner)).all()
     if len(found) != 1 or found[0] is None:
         raise Wrong(f"app: {name} is {'more than one app' if found else 'not known'}")
     return found[0]

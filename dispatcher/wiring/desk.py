@@ -1,18 +1,26 @@
-"""The operator's desk: migrating and provisioning, from the command line."""
+"""The operator's desk: migrating, provisioning and opt-outs, from the command line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from dispatcher.carriers.generic import DescriptionError
-from dispatcher.engine.provisioning import Provisioning
+from dispatcher.core.invitation import OptOut, Scope
+from dispatcher.engine.optouts import OptOuts
+from dispatcher.engine.provisioning import Provisioning, check_texts
 from dispatcher.settings import Settings
 from dispatcher.store.migrating import migrate
+from dispatcher.store.optouts import OptOutBook
 from dispatcher.store.provisioning import Rows
+from dispatcher.store.revision import pepper
+from dispatcher.store.tables import Account, App
 from dispatcher.transports.guarded import forbidden_url
 from dispatcher.wiring.parts import carrier_of, open_database, ready_database, utc_now
+
+PAGE: Final = 1000  # opt-outs read at once
 
 
 def migrated(settings: Settings) -> str:
@@ -47,3 +55,44 @@ def provisioning(settings: Settings) -> Iterator[tuple[Provisioning, Rows]]:
             ),
             rows,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class OptOutDesk:
+    """Opt-outs by hand, and the names of apps and accounts that they belong to."""
+
+    optouts: OptOuts
+    book: OptOutBook
+    rows: Rows
+
+    def scope(self, app: str, account: str) -> tuple[Scope, int]:
+        """What an operator names: an app (of an account), an account, or neither for everybody. Raises Wrong."""
+        check_texts(app=app, account=account)
+        if app:
+            return Scope.APP, self.rows.find_app(app, account)
+        if account:
+            return Scope.ACCOUNT, self.rows.find_account(account)
+        return Scope.GLOBAL, 0
+
+    def listed(self) -> Iterator[tuple[OptOut, str | None]]:
+        """Every opt-out by person, page by page, with whose it is; None for everybody's."""
+        names = {
+            Scope.APP: {row["id"]: row["app_id"] for row in self.rows.listed(App)},
+            Scope.ACCOUNT: {row["id"]: row["company"] for row in self.rows.listed(Account)},
+            Scope.GLOBAL: {},
+        }
+        after = ""
+        while page := self.book.listed(after, PAGE):
+            after = page[-1].person
+            if len(page) == PAGE:  # it may end in the midst of a person
+                page = [o for o in page if o.person != after] + self.book.of(after)
+            yield from ((o, names[o.scope].get(o.scope_id)) for o in page)
+
+
+@contextmanager
+def optouts(settings: Settings) -> Iterator[OptOutDesk]:
+    """Opt-outs, for the command line."""
+    with ready_database(settings) as database:
+        book = OptOutBook(database)
+        by_hand = OptOuts(book=book, pepper=pepper(database), clock=utc_now, ring=database.ring)
+        yield OptOutDesk(by_hand, book, Rows(database, utc_now))

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
-from dispatcher.__main__ import main
 from dispatcher.core.hours import ALWAYS, DEFAULT, from_mapping
 from dispatcher.core.invitation import Account, Policy
 from dispatcher.store.database import Database
@@ -26,92 +22,16 @@ from dispatcher.store.directory import CachedDirectory
 from dispatcher.store.provisioning import Rows
 from dispatcher.store.statement import Statement
 from dispatcher.store.tables import App, Connection, Sender
-from dispatcher.wiring.parts import open_database, utc_now
+from tests.cli.commands import TOKEN, Ran, Run, refused, runner
 from tests.processes import Stage
-from tests.web.api import DATABASES, new_database, settled, short
+from tests.web.api import short
 
 ADDRESS: Final = "http://93.184.215.14"  # a public one: no name is looked up here
-TOKEN: Final = "TEST_CLI_TOKEN"
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:  # noqa: ANN401 (an object of most commands, a list of some)
-        assert (self.status, self.err) == (0, "")
-        return json.loads(self.out)
-
-
-Run = Callable[..., Ran]
 ROWS: Final = Statement(
     " union all ".join(f"select count(*) from {kind}" for kind in ("apps", "senders", "connections"))
 )
 once = pytest.mark.parametrize("url", ["sqlite"], indirect=True)  # what is judged before any database is asked
 _new: Final = count(1)
-
-
-@pytest.fixture(scope="module", params=DATABASES)
-def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with new_database(str(request.param), request, tmp_path_factory.mktemp("cli")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def database(url: str) -> Iterator[Database]:
-    opened = open_database(settled(url))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(scope="module")
-def rows(database: Database) -> Rows:
-    """Account 1, `Example`, with the key `key`, an app and the connection `simulated`."""
-    made = Rows(database, utc_now)
-    made.add_account("Example", "a@example.com", "key", sha256(b"").hexdigest())
-    made.add_app(1, {"app_id": "com.example.1", "callback_secret": "s"})
-    made.add_connection("simulated", "simulated", {}, {})
-    return made
-
-
-@pytest.fixture
-def run(url: str, rows: Rows, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command as `python -m dispatcher` would, with --json unless told otherwise; NEW is a name of its own."""
-    return runner(url, monkeypatch, capsys)
-
-
-def runner(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    for name in [name for name in os.environ if name.startswith("DISPATCHER_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("DISPATCHER_DATABASE_URL", url)
-    monkeypatch.setenv("DISPATCHER_POSTGRES__CONNECTIONS", "2")
-    monkeypatch.setenv(TOKEN, "t0ken")
-
-    def run(*words: str, as_json: bool = True) -> Ran:
-        named = [word.replace("NEW", f"new{next(_new)}") for word in words]
-        monkeypatch.setattr(sys, "argv", ["dispatcher", *named, *(["--json"] if as_json else [])])
-        status = 0
-        try:
-            main()
-        except SystemExit as end:
-            status = end.code if isinstance(end.code, int) else 0
-        return Ran(status, *capsys.readouterr())
-
-    return run
-
-
-def refused(ran: Ran, *words: str) -> None:
-    """Status 1 and one sentence that names `words`."""
-    assert (ran.status, ran.out) == (1, ""), ran.err
-    assert ran.err.startswith("dispatcher: ")
-    assert ran.err.count("\n") == 1
-    for word in words:
-        assert word in ran.err
 
 
 def counted(database: Database) -> list[int]:

@@ -1,0 +1,42 @@
+"""What a number and a text are, told from this program's own tables: no database, no network."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dispatcher.cli.common import AsJson, Failed, answer
+
+
+def lookup(
+    phone: Annotated[str, typer.Argument(help="The number as somebody typed it.")],
+    country: Annotated[str, typer.Option(help="The country that a national number is read in.")] = "US",
+    as_json: AsJson = False,
+) -> None:
+    """Tell what a number is: its country, line type and every time zone that it may be in."""
+    from dispatcher.core.codes import Refusal
+    from dispatcher.core.phone import known_region, parse
+    from dispatcher.core.zones import zones_of
+
+    if not known_region(country):
+        raise Failed("country: not an ISO 3166 country code such as US or DE")
+    try:
+        found = parse(phone, country)
+    except Refusal as refusal:
+        nothing: dict[str, object] = {"e164": None, "valid": False, "lineType": None, "region": None, "zones": []}
+        answer(nothing | {"reason": refusal.message}, as_json=as_json)
+        return
+    told = {"e164": found.e164, "valid": True, "lineType": found.line_type, "region": found.region}
+    answer(told | {"zones": list(zones_of(found.e164, found.region))}, as_json=as_json)
+
+
+def segments(text: Annotated[str, typer.Argument(help="The text of a message.")], as_json: AsJson = False) -> None:
+    """Tell how many segments a text takes, and which of its characters make it dear."""
+    from dispatcher.core.segments import count
+
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise Failed("text: must be UTF-8")
+    size = count(text)
+    told = {"encoding": size.encoding, "units": size.units, "segments": size.segments}
+    answer(told | {"costly": list(size.costly)}, as_json=as_json)
