@@ -198,3 +198,10 @@ class Standing:
     hold: str
     sent_at: datetime | None
     completed_at: datetime | None
+    clicked_at: datetime | None = None
+
+    @property
+    def told_code(self) -> int:
+        """The code as customers read it: a click is the last word on what a carrier took and did not fail."""
+        clicked = self.clicked_at is not None and self.state in (State.SUBMITTED, State.DELIVERED)
+        return Code.CLICKED if clicked else self.code

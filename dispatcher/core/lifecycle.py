@@ -115,6 +115,14 @@ def word(state: State, *, sent: bool) -> Word:
     return Word.DISCARDED if state in FINAL else Word.PENDING
 
 
+def lifts_doubt(state: State, *, sent: bool) -> bool:
+    """Whether a click, which proves that the text arrived, is news: nobody knew yet that a carrier took it.
+
+    `sent` as for `word`: a message that is queued again in doubt may have left, any other queued one cannot have.
+    """
+    return state in (S.SUBMITTING, S.IN_DOUBT) or (state in UNSENT and sent)
+
+
 def diagram() -> str:
     """The table as a Mermaid state diagram, for the docs."""
     lines = ["stateDiagram-v2", f"    [*] --> {S.QUEUED}", f"    [*] --> {S.DISCARDED}: known at intake"]

@@ -12,6 +12,7 @@ from dispatcher.core.decision import Discard, Send, Wait
 from dispatcher.core.exchange import Outcome, Receipt
 from dispatcher.core.invitation import Account, Admitted, App, Candidate, Claimed, Standing
 from dispatcher.core.lifecycle import Event
+from dispatcher.core.screening import KnownOs
 from dispatcher.core.senders import Pool
 
 Clock = Callable[[], datetime]
@@ -222,4 +223,37 @@ class Queries(Protocol):
 
     def standing(self, account_id: int, message_id: int) -> Standing | None:
         """Where an invitation of this account stands; None for any other id."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ClickReport:
+    """A report that an invitation's link was followed: which one, by its id or by the customer's own, and by whom.
+
+    `message_id` decides where it is not None; `reference` is looked at otherwise. `os` and `human` are what the
+    User-Agent tells.
+    """
+
+    id: int
+    account_id: int
+    message_id: int | None
+    reference: str
+    user_agent: str
+    os: KnownOs | None
+    human: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Clicked:
+    """The invitation that a report was about, and whether a callback follows from it."""
+
+    message_id: int
+    calls_back: bool
+
+
+class ClickBook(Protocol):
+    """Where clicks are written."""
+
+    def report(self, click: ClickReport) -> Clicked | None:
+        """Write one, on disk on return; None where the account has no such invitation. Raises StoreUnavailable."""
         ...

@@ -17,7 +17,7 @@ from dispatcher.store.statement import Row, Statement, Tx
 # The case: why a row that is due is not even claimed.
 STANDING: Final = Statement(
     f"""select r.n, m.id, m.state, m.code, m.reason, m.reference, m.segments, coalesce(s.number, ''), m.created_at,
-        m.planned_at, m.due_at, m.hold, m.sent_at, m.completed_at,
+        m.planned_at, m.due_at, m.hold, m.sent_at, m.completed_at, m.clicked_at,
         case when m.state = 'queued' and m.due_at <= :now then (
             select case when a.paused_at is not null then 'app paused' when not exists (
                 select 1 from {USABLE} and (
@@ -61,7 +61,8 @@ def _standing(row: Row) -> Standing:
         created_at=instant(row[7]),
         planned_at=instant(row[8]),
         due_at=instant(row[9]),
-        hold=row[13] or row[10],
+        hold=row[14] or row[10],
         sent_at=maybe(row[11]),
         completed_at=maybe(row[12]),
+        clicked_at=maybe(row[13]),
     )

@@ -10,15 +10,18 @@ from typing import Final
 
 from flask import Flask
 
+from dispatcher.core.device import device_of
 from dispatcher.core.invitation import Admitted, Candidate
 from dispatcher.core.phone import warm_up
 from dispatcher.dialects.social_invite import routes as social_invite
+from dispatcher.engine.clicks import Clicks
 from dispatcher.engine.inbox import Inbox
 from dispatcher.engine.intake import Intake
 from dispatcher.engine.ports import CALLBACKS, DUE
 from dispatcher.engine.transport import Carrier
 from dispatcher.settings import Settings
 from dispatcher.store.admissions import Admissions, admit
+from dispatcher.store.clicks import GroupedClicks
 from dispatcher.store.connections import Contract, Contracts
 from dispatcher.store.database import Database
 from dispatcher.store.directory import CachedDirectory
@@ -65,12 +68,18 @@ def web_application(settings: Settings) -> Flask:
         clock=utc_now,
         pepper=pepper(database),
     )
-    warm_up(("US",))  # else the first request pays for loading the metadata
+    warm_up(("US",))
+    device_of("")  # else the first request pays for loading metadata and rules
     kit = WebKit(directory)
     lines = Lines(Contracts(database), _speaker)
     inbox = Inbox(receipts=GroupedReceipts(database, utc_now), clock=utc_now, ring=database.ring)
+    clicks = Clicks(book=GroupedClicks(database, utc_now), ids=ids, ring=database.ring)
     app = application(
-        [social_invite.door(intake, MessageQueries(database, utc_now), kit), hooks.door(inbox, lines.named, kit)], kit
+        [
+            social_invite.door(intake, MessageQueries(database, utc_now), clicks, kit),
+            hooks.door(inbox, lines.named, kit),
+        ],
+        kit,
     )
     app.extensions["house"] = house
     return app

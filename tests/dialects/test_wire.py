@@ -144,6 +144,14 @@ STANDINGS: Final[list[tuple[Standing, dict[str, object]]]] = [
         },
     ),
     (
+        standing(State.DELIVERED, code=1, completed_at=LATER, clicked_at=LATER, **SENT),
+        {"status": "sent", "code": 2, "message": "Invitation clicked", "clickedDate": AT_LATER},
+    ),
+    (
+        standing(State.FAILED, code=124, reason="undelivered", completed_at=LATER, clicked_at=LATER, **SENT),
+        {"status": "sent", "code": 124, "message": "undelivered", "clickedDate": AT_LATER},
+    ),
+    (
         standing(State.FAILED, code=124, reason="undelivered", completed_at=LATER, **SENT),
         {"status": "sent", "code": 124, "message": "undelivered", "processedDate": AT_NOON, "completionDate": AT_LATER},
     ),
@@ -172,6 +180,7 @@ def test_where_it_stands(where: Standing, said: dict[str, object]) -> None:
     assert body["messageId"] == "234234"
     assert body["segments"] == 2
     assert ("referenceId" in body) == bool(where.reference)
+    assert ("clickedDate" in body) == (where.clicked_at is not None)
     assert ("plannedDate" in body, "holdReason" in body) == ((body["status"] == "pending"),) * 2
     assert (body["completionDate"] is not None) == (where.state in FINAL)
 

@@ -100,6 +100,18 @@ def test_the_commands_as_they_are_printed_are_answered_helpfully(api: Api) -> No
             refused(curl(api, printed), 400, 102, "phone", "osType", "message", "appId", "/ws/click")
 
 
+def test_a_click_is_reported_where_the_seed_says(api: Api) -> None:
+    made = invite(api, phone="3012227001", referenceId="clicked").get_json()["messageId"]
+    meant = unescape(CLICK).replace("/ws/invitation", "/ws/click")
+    told = {"messageId": made, "code": 2, "os": "IOS"}
+    answer = curl(api, meant.replace("234234", made))
+    assert (answer.status_code, answer.mimetype, answer.get_json()) == (200, "application/json", told)
+    assert curl(api, meant.replace("messageId=234234", "referenceId=clicked")).get_json() == told
+    with api.nothing_stored():
+        refused(curl(api, meant), 404, 103)
+        refused(curl(api, meant, "myApikey:mySecret"), 401, 100)
+
+
 def test_the_credentials_of_the_seed_are_nobodys(api: Api) -> None:
     with api.nothing_stored():
         for command in (SEND, unescape(SEND), QUERY, CLICK):

@@ -8,13 +8,14 @@ from flask import Blueprint, Response, request
 
 from dispatcher.core.codes import Code, Refusal
 from dispatcher.dialects.social_invite import wire
+from dispatcher.engine.clicks import Clicks
 from dispatcher.engine.intake import Intake, Verdict
 from dispatcher.engine.ports import Queries
 from dispatcher.web.kit import WebKit
 
 
-def door(intake: Intake, queries: Queries, kit: WebKit) -> Blueprint:
-    """POST /ws/invitation and GET /ws/invitation/{messageId}."""
+def door(intake: Intake, queries: Queries, clicks: Clicks, kit: WebKit) -> Blueprint:
+    """POST /ws/invitation, GET /ws/invitation/{messageId} and POST /ws/click."""
     ws = Blueprint("social_invite", __name__, url_prefix="/ws")
 
     @ws.post("/invitation")
@@ -36,6 +37,11 @@ def door(intake: Intake, queries: Queries, kit: WebKit) -> Blueprint:
         if standing is None:
             raise Refusal(Code.NOT_FOUND, Code.NOT_FOUND.sentence)
         return kit.json(wire.status_body(standing))
+
+    @ws.post("/click")
+    def click() -> Response:
+        account = kit.account(request)
+        return kit.json(wire.click_body(clicks.report(account, wire.click_from(kit.parameters(request), kit.number))))
 
     return ws
 

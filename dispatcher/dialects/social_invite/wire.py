@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from dispatcher.core.codes import Code, Refusal
+from dispatcher.core.device import MOST, cleaned
 from dispatcher.core.fields import Field, read
 from dispatcher.core.invitation import InviteRequest, Os, Standing, store_key
 from dispatcher.core.lifecycle import FINAL, State, Word, word
+from dispatcher.engine.clicks import Click, Seen
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
@@ -29,15 +31,20 @@ INVITE: Final = (
     Field("inviterName", "who invites, as people read it"),
     Field("campaign", "your name for a group of invitations"),
 )
+CLICK: Final = (
+    Field("messageId", "the invitation whose link was followed, as it was answered"),
+    Field("referenceId", "or your own id of it: the newest invitation with that id"),
+    Field("userAgent", "the User-Agent of the browser that followed the link", most=MOST),
+)
 SLIPS: Final = frozenset({"userAgent", "messageId"})  # the seed's own example of a click is posted here
-CLICK: Final = "this looks like a click-through report; those go to POST /ws/click"
+SLIPPED: Final = "this looks like a click-through report; those go to POST /ws/click"
 
 
 def invite_from(given: Mapping[str, object], idempotency_key: str) -> InviteRequest:
     """The request of POST /ws/invitation. Raises Refusal 101 or 102."""
     fields = INVITE
     if given.keys() & SLIPS and "phone" not in given:
-        raise Refusal(Code.MISSING, f"missing: {', '.join(f.name for f in fields if f.required)}; {CLICK}")
+        raise Refusal(Code.MISSING, f"missing: {', '.join(f.name for f in fields if f.required)}; {SLIPPED}")
     values = read(fields, given)
     return InviteRequest(
         phone=values["phone"],
@@ -67,6 +74,24 @@ def key_of(given: Mapping[str, object], idempotency_key: str) -> str:
     return store_key(idempotency_key, str(reference) if known else "")
 
 
+def click_from(given: Mapping[str, object], number: Callable[[str], int]) -> Click:
+    """The report of POST /ws/click; `number` reads an id. Raises Refusal 101 or 102; no User-Agent is too odd."""
+    said = given.get("userAgent")
+    values = read(CLICK, {**given, "userAgent": cleaned(said)} if isinstance(said, str) else given)
+    named = values["messageId"]
+    if not named and not values["referenceId"]:
+        raise Refusal(Code.MISSING, "missing: messageId or referenceId")
+    return Click(number(named) if named else None, values["referenceId"], values["userAgent"])
+
+
+def click_body(seen: Seen) -> dict[str, Any]:
+    """The answer of POST /ws/click."""
+    body: dict[str, Any] = {"messageId": str(seen.message_id), "code": int(Code.CLICKED), "os": seen.device.os}
+    if not seen.device.human:
+        body |= {"code": int(Code.ACCEPTED), "message": "a link preview or another program: kept, and not a click"}
+    return body
+
+
 def milliseconds(instant: datetime | None) -> int | None:
     """Epoch milliseconds, the unit of every instant on this wire."""
     return None if instant is None else (instant - EPOCH) // MILLISECOND
@@ -79,12 +104,14 @@ def status_body(standing: Standing) -> dict[str, Any]:
         "messageId": str(standing.id),
         "status": public,
         "processedDate": None if public is Word.PENDING else milliseconds(standing.sent_at or standing.completed_at),
-        "code": standing.code,
-        "message": standing.reason or _sentence(standing.code),
+        "code": int(standing.told_code),
+        "message": standing.reason or _sentence(standing.told_code),
         "segments": standing.segments,
         "sender": standing.sender or None,
         "completionDate": milliseconds(standing.completed_at) if standing.state in FINAL else None,
     }
+    if standing.clicked_at is not None:
+        body["clickedDate"] = milliseconds(standing.clicked_at)
     if standing.reference:
         body["referenceId"] = standing.reference
     if public is Word.PENDING:
