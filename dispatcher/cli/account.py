@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from dispatcher.cli.common import AsJson, answer, provisioned
+from dispatcher.cli.common import AsJson, answer, instant, listing, provisioned
 
 cli = typer.Typer(help="Customers and their credentials.", no_args_is_help=True)
 ONCE = "The secret is shown this once; only its hash is kept."
@@ -22,6 +22,30 @@ def create(
     with provisioned() as (provisioning, _):
         number, made = provisioning.account(company, email)
     answer({"account": number, "apiKey": made.api_key, "secret": made.secret}, as_json=as_json, note=ONCE)
+
+
+@cli.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """Every account, with the apiKeys that are in force."""
+    from dispatcher.store.tables import Account
+
+    with provisioned() as (_, rows):
+        keys = rows.keys()
+        shown = [
+            {
+                "account": row["id"],
+                "company": row["company"],
+                "email": row["email"],
+                "apiKeys": keys.get(row["id"], []),
+                "since": instant(row["created_at"]),
+            }
+            for row in rows.listed(Account)
+        ]
+    listing(shown, as_json=as_json, line=_line)
+
+
+def _line(row: dict[str, Any]) -> str:
+    return f"{row['account']}  {row['company']}  {row['email']}  {' '.join(row['apiKeys'])}".rstrip()
 
 
 @cli.command("add-key")

@@ -8,11 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from dispatcher.cli.common import AsJson, Failed, answer, provisioned
+from dispatcher.cli.common import AsJson, Failed, answer, instant, listing, provisioned
 from dispatcher.core.invitation import Policy
 from dispatcher.engine.provisioning import AppSettings
+from dispatcher.store.tables import App
 
 cli = typer.Typer(help="The apps that people are invited to.", no_args_is_help=True)
+
+AppId = Annotated[str, typer.Argument(help="The app's id.")]
+Owner = Annotated[str, typer.Option("--account", help="Its account, where several have an app of that id.")]
+DAY = 86_400
 
 
 @cli.command()
@@ -52,6 +57,121 @@ def create(
     with provisioned() as (provisioning, _):
         number, secret = provisioning.app(account, asked)
     answer({"app": number, "appId": app_id, "callbackSecret": secret}, as_json=as_json)
+
+
+@cli.command("set")
+def set_(
+    app_id: AppId,
+    account: Owner = "",
+    callback_url: Annotated[str | None, typer.Option(help="Called on final outcomes; empty for none.")] = None,
+    hours: Annotated[str | None, typer.Option(help="always, default, or a TOML file of open hours.")] = None,
+    country: Annotated[str | None, typer.Option(help="The country that national numbers are read in.")] = None,
+    country_from_sender: Annotated[bool | None, typer.Option(help="Read them in the senderPhone's country.")] = None,
+    countries: Annotated[str | None, typer.Option(help="all, or codes separated by commas.")] = None,
+    policy: Annotated[Policy | None, typer.Option(help="What becomes of an outcome nobody knows.")] = None,
+    callback_corrections: Annotated[bool | None, typer.Option(help="Call when a receipt corrects a 124.")] = None,
+    callback_clicks: Annotated[bool | None, typer.Option(help="Call on clicks too.")] = None,
+    duplicate_days: Annotated[
+        float | None, typer.Option(min=0, max=3650, help="How long nobody is invited again.")
+    ] = None,
+    most_segments: Annotated[int | None, typer.Option(min=1, max=255, help="Longer texts are refused.")] = None,
+    weight: Annotated[float | None, typer.Option(help="Its share beside other apps.")] = None,
+    network_id: Annotated[str | None, typer.Option(help="%network_id% in acceptance reports; empty: app id.")] = None,
+    accepted_url: Annotated[str | None, typer.Option(help="Called when an invited person joins.")] = None,
+    accepted_post_data: Annotated[str | None, typer.Option(help="Its body; then it is a POST.")] = None,
+    accepted_content_type: Annotated[str | None, typer.Option(help="Of that body: JSON, form or XML.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change an app; what is not named stays. Running processes heed it within two seconds."""
+    given: dict[str, Any] = {
+        "callback_url": callback_url,
+        "country": country,
+        "country_from_sender": country_from_sender,
+        "countries": countries,
+        "policy": policy,
+        "callback_corrections": callback_corrections,
+        "callback_clicks": callback_clicks,
+        "duplicate_seconds": None if duplicate_days is None else int(duplicate_days * DAY),
+        "most_segments": most_segments,
+        "weight": weight,
+        "network_id": network_id,
+        "accepted_url": accepted_url,
+        "accepted_post_data": accepted_post_data,
+        "accepted_content_type": accepted_content_type,
+    }
+    asked = {name: value for name, value in given.items() if value is not None}
+    if hours is not None:
+        asked["hours"] = None if hours == "default" else _hours(hours)
+    with provisioned() as (provisioning, _):
+        provisioning.change_app(app_id, account, asked)
+    answer({"appId": app_id}, as_json=as_json)
+
+
+@cli.command()
+def pause(app_id: AppId, account: Owner = "", as_json: AsJson = False) -> None:
+    """Leave what is queued for an app alone; running processes heed it within two seconds."""
+    with provisioned() as (provisioning, _):
+        provisioning.pause_app(app_id, account, paused=True)
+    answer({"appId": app_id, "paused": True}, as_json=as_json)
+
+
+@cli.command()
+def resume(app_id: AppId, account: Owner = "", as_json: AsJson = False) -> None:
+    """Go on with an app; running processes heed it within two seconds."""
+    with provisioned() as (provisioning, _):
+        provisioning.pause_app(app_id, account, paused=False)
+    answer({"appId": app_id, "paused": False}, as_json=as_json)
+
+
+@cli.command("list")
+def list_(
+    account: Annotated[str, typer.Option(help="Those of this account: an apiKey, number or company name.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Every app, with its owner."""
+    with provisioned() as (_, rows):
+        owner = rows.find_account(account) if account else None
+        shown = [_shown(row) for row in rows.listed(App) if owner in {None, row["account_id"]}]
+    listing(shown, as_json=as_json, line=_line)
+
+
+@cli.command()
+def show(app_id: AppId, account: Owner = "", as_json: AsJson = False) -> None:
+    """All that is settled of an app, but for the secret of its callbacks."""
+    with provisioned() as (_, rows):
+        number = rows.find_app(app_id, account)
+        [found] = [row for row in rows.listed(App) if row["id"] == number]
+    answer(_shown(found), as_json=as_json)
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "app": row["id"],
+        "appId": row["app_id"],
+        "account": row["account_id"],
+        "paused": row["paused_at"] is not None,
+        "callbackUrl": row["callback_url"],
+        "callbackClicks": bool(row["callback_clicks"]),
+        "callbackCorrections": bool(row["callback_corrections"]),
+        "hours": row["hours"],  # none: the default
+        "country": row["country"],
+        "countryFromSender": bool(row["country_from_sender"]),
+        "countries": row["countries"],
+        "policy": row["policy"],
+        "duplicateDays": row["duplicate_seconds"] / DAY,
+        "mostSegments": row["most_segments"],
+        "weight": row["weight"],
+        "networkId": row["network_id"],
+        "acceptedUrl": row["accepted_url"],
+        "acceptedPostData": row["accepted_post_data"],
+        "acceptedContentType": row["accepted_content_type"],
+        "since": instant(row["created_at"]),
+    }
+
+
+def _line(row: dict[str, Any]) -> str:
+    state = "paused" if row["paused"] else "open"
+    return f"{row['appId']}  account {row['account']}  {state}  {row['countries']}  {row['callbackUrl']}".rstrip()
 
 
 def _hours(given: str) -> dict[str, Any] | str | None:

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,6 +89,11 @@ def listing(rows: Iterable[dict[str, Any]], *, as_json: bool, line: Callable[[di
         typer.echo(before + json.dumps(row), nl=False)
         before = ",\n"
     typer.echo("[]" if before == "[" else "]")
+
+
+def instant(at: datetime | None) -> str | None:
+    """An instant as commands write it: ISO 8601 in UTC."""
+    return None if at is None else at.isoformat().replace("+00:00", "Z")
 
 
 def masked(phone: str) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from dispatcher.cli.common import AsJson, Failed, answer, provisioned
+from dispatcher.cli.common import AsJson, Failed, answer, instant, listing, provisioned
 from dispatcher.store.tables import Connection
 
 cli = typer.Typer(help="Contracts with carriers.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="The connection.")]
 
 
 @cli.command()
@@ -40,9 +41,51 @@ def add(
     answer({"connection": number, "name": name, "carrier": carrier}, as_json=as_json)
 
 
+@cli.command("set")
+def set_(
+    name: Name,
+    file: Annotated[Path | None, typer.Option(help="Settings to lay over its own, as TOML.")] = None,
+    pairs: Annotated[
+        list[str] | None, typer.Option("--set", help="One setting, key=value; dots step into tables.")
+    ] = None,
+    in_flight: Annotated[int | None, typer.Option(min=1, max=4096, help="Submits in flight at once.")] = None,
+    receipt_hours: Annotated[float | None, typer.Option(min=0.01, max=720, help="How long receipts may take.")] = None,
+    acceptance_is_final: Annotated[bool | None, typer.Option(help="It never reports: taken means delivered.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a connection; what is not named stays. Running processes heed it within two seconds."""
+    values = {
+        "in_flight": in_flight,
+        "receipt_seconds": None if receipt_hours is None else int(receipt_hours * 3600),
+        "acceptance_is_final": None if acceptance_is_final is None else int(acceptance_is_final),
+    }
+    with provisioned() as (provisioning, _):
+        given = {column: value for column, value in values.items() if value is not None}
+        provisioning.change_connection(name, _settings(file, pairs or []), given)
+    answer({"name": name}, as_json=as_json)
+
+
+@cli.command()
+def pause(name: Name, as_json: AsJson = False) -> None:
+    """Submit nothing more by a connection; what is in flight is finished, and receipts are taken."""
+    with provisioned() as (provisioning, _):
+        provisioning.pause_connection(name, paused=True)
+    answer({"name": name, "paused": True}, as_json=as_json)
+
+
+@cli.command()
+def resume(name: Name, as_json: AsJson = False) -> None:
+    """Submit by a connection again, also after a stop."""
+    with provisioned() as (provisioning, _):
+        provisioning.pause_connection(name, paused=False)
+    answer({"name": name, "paused": False}, as_json=as_json)
+
+
 @cli.command("list")
 def list_(as_json: AsJson = False) -> None:
-    """Every connection, and whether it works."""
+    """Every connection, whether it works, and which of its credentials this environment lacks."""
+    from dispatcher.wiring.desk import missing_credentials
+
     with provisioned() as (_, rows):
         found = rows.listed(Connection)
     shown = [
@@ -52,15 +95,20 @@ def list_(as_json: AsJson = False) -> None:
             "inFlight": row["in_flight"],
             "paused": row["paused_at"] is not None,
             "stopped": row["stop_reason"] or None,
+            "stoppedAt": instant(row["stopped_at"]),
+            "nextTryAt": instant(row["retry_at"]),
+            "missing": missing_credentials(row["settings"]),
         }
         for row in found
     ]
-    if as_json:
-        typer.echo(json.dumps(shown))
-        return
-    for row in shown:
-        state = f"stopped: {row['stopped']}" if row["stopped"] else "paused" if row["paused"] else "ok"
-        typer.echo(f"{row['name']}  {row['carrier']}  {state}")
+    listing(shown, as_json=as_json, line=_line)
+
+
+def _line(row: dict[str, Any]) -> str:
+    state = "paused" if row["paused"] else "ok"
+    if row["stoppedAt"]:
+        state = f"stopped since {row['stoppedAt']}, next try {row['nextTryAt']}: {row['stopped']}"
+    return "  ".join([row["name"], row["carrier"], state, *row["missing"]])
 
 
 def _settings(file: Path | None, pairs: list[str]) -> dict[str, Any]:

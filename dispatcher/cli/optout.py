@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dispatcher.cli.common import AsJson, Failed, answer, listing, masked, opted_out
+from dispatcher.cli.common import AsJson, Failed, answer, instant, listing, masked, opted_out
 
 cli = typer.Typer(help="People who are not to be texted.", no_args_is_help=True)
 
@@ -75,7 +75,7 @@ def _shown(found: Iterator[tuple[Any, str | None]]) -> Iterator[dict[str, Any]]:
             "whose": whose,
             "source": optout.source,
             "said": optout.said,
-            "since": optout.created_at.isoformat().replace("+00:00", "Z"),
+            "since": instant(optout.created_at),
         }
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from dispatcher.cli.common import AsJson, answer, provisioned
+from dispatcher.cli.common import AsJson, Failed, answer, instant, listing, provisioned
 
 cli = typer.Typer(help="The numbers, short codes and names that texts come from.", no_args_is_help=True)
+
+Number = Annotated[str, typer.Argument(help="The sender.")]
+OfConnection = Annotated[str, typer.Option("--connection", help="Its connection, where several have that number.")]
 
 
 @cli.command()
@@ -27,3 +30,101 @@ def add(
             number, connection, mps=mps, daily_cap=daily_cap, apps=app or [], weight=weight
         )
     answer({"sender": number_id, "number": written, "connection": connection}, as_json=as_json)
+
+
+@cli.command("set")
+def set_(
+    number: Number,
+    connection: OfConnection = "",
+    mps: Annotated[float | None, typer.Option(help="Segments per second it may submit.")] = None,
+    daily_cap: Annotated[int | None, typer.Option(help="Segments per UTC day it may submit.")] = None,
+    no_daily_cap: Annotated[bool, typer.Option("--no-daily-cap", help="As many as it likes.")] = False,
+    weight: Annotated[float | None, typer.Option(help="Its share beside the others of its pool.")] = None,
+    app: Annotated[list[str] | None, typer.Option(help="Dedicate it to this app alone (may be repeated).")] = None,
+    shared: Annotated[bool, typer.Option("--shared", help="Share it among all apps that have none.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Change a sender; what is not named stays. Running processes heed it at once."""
+    if daily_cap is not None and no_daily_cap:
+        raise Failed("daily-cap: either --daily-cap or --no-daily-cap")
+    if app and shared:
+        raise Failed("app: either --app or --shared")
+    asked: dict[str, Any] = {"mps": mps, "daily_cap": daily_cap, "weight": weight}
+    asked = {name: value for name, value in asked.items() if value is not None}
+    if no_daily_cap:
+        asked["daily_cap"] = None
+    with provisioned() as (provisioning, _):
+        written = provisioning.change_sender(number, connection, asked, [] if shared else app or None)
+    answer({"number": written}, as_json=as_json)
+
+
+@cli.command()
+def pause(number: Number, connection: OfConnection = "", as_json: AsJson = False) -> None:
+    """Submit nothing more from a sender; what is in flight is finished."""
+    with provisioned() as (provisioning, _):
+        written = provisioning.pause_sender(number, connection, paused=True)
+    answer({"number": written, "paused": True}, as_json=as_json)
+
+
+@cli.command()
+def resume(number: Number, connection: OfConnection = "", as_json: AsJson = False) -> None:
+    """Submit from a sender again."""
+    with provisioned() as (provisioning, _):
+        written = provisioning.pause_sender(number, connection, paused=False)
+    answer({"number": written, "paused": False}, as_json=as_json)
+
+
+@cli.command()
+def rest(
+    number: Number,
+    clear: Annotated[bool, typer.Option("--clear", help="End it now.")] = False,
+    connection: OfConnection = "",
+    as_json: AsJson = False,
+) -> None:
+    """End the rest of a sender that its carrier objected to."""
+    if not clear:
+        raise Failed("rest: say --clear to end it; rests begin by themselves")
+    with provisioned() as (provisioning, _):
+        written = provisioning.end_rest(number, connection)
+    answer({"number": written, "restUntil": None}, as_json=as_json)
+
+
+@cli.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """Every sender, with its limits and whether it is used now."""
+    from dispatcher.store.tables import App, Connection, Sender
+    from dispatcher.wiring.parts import utc_now
+
+    now = utc_now()
+    with provisioned() as (_, rows):
+        lines = {row["id"]: row["name"] for row in rows.listed(Connection)}
+        names = {row["id"]: row["app_id"] for row in rows.listed(App)}
+        dedicated = rows.dedicated()
+        senders = rows.listed(Sender)
+    shown = []
+    for row in senders:
+        rests = row["rest_until"] is not None and row["rest_until"] > now
+        shown.append(
+            {
+                "number": row["number"],
+                "connection": lines[row["connection_id"]],
+                "kind": row["kind"],
+                "region": row["region"] or None,
+                "mps": row["mps"],
+                "dailyCap": row["daily_cap"],
+                "weight": row["weight"],
+                "apps": [names[app] for app in dedicated.get(row["id"], [])],
+                "paused": row["paused_at"] is not None,
+                "restUntil": instant(row["rest_until"]) if rests else None,
+                "restReason": row["rest_reason"] if rests else None,
+            }
+        )
+    listing(shown, as_json=as_json, line=_line)
+
+
+def _line(row: dict[str, Any]) -> str:
+    cap = f"{row['dailyCap']} a day" if row["dailyCap"] else "no daily cap"
+    apps = " ".join(row["apps"]) or "shared"
+    state = f"rests until {row['restUntil']}: {row['restReason']}" if row["restUntil"] else "ok"
+    state = "paused" if row["paused"] else state
+    return f"{row['number']}  {row['connection']}  {row['mps']:g} mps  {cap}  {apps}  {state}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from math import isfinite
 from typing import Any, Final, Protocol
@@ -15,7 +15,7 @@ from dispatcher.core.invitation import Policy
 from dispatcher.core.phone import known_region, parse
 from dispatcher.core.placeholders import template_error
 from dispatcher.engine.callbacks import NAMES
-from dispatcher.engine.ports import Clock
+from dispatcher.engine.ports import DUE, Clock, Ring
 
 CONTENT_TYPES: Final = ("application/json", "application/x-www-form-urlencoded", "application/xml")
 MOST_DAILY: Final = 2_147_483_647  # what the column holds
@@ -51,6 +51,9 @@ class AppSettings:
     country_from_sender: bool = False
     callback_clicks: bool = False
     callback_corrections: bool = False
+    duplicate_seconds: int = 604_800
+    most_segments: int = 10
+    weight: float = 1.0
 
 
 class Register(Protocol):
@@ -84,6 +87,24 @@ class Register(Protocol):
         """A new sender on a connection, dedicated to these apps if there are any; its number."""
         ...
 
+    def change_app(self, name: str, account: str, values: Mapping[str, Any]) -> None:
+        """Other values for an app; `account` says whose is meant where several have it."""
+        ...
+
+    def change_connection(self, name: str, values: Mapping[str, Any]) -> None:
+        """Other values for a connection."""
+        ...
+
+    def change_sender(
+        self, number: str, connection: str, values: Mapping[str, Any], apps: Sequence[str] | None = None
+    ) -> None:
+        """Other values for a sender, and other apps unless `apps` is None; `connection` says which where several."""
+        ...
+
+    def contract(self, name: str) -> tuple[str, Mapping[str, Any]]:
+        """The carrier of a connection, and its settings."""
+        ...
+
 
 class Provisioning:
     """Makes what customers and operators need before a first invitation."""
@@ -95,12 +116,17 @@ class Provisioning:
         clock: Clock,
         forbidden: Callable[[str], str | None],
         check_carrier: Callable[[str, Mapping[str, Any]], str | None],
+        ring: Ring,
     ) -> None:
-        """`forbidden` tells why a URL may not be called; `check_carrier` why a connection's settings cannot work."""
+        """`forbidden` tells why a URL may not be called; `check_carrier` why a connection's settings cannot work.
+
+        `ring` wakes dispatch when something may move that could not before.
+        """
         self._register = register
         self._clock = clock
         self._forbidden = forbidden
         self._check_carrier = check_carrier
+        self._ring = ring
 
     def account(self, company: str, email: str) -> tuple[int, Credential]:
         """A new account, and its first credential."""
@@ -128,43 +154,55 @@ class Provisioning:
         """A new app of an account, and the secret that signs its callbacks."""
         if not asked.app_id or len(asked.app_id) > 255 or not asked.app_id.isprintable():
             raise Wrong("app-id: 1 to 255 printable characters")
-        for name, url in (("callback-url", asked.callback_url), ("accepted-url", asked.accepted_url)):
-            self._check_url(name, url, NAMES if name == "callback-url" else frozenset())
-        if not _is_country(asked.country):
-            raise Wrong("country: not an ISO 3166 country code such as US or DE")
-        if len(asked.network_id) > 255:
-            raise Wrong("network-id: at most 255 characters")
-        if asked.accepted_content_type not in ("", *CONTENT_TYPES):
-            raise Wrong(f"accepted-content-type: must be empty or one of {', '.join(CONTENT_TYPES)}")
-        check_texts(account=account, network_id=asked.network_id, accepted_post_data=asked.accepted_post_data)
-        if asked.policy not in set(Policy):
-            raise Wrong(f"policy: must be one of {', '.join(Policy)}")
+        check_texts(account=account)
         secret = secrets.token_urlsafe(32)
-        values = {
-            "app_id": asked.app_id,
-            "callback_url": asked.callback_url,
-            "callback_secret": secret,
-            "callback_clicks": int(asked.callback_clicks),
-            "callback_corrections": int(asked.callback_corrections),
-            "hours": _hours(asked.hours),
-            "country": asked.country.upper(),
-            "country_from_sender": int(asked.country_from_sender),
-            "countries": _countries(asked.countries),
-            "network_id": asked.network_id or asked.app_id,
-            "accepted_url": asked.accepted_url,
-            "accepted_post_data": asked.accepted_post_data,
-            "accepted_content_type": asked.accepted_content_type,
-            "policy": asked.policy,
-        }
+        values = self._app_values(asdict(asked)) | {"app_id": asked.app_id, "callback_secret": secret}
+        values["network_id"] = asked.network_id or asked.app_id
         return self._register.add_app(self._register.find_account(account), values), secret
 
-    def _check_url(self, name: str, url: str, placeholders: frozenset[str]) -> None:
-        if not url:
-            return
+    def change_app(self, name: str, account: str, asked: Mapping[str, Any]) -> None:
+        """Other settings for an app, named as in AppSettings; what is not named stays."""
+        values = self._app_values(asked)
+        if values.get("network_id") == "":
+            values["network_id"] = name
+        self._register.change_app(name, account, values)
+        self._ring(DUE)
+
+    def pause_app(self, name: str, account: str, *, paused: bool) -> None:
+        """Leave what is queued for an app alone, or go on with it."""
+        self._register.change_app(name, account, self._paused(paused))
+        self._ring(DUE)
+
+    def _paused(self, paused: bool) -> dict[str, Any]:
+        return {"paused_at": self._clock() if paused else None}
+
+    def _app_values(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """The columns of an app that are asked for, each checked."""
+        columns: dict[str, Callable[[Any], Any]] = {
+            "callback_url": lambda url: self._url("callback-url", url, NAMES),
+            "callback_clicks": int,
+            "callback_corrections": int,
+            "hours": _hours,
+            "country": _country,
+            "country_from_sender": int,
+            "countries": _countries,
+            "network_id": _network_id,
+            "accepted_url": lambda url: self._url("accepted-url", url, frozenset()),
+            "accepted_post_data": _post_data,
+            "accepted_content_type": _content_type,
+            "policy": _policy,
+            "duplicate_seconds": int,
+            "most_segments": int,
+            "weight": _weight,
+        }
+        return {name: check(asked[name]) for name, check in columns.items() if name in asked}
+
+    def _url(self, name: str, url: str, placeholders: frozenset[str]) -> str:
         if len(url) > 2048:
             raise Wrong(f"{name}: at most 2048 characters")
-        if objection := template_error(url, placeholders) or self._forbidden(url):
+        if url and (objection := template_error(url, placeholders) or self._forbidden(url)):
             raise Wrong(f"{name}: {objection}")
+        return url
 
     def connection(self, name: str, carrier: str, settings: Mapping[str, Any], values: Mapping[str, Any]) -> int:
         """A new connection to a carrier."""
@@ -178,25 +216,57 @@ class Provisioning:
         self, number: str, connection: str, *, mps: float, daily_cap: int | None, apps: Sequence[str], weight: float
     ) -> tuple[int, str]:
         """A new sender; its number as it will be used."""
-        if not 0.001 <= mps <= 1_000_000:
-            raise Wrong("mps: 0.001 to 1000000 segments per second")
-        if daily_cap is not None and not 1 <= daily_cap <= MOST_DAILY:
-            raise Wrong(f"daily-cap: 1 to {MOST_DAILY}")
-        if not 0 < weight <= 1000:
-            raise Wrong("weight: more than 0, at most 1000")
         check_texts(connection=connection)
         for app in apps:
             check_texts(app=app)
+        values = _sender_values({"mps": mps, "daily_cap": daily_cap, "weight": weight})
         written, kind, region = _sender_number(number)
-        values = {
-            "number": written,
-            "kind": kind,
-            "region": region,
-            "mps": mps,
-            "daily_cap": daily_cap,
-            "weight": weight,
-        }
+        values |= {"number": written, "kind": kind, "region": region}
         return self._register.add_sender(values, connection, apps), written
+
+    def change_connection(self, name: str, settings: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """Other settings for a connection, laid over those that it has, and other values."""
+        check_texts(name=name)
+        carrier, old = self._register.contract(name)
+        merged = _merged(old, settings)
+        if settings and (objection := _not_kept(merged) or self._check_carrier(carrier, merged)):
+            raise Wrong(objection)
+        self._register.change_connection(name, {**values, "settings": merged} if settings else values)
+        self._ring(DUE)
+
+    def pause_connection(self, name: str, *, paused: bool) -> None:
+        """Submit nothing more by a connection, or go on, which also ends a stop."""
+        check_texts(name=name)
+        stop = {} if paused else {"stopped_at": None, "stop_reason": "", "retry_at": None}
+        self._register.change_connection(name, self._paused(paused) | stop)
+        self._ring(DUE)
+
+    def change_sender(
+        self, number: str, connection: str, asked: Mapping[str, Any], apps: Sequence[str] | None = None
+    ) -> str:
+        """Another mps, daily_cap or weight for a sender, other apps unless `apps` is None; its number as it is used."""
+        check_texts(connection=connection)
+        for app in apps or ():
+            check_texts(app=app)
+        return self._change_sender(number, connection, _sender_values(asked), apps)
+
+    def pause_sender(self, number: str, connection: str, *, paused: bool) -> str:
+        """Submit nothing more from a sender, or go on; its number as it is used."""
+        check_texts(connection=connection)
+        return self._change_sender(number, connection, self._paused(paused))
+
+    def end_rest(self, number: str, connection: str) -> str:
+        """Use a sender again that its carrier had objected to; its number as it is used."""
+        check_texts(connection=connection)
+        return self._change_sender(number, connection, {"rest_until": None, "rest_reason": ""})
+
+    def _change_sender(
+        self, number: str, connection: str, values: Mapping[str, Any], apps: Sequence[str] | None = None
+    ) -> str:
+        written, _, _ = _sender_number(number)
+        self._register.change_sender(written, connection, values, apps)
+        self._ring(DUE)
+        return written
 
 
 def _credential() -> Credential:
@@ -218,6 +288,69 @@ def _hours(asked: Mapping[str, Any] | str | None) -> Mapping[str, Any] | None:
         return from_mapping(asked).to_mapping()
     except ValueError as error:
         raise Wrong(f"hours: {error}") from None
+
+
+def _country(asked: str) -> str:
+    if not _is_country(asked):
+        raise Wrong("country: not an ISO 3166 country code such as US or DE")
+    return asked.upper()
+
+
+def _network_id(asked: str) -> str:
+    if len(asked) > 255:
+        raise Wrong("network-id: at most 255 characters")
+    check_texts(network_id=asked)
+    return asked
+
+
+def _post_data(asked: str) -> str:
+    check_texts(accepted_post_data=asked)
+    return asked
+
+
+def _content_type(asked: str) -> str:
+    if asked not in ("", *CONTENT_TYPES):
+        raise Wrong(f"accepted-content-type: must be empty or one of {', '.join(CONTENT_TYPES)}")
+    return asked
+
+
+def _policy(asked: str) -> str:
+    if asked not in set(Policy):
+        raise Wrong(f"policy: must be one of {', '.join(Policy)}")
+    return asked
+
+
+def _weight(asked: float) -> float:
+    if not 0 < asked <= 1000:
+        raise Wrong("weight: more than 0, at most 1000")
+    return asked
+
+
+def _mps(asked: float) -> float:
+    if not 0.001 <= asked <= 1_000_000:
+        raise Wrong("mps: 0.001 to 1000000 segments per second")
+    return asked
+
+
+def _daily_cap(asked: int | None) -> int | None:
+    if asked is not None and not 1 <= asked <= MOST_DAILY:
+        raise Wrong(f"daily-cap: 1 to {MOST_DAILY}")
+    return asked
+
+
+def _sender_values(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a sender that are asked for, each checked."""
+    columns: dict[str, Callable[[Any], Any]] = {"mps": _mps, "daily_cap": _daily_cap, "weight": _weight}
+    return {name: check(asked[name]) for name, check in columns.items() if name in asked}
+
+
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables laid over one another, key by key."""
+    both = {
+        key: _merged(old[key], value) if isinstance(value, Mapping) and isinstance(old.get(key), Mapping) else value
+        for key, value in new.items()
+    }
+    return {**old, **both}
 
 
 def _countries(asked: str) -> str:

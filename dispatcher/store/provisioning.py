@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, delete, select
 
 from dispatcher.engine.ports import Clock
-from dispatcher.engine.provisioning import Wrong
+from dispatcher.engine.provisioning import Wrong, check_texts
 from dispatcher.store.database import Database
 from dispatcher.store.tables import Account, ApiKey, App, Connection, Sender, SenderApp
 
@@ -47,6 +47,7 @@ class Rows:
 
     def find_account(self, name: str) -> int:
         """The account of a key, a number or a company's name."""
+        check_texts(account=name)
         with self._database.session() as session:
             key = session.get(ApiKey, name)
             if key is not None:
@@ -77,20 +78,71 @@ class Rows:
     def add_sender(self, values: Mapping[str, Any], connection: str, apps: Sequence[str]) -> int:
         """A new sender; its number."""
         with self._database.session() as session:
-            line = session.exec(select(Connection).where(Connection.name == connection)).first()
-            if line is None or line.id is None:
-                raise Wrong(f"connection: {connection} is not known")
+            line = _connection(session, connection)
             owners = [_app(session, name) for name in apps]
-            sender = Sender(connection_id=line.id, created_at=self._clock(), **values)
+            sender = Sender(connection_id=_number(line), created_at=self._clock(), **values)
             number = _added(session, sender, f"number: {values['number']} is a sender of {connection} already")
             session.add_all([SenderApp(sender_id=number, app_id=app_id) for app_id in owners])
         return number
 
+    def change_app(self, name: str, account: str, values: Mapping[str, Any]) -> None:
+        """Other values for an app; `account` says whose is meant where several have it."""
+        number = self.find_app(name, account)
+        with self._database.session() as session:
+            _set(session, session.get_one(App, number), values)
+
+    def change_connection(self, name: str, values: Mapping[str, Any]) -> None:
+        """Other values for a connection."""
+        with self._database.session() as session:
+            _set(session, _connection(session, name), values)
+
+    def change_sender(
+        self, number: str, connection: str, values: Mapping[str, Any], apps: Sequence[str] | None = None
+    ) -> None:
+        """Other values for a sender, and other apps unless `apps` is None; `connection` says which where several."""
+        named = select(Sender).where(Sender.number == number)
+        with self._database.session() as session:
+            if connection:
+                named = named.where(Sender.connection_id == _connection(session, connection).id)
+            found = session.exec(named).all()
+            if len(found) != 1:
+                many = "a sender of several connections; name the connection"
+                raise Wrong(f"number: {number} is {many if found else 'not a sender'}")
+            _set(session, found[0], values)
+            if apps is not None:
+                session.exec(delete(SenderApp).where(col(SenderApp.sender_id) == found[0].id))
+                owners = {_app(session, name) for name in apps}
+                session.add_all([SenderApp(sender_id=_number(found[0]), app_id=app_id) for app_id in sorted(owners)])
+
+    def contract(self, name: str) -> tuple[str, Mapping[str, Any]]:
+        """The carrier of a connection, and its settings."""
+        with self._database.session() as session:
+            found = _connection(session, name)
+            return found.carrier, found.settings
+
     def find_app(self, name: str, account: str = "") -> int:
         """The app of that id; where several accounts have it, `account` says whose is meant."""
+        check_texts(app=name)
         owner = self.find_account(account) if account else None
         with self._database.session() as session:
             return _app(session, name, owner)
+
+    def keys(self) -> dict[int, list[str]]:
+        """The credentials in force, by account."""
+        found: dict[int, list[str]] = {}
+        with self._database.session() as session:
+            in_force = select(ApiKey).where(col(ApiKey.revoked_at).is_(None)).order_by(col(ApiKey.created_at))
+            for row in session.exec(in_force):
+                found.setdefault(row.account_id, []).append(row.api_key)
+        return found
+
+    def dedicated(self) -> dict[int, list[int]]:
+        """The apps that senders are dedicated to, by sender."""
+        found: dict[int, list[int]] = {}
+        with self._database.session() as session:
+            for row in session.exec(select(SenderApp).order_by(col(SenderApp.app_id))):
+                found.setdefault(row.sender_id, []).append(row.app_id)
+        return found
 
     def listed(self, kind: type[Account] | type[Connection] | type[Sender] | type[App]) -> list[dict[str, Any]]:
         """Every row of a kind, in the order made."""
@@ -108,9 +160,26 @@ def _added(session: Session, row: Account | App | Connection | Sender, taken: st
         session.flush()
     except IntegrityError:
         raise Wrong(taken or "it exists already") from None
+    return _number(row)
+
+
+def _number(row: Account | App | Connection | Sender) -> int:
     if row.id is None:
         raise Wrong("the database gave it no number")
     return row.id
+
+
+def _connection(session: Session, name: str) -> Connection:
+    found = session.exec(select(Connection).where(Connection.name == name)).first()
+    if found is None:
+        raise Wrong(f"connection: {name} is not known")
+    return found
+
+
+def _set(session: Session, row: App | Connection | Sender, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(row, name, value)
+    session.add(row)
 
 
 def _app(session: Session, name: str, owner: int | None = None) -> int:

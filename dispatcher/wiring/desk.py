@@ -10,7 +10,7 @@ from typing import Any, Final
 from dispatcher.carriers.generic import DescriptionError
 from dispatcher.core.invitation import OptOut, Scope
 from dispatcher.engine.optouts import OptOuts
-from dispatcher.engine.provisioning import Provisioning, check_texts
+from dispatcher.engine.provisioning import Provisioning
 from dispatcher.settings import Settings
 from dispatcher.store.migrating import migrate
 from dispatcher.store.optouts import OptOutBook
@@ -18,7 +18,7 @@ from dispatcher.store.provisioning import Rows
 from dispatcher.store.revision import pepper
 from dispatcher.store.tables import Account, App
 from dispatcher.transports.guarded import forbidden_url
-from dispatcher.wiring.parts import carrier_of, open_database, ready_database, utc_now
+from dispatcher.wiring.parts import carrier_of, credentials_of, open_database, ready_database, utc_now
 
 PAGE: Final = 1000  # opt-outs read at once
 
@@ -41,6 +41,18 @@ def carrier_objection(carrier: str, settings: Mapping[str, Any]) -> str | None:
     return None
 
 
+def missing_credentials(settings: Mapping[str, Any]) -> list[str]:
+    """Why credentials that a connection names cannot be read from this environment, each in a sentence."""
+    places = settings.get("credentials", {})
+    sentences = []
+    for name, place in places.items() if isinstance(places, Mapping) else ():
+        try:
+            credentials_of({"credentials": {name: place}})
+        except DescriptionError as error:
+            sentences.append(str(error))
+    return sentences
+
+
 @contextmanager
 def provisioning(settings: Settings) -> Iterator[tuple[Provisioning, Rows]]:
     """Provisioning, for the command line."""
@@ -52,6 +64,7 @@ def provisioning(settings: Settings) -> Iterator[tuple[Provisioning, Rows]]:
                 clock=utc_now,
                 forbidden=lambda url: forbidden_url(url, settings.callbacks.allow),
                 check_carrier=carrier_objection,
+                ring=database.ring,
             ),
             rows,
         )
@@ -67,7 +80,6 @@ class OptOutDesk:
 
     def scope(self, app: str, account: str) -> tuple[Scope, int]:
         """What an operator names: an app (of an account), an account, or neither for everybody. Raises Wrong."""
-        check_texts(app=app, account=account)
         if app:
             return Scope.APP, self.rows.find_app(app, account)
         if account:

@@ -28,6 +28,7 @@ class House:
 
     database: Database
     checked: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    rung: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.rows = Rows(self.database, lambda: NOON)
@@ -36,6 +37,7 @@ class House:
             clock=lambda: NOON,
             forbidden=lambda url: "is a private address" if "private" in url else None,
             check_carrier=self._check,
+            ring=self.rung.append,
         )
 
     def _check(self, carrier: str, settings: Mapping[str, Any]) -> str | None:
@@ -280,3 +282,37 @@ def test_a_number_is_a_sender_of_a_connection_once(house: House) -> None:
 def test_a_policy_that_is_none(house: House) -> None:
     with pytest.raises(Wrong):
         house.provisioning.app("Example", AppSettings("com.example.new", policy="sometimes"))
+
+
+def test_what_may_set_something_moving_wakes_dispatch(house: House) -> None:
+    house.sender()
+    made = house.provisioning
+    assert house.rung == []
+    acts: list[Callable[[], object]] = [
+        lambda: made.change_app("com.example.1", "", {"weight": 2.0}),
+        lambda: made.pause_app("com.example.1", "Example", paused=False),
+        lambda: made.change_sender("+12015550000", "", {"mps": 2.0}, ["com.example.1"]),
+        lambda: made.pause_sender("+12015550000", "carrier", paused=False),
+        lambda: made.end_rest("+12015550000", ""),
+        lambda: made.change_connection("carrier", {"a": {"b": 1}}, {"in_flight": 3}),
+        lambda: made.pause_connection("carrier", paused=False),
+    ]
+    for count, act in enumerate(acts, start=1):
+        act()
+        assert house.rung == ["due"] * count
+
+
+def test_settings_are_laid_over_one_another(house: House) -> None:
+    house.provisioning.change_connection("carrier", {"a": {"b": 1, "c": 2}}, {})
+    house.provisioning.change_connection("carrier", {"a": {"c": 3}, "d": 4}, {})
+    assert house.checked[-1] == ("simulated", {"a": {"b": 1, "c": 3}, "d": 4})
+    assert house.rows.contract("carrier") == house.checked[-1]
+    asked = len(house.checked)
+    house.provisioning.change_connection("carrier", {}, {"in_flight": 5})
+    assert len(house.checked) == asked, "what is not changed is not judged again: its credentials may be elsewhere"
+
+
+def test_a_network_id_that_is_taken_back_is_the_app_id(house: House) -> None:
+    for given, kept in (("net", "net"), ("", "com.example.1")):
+        house.provisioning.change_app("com.example.1", "", {"network_id": given})
+        assert house.run("select network_id from apps") == [(kept,)]

@@ -1,0 +1,202 @@
+"""The commands that list, change, pause and resume what is provisioned."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from dispatcher.core.hours import ALWAYS, DEFAULT
+from dispatcher.core.invitation import App, Policy
+from dispatcher.store.database import Database
+from dispatcher.store.directory import CachedDirectory
+from dispatcher.store.provisioning import Rows
+from dispatcher.store.queue import MessageQueue
+from dispatcher.store.tables import Connection
+from dispatcher.wiring.parts import utc_now
+from tests.cli.commands import TOKEN, Run, refused
+
+ADDRESS: Final = "http://93.184.215.14"
+APP: Final = "com.example.1"
+
+
+def app(database: Database) -> App:
+    found = CachedDirectory(database).app(1, APP)
+    assert found is not None
+    return found
+
+
+def usable(database: Database) -> set[str]:
+    pool = MessageQueue(database).pool(timedelta(seconds=1))
+    return {sender.number for sender in pool.senders.values()}
+
+
+def named(rows: list[dict[str, Any]], key: str, value: str) -> dict[str, Any]:
+    [row] = [row for row in rows if row[key] == value]
+    return row
+
+
+def test_an_app_is_changed_piece_by_piece(run: Run, database: Database) -> None:
+    before = run("app", "show", APP).json
+    changes: list[tuple[tuple[str, ...], str, object]] = [
+        (("--callback-url", f"{ADDRESS}/cb?s={{status}}"), "callbackUrl", f"{ADDRESS}/cb?s={{status}}"),
+        (("--hours", "always"), "hours", {"always": True}),
+        (("--country", "de"), "country", "DE"),
+        (("--country-from-sender",), "countryFromSender", True),
+        (("--countries", "us, CA"), "countries", "CA,US"),
+        (("--policy", "at_least_once"), "policy", "at_least_once"),
+        (("--callback-corrections",), "callbackCorrections", True),
+        (("--callback-clicks",), "callbackClicks", True),
+        (("--duplicate-days", "0.5"), "duplicateDays", 0.5),
+        (("--most-segments", "3"), "mostSegments", 3),
+        (("--weight", "2"), "weight", 2.0),
+        (("--network-id", "net"), "networkId", "net"),
+        (("--accepted-url", f"{ADDRESS}/join"), "acceptedUrl", f"{ADDRESS}/join"),
+        (("--accepted-post-data", "{}"), "acceptedPostData", "{}"),
+        (("--accepted-content-type", "application/json"), "acceptedContentType", "application/json"),
+    ]
+    expected = dict(before)
+    for words, name, value in changes:
+        assert run("app", "set", APP, *words).json == {"appId": APP}
+        expected[name] = value
+        assert run("app", "show", APP).json == expected
+    found = app(database)
+    assert (found.hours, found.policy, found.duplicate_window) == (ALWAYS, Policy.AT_LEAST_ONCE, timedelta(hours=12))
+    back = (
+        "--hours",
+        "default",
+        "--callback-url",
+        "",
+        "--network-id",
+        "",
+        "--no-callback-clicks",
+        "--countries",
+        "all",
+    )
+    assert run("app", "set", APP, *back).json
+    shown = run("app", "show", APP).json
+    names = ("hours", "callbackUrl", "networkId", "callbackClicks", "countries")
+    assert [shown[name] for name in names] == [None, "", APP, False, "all"]
+    assert app(database).hours == DEFAULT
+
+
+def test_an_app_is_paused_and_resumed(run: Run, database: Database) -> None:
+    assert run("app", "pause", APP).json == {"appId": APP, "paused": True}
+    assert app(database).paused
+    assert named(run("app", "list").json, "appId", APP)["paused"] is True
+    assert run("app", "resume", APP, "--account", "key").json == {"appId": APP, "paused": False}
+    assert not app(database).paused
+
+
+def test_apps_and_accounts_are_listed(run: Run, rows: Rows) -> None:
+    made = run("account", "create", "--company", "Lister", "--email", "l@example.com").json
+    rows.add_app(made["account"], {"app_id": "com.lister", "callback_secret": "hidden"})
+    listed = run("app", "list", "--account", "Lister").json
+    assert [(row["appId"], row["account"]) for row in listed] == [("com.lister", made["account"])]
+    assert "hidden" not in str(listed), "the secret of its callbacks is not shown"
+    assert {row["appId"] for row in run("app", "list").json} >= {APP, "com.lister"}
+    account = named(run("account", "list").json, "company", "Lister")
+    assert (account["account"], account["email"], account["apiKeys"]) == (
+        made["account"], "l@example.com", [made["apiKey"]],
+    )  # fmt: skip
+    run("account", "revoke-key", made["apiKey"])
+    assert named(run("account", "list").json, "company", "Lister")["apiKeys"] == []
+    assert f"com.lister  account {made['account']}  open  all" in run("app", "list", as_json=False).out.splitlines()
+    assert f"{made['account']}  Lister  l@example.com" in run("account", "list", as_json=False).out.splitlines()
+    refused(run("app", "list", "--account", "nobody"), "account")
+
+
+def test_a_sender_is_changed_paused_and_rested(run: Run, database: Database) -> None:
+    number = "+12015550170"
+    run("sender", "add", number, "--connection", "simulated")
+    plain = {
+        "number": number, "connection": "simulated", "kind": "long_code", "region": "US", "mps": 1.0, "dailyCap": None,
+        "weight": 1.0, "apps": [], "paused": False, "restUntil": None, "restReason": None,
+    }  # fmt: skip
+    assert named(run("sender", "list").json, "number", number) == plain
+    given = ("--mps", "2.5", "--daily-cap", "70", "--weight", "3", "--app", APP)
+    assert run("sender", "set", "+1 201 555 0170", *given).json == {"number": number}
+    changed = plain | {"mps": 2.5, "dailyCap": 70, "weight": 3.0, "apps": [APP]}
+    assert named(run("sender", "list").json, "number", number) == changed
+    assert f"{number}  simulated  2.5 mps  70 a day  {APP}  ok" in run("sender", "list", as_json=False).out.splitlines()
+    assert run("sender", "set", number, "--no-daily-cap", "--shared").json
+    assert named(run("sender", "list").json, "number", number) == changed | {"dailyCap": None, "apps": []}
+    assert number in usable(database)
+    assert run("sender", "pause", number).json == {"number": number, "paused": True}
+    assert number not in usable(database)
+    assert run("sender", "resume", number, "--connection", "simulated").json == {"number": number, "paused": False}
+    assert number in usable(database)
+    sender_id = next(s.id for s in MessageQueue(database).pool(timedelta(0)).senders.values() if s.number == number)
+    MessageQueue(database).rest_sender(sender_id, timedelta(hours=1), "carrier says no")
+    rests = named(run("sender", "list").json, "number", number)
+    assert (rests["restReason"], rests["restUntil"].endswith("Z")) == ("carrier says no", True)
+    assert run("sender", "rest", number, "--clear").json == {"number": number, "restUntil": None}
+    assert number in usable(database)
+    refused(run("sender", "rest", number), "--clear")
+
+
+def test_a_number_of_two_connections_is_named_with_one(run: Run, rows: Rows) -> None:
+    number = "+12015550171"
+    rows.add_connection("second", "simulated", {}, {})
+    for line in ("simulated", "second"):
+        run("sender", "add", number, "--connection", line)
+    refused(run("sender", "pause", number), f"number: {number} is a sender of several connections")
+    assert run("sender", "pause", number, "--connection", "second").json
+    told = {row["connection"]: row["paused"] for row in run("sender", "list").json if row["number"] == number}
+    assert told == {"simulated": False, "second": True}
+
+
+def test_a_connection_is_changed_paused_and_its_stop_ended(
+    run: Run, rows: Rows, database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "carrier.toml"
+    path.write_text(f"credentials.token = 'env:{TOKEN}'\nrequest.url = '{ADDRESS}/send'\nanswer.id = 'json:id'\n")
+    made = run("connection", "add", "acme-2", "--carrier", "generic", "--file", str(path)).json
+    given = ("--set", f"request.url={ADDRESS}/other", "--in-flight", "3", "--receipt-hours", "2")
+    assert run("connection", "set", "acme-2", *given, "--acceptance-is-final").json == {"name": "acme-2"}
+    row = named(rows.listed(Connection), "name", "acme-2")
+    assert row["settings"]["request"]["url"] == f"{ADDRESS}/other"
+    assert row["settings"]["answer"] == {"id": "json:id"}, "what is not named stays"
+    assert (row["in_flight"], row["receipt_seconds"], row["acceptance_is_final"]) == (3, 7200, 1)
+    refused(run("connection", "set", "acme-2", "--set", "request.url=nonsense"), "request.url")
+    run("sender", "add", "+12015550172", "--connection", "acme-2")
+    assert run("connection", "pause", "acme-2").json == {"name": "acme-2", "paused": True}
+    assert "+12015550172" not in usable(database)
+    assert run("connection", "resume", "acme-2").json == {"name": "acme-2", "paused": False}
+    MessageQueue(database).stop_connection(made["connection"], "wrong password", timedelta(hours=1), utc_now())
+    monkeypatch.delenv(TOKEN)
+    stopped = named(run("connection", "list").json, "name", "acme-2")
+    assert stopped["stopped"] == "wrong password"
+    assert stopped["nextTryAt"] > stopped["stoppedAt"]
+    assert stopped["missing"] == [f"credentials.token: the environment has no {TOKEN}"]
+    assert "acme-2  generic  stopped since 20" in run("connection", "list", as_json=False).out
+    assert "+12015550172" not in usable(database)
+    assert run("connection", "resume", "acme-2").json
+    assert "+12015550172" in usable(database)
+    assert named(run("connection", "list").json, "name", "acme-2")["stoppedAt"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("app", "set", "com.nobody"), "app: com.nobody is not known"),
+        (("app", "pause", "\udcff"), "app"),
+        (("app", "show", APP, "--account", "nobody"), "account"),
+        (("app", "set", APP, "--country", "XX"), "country"),
+        (("app", "set", APP, "--weight", "0"), "weight"),
+        (("app", "set", APP, "--callback-url", "http://127.0.0.1/"), "callback-url"),
+        (("app", "set", APP, "--hours", "/nowhere.toml"), "hours"),
+        (("sender", "set", "+12015550199"), "number: +12015550199 is not a sender"),
+        (("sender", "set", "1"), "number"),
+        (("sender", "pause", "12345", "--connection", "nobody"), "connection"),
+        (("sender", "set", "12345", "--mps", "0"), "mps"),
+        (("sender", "set", "12345", "--daily-cap", "5", "--no-daily-cap"), "daily-cap"),
+        (("sender", "set", "12345", "--app", APP, "--shared"), "app"),
+        (("connection", "set", "nobody", "--in-flight", "2"), "connection: nobody is not known"),
+        (("connection", "pause", "nobody"), "connection: nobody is not known"),
+    ],
+)
+def test_what_cannot_be_changed(run: Run, words: tuple[str, ...], named: str) -> None:
+    refused(run(*words), named)
