@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -195,3 +196,13 @@ def test_many_at_once_share_a_commit(database: Database) -> None:
     made = submitted(database, 3)
     book = GroupedClicks(database, lambda: NOON)
     assert [book.report(click(i)) for i in (*made, -1)] == [*(Clicked(i, False) for i in made), None]
+
+
+def test_the_same_report_to_several_processes_at_once_is_one(database: Database) -> None:
+    provision(database, callback_url=URL, callback_clicks=1)
+    [a] = submitted(database)
+    books = [GroupedClicks(database, lambda: NOON) for _ in range(4)]  # each its own group, as each process has one
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(lambda n: books[n % 4].report(click(a)), range(40)))
+    assert [one for one in told if one != Clicked(a, False)] == [Clicked(a, True)]
+    assert (len(kept(database)), run(database, CALLBACKS)) == (1, [(a, "click", 2)])
