@@ -22,6 +22,7 @@ VERBS: Final = {
     "migrate": "running",
     "lookup": "lookups",
     "segments": "lookups",
+    "doctor": "doctor",
     "demo": "demo",
 }
 HIDDEN: Final = {"demo-receiver": "receiver"}

@@ -37,7 +37,7 @@ def demo(
     configure("warning")
     for host, taken in ((found.web.host, found.web.port), ("127.0.0.1", receiver_port)):
         if objection := port_taken(host, taken):
-            raise Failed(objection)
+            raise Failed(f"{objection}; choose others with make run ARGS='--port 8010 --receiver-port 8011'")
     migrate_first(environment)
     key, secret = _provisioned(found, receiver_port)
     base = f"http://{found.web.host}:{found.web.port}"
@@ -60,13 +60,13 @@ def _provisioned(found: Settings, receiver_port: int) -> tuple[str, str]:
             return "", ""
         _, made = tools.account(COMPANY, "demo@example.com")
         tools.connection("simulated", "simulated", {}, {})
-        for number in SENDERS:
-            tools.sender(number, "simulated", mps=10, daily_cap=None, apps=[], weight=1.0)
         url = f"http://127.0.0.1:{receiver_port}/callback?id={{messageId}}&ref={{referenceId}}&phone={{phone}}"
         tools.app(
             made.api_key,
             AppSettings(APP_ID, callback_url=url + "&status={status}&at={completionDate}", hours="always"),
         )
+        for number in SENDERS:  # of the demo's own app, so that nothing else is ever simulated, and it sends nothing real
+            tools.sender(number, "simulated", mps=10, daily_cap=None, apps=[APP_ID], weight=1.0)
         return made.api_key, made.secret
 
 

@@ -127,5 +127,5 @@ def serve(host: Host = None, port: Port = None) -> None:
     if objection := port_taken(host or found.web.host, port or found.web.port):
         raise Failed(objection)
     migrate_first()
-    typer.echo(f"serving at http://{host or found.web.host}:{port or found.web.port}; Ctrl-C ends it", err=True)
+    typer.echo(f"starting at http://{host or found.web.host}:{port or found.web.port}; Ctrl-C ends it", err=True)
     become(family(host, port), found.log_level)

@@ -1,0 +1,170 @@
+"""What an operator should know before trusting an installation: each check, whether all is well, and what to do."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from dispatcher.core.zones import tz_version
+from dispatcher.engine.ports import StoreUnavailable
+from dispatcher.settings import Settings
+from dispatcher.store.database import Database
+from dispatcher.store.provisioning import Rows
+from dispatcher.store.revision import head, pending
+from dispatcher.store.statement import Statement
+from dispatcher.store.tables import App, Connection, Sender
+from dispatcher.transports.guarded import forbidden_url
+from dispatcher.wiring.desk import carrier_objection
+from dispatcher.wiring.parts import open_database, utc_now
+
+LITTLE_SPACE: Final = 1 << 30  # bytes; less than that is soon full of a busy day's ledger
+MOST_APART: Final = 1_000_000  # microseconds between this host's clock and the database's
+LATE: Final = 300_000_000  # microseconds that a due row may wait
+ALIVE: Final = Statement("select count(*) from workers where kind = 'work' and lease_until >= {clock}")
+OLDEST: Final = Statement("select min(due_at), {clock} from messages where state = 'queued'")
+SYNCHRONOUS: Final = Statement("select setting from pg_settings where name = 'synchronous_commit'")
+CLOCK: Final = Statement("select {clock}")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: `what` was found and, where that is not well, what is `todo`."""
+
+    check: str
+    ok: bool
+    what: str
+    todo: str = ""
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Every check that can be made, in order; one that fails may leave the later ones out."""
+    yield Finding("settings", ok=True, what="can be read")
+    yield Finding("time zones", ok=True, what=f"tz database {tz_version()}")
+    try:
+        database = open_database(settings)
+    except StoreUnavailable as error:
+        yield Finding("database", ok=False, what=str(error), todo="start it, or correct database_url")
+        return
+    try:
+        if pending(database):
+            yield Finding("database", ok=False, what="is not migrated", todo="run `dispatcher migrate`")
+            return
+        yield Finding("database", ok=True, what=f"{database.name}, revision {head()}")
+        yield from _storage(settings, database)
+        yield from _provisioned(settings, Rows(database, utc_now))
+        yield from _running(database)
+    finally:
+        database.close()
+
+
+def _storage(settings: Settings, database: Database) -> Iterator[Finding]:
+    if database.name == "sqlite":
+        folder = Path(settings.database_url.removeprefix("sqlite:///")).resolve().parent
+        free = shutil.disk_usage(folder).free
+        yield Finding(
+            "disk", ok=free >= LITTLE_SPACE, what=f"{free >> 20} MiB free at {folder}", todo="make room on that disk"
+        )
+        return
+    with database.read() as tx:
+        commit = tx.run(SYNCHRONOUS)[0][0]
+        before, there, after = _micros(), int(tx.run(CLOCK)[0][0]), _micros()
+    yield Finding(
+        "durability",
+        ok=commit not in {"off", "local"},
+        what=f"synchronous_commit is {commit}",
+        todo="set synchronous_commit to on, else a crash loses what was answered",
+    )
+    apart = max(before - there, there - after, 0)
+    yield Finding(
+        "clock",
+        ok=apart <= MOST_APART,
+        what=f"{apart / 1_000_000:.1f} s from the database's",
+        todo="synchronise both hosts (NTP)",
+    )
+
+
+def _micros() -> int:
+    return int(utc_now().timestamp() * 1_000_000)
+
+
+def _provisioned(settings: Settings, rows: Rows) -> Iterator[Finding]:
+    connections, senders, apps = rows.listed(Connection), rows.listed(Sender), rows.listed(App)
+    for line in connections:
+        name = f"connection {line['name']}"
+        if objection := carrier_objection(line["carrier"], line["settings"]):
+            yield Finding(name, ok=False, what=objection, todo="set what is missing, or `connection set`")
+        elif line["stopped_at"]:
+            yield Finding(name, ok=False, what=f"stopped: {line['stop_reason']}", todo="mend it, `connection resume`")
+        else:
+            yield Finding(name, ok=True, what="is paused" if line["paused_at"] else "can be used")
+    if any(line["carrier"] != "simulated" for line in connections):
+        yield Finding(
+            "public_url",
+            ok=not _loopback(settings.public_url),
+            what=settings.public_url,
+            todo="set it to the address at which carriers reach this installation",
+        )
+    yield from _senders(connections, senders, apps, rows.dedicated())
+    for app in apps:
+        if app["callback_url"]:
+            objection = forbidden_url(app["callback_url"], settings.callbacks.allow)
+            what, todo = objection or "may be called", "`app set --callback-url`, or allow it in callbacks.allow"
+            yield Finding(f"callbacks of {app['app_id']}", ok=not objection, what=what, todo=todo)
+    off = [f"daily cap of {row['number']}" for row in senders if row["daily_cap"] is None]
+    off += [f"countries of {row['app_id']}" for row in apps if row["countries"] == "all"]
+    yield Finding("limits", ok=True, what=f"off: {', '.join(off)}" if off else "all are set")
+
+
+def _loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _senders(
+    connections: list[dict[str, Any]],
+    senders: list[dict[str, Any]],
+    apps: list[dict[str, Any]],
+    dedicated: dict[int, list[int]],
+) -> Iterator[Finding]:
+    """Whether each app has a sender that is neither paused nor at rest, on a connection that works."""
+    works = {row["id"] for row in connections if not row["paused_at"] and not row["stopped_at"]}
+    now = utc_now()
+    usable = {
+        row["id"]
+        for row in senders
+        if row["connection_id"] in works
+        and not row["paused_at"]
+        and (row["rest_until"] is None or row["rest_until"] <= now)
+    }
+    shared = {row["id"] for row in senders} - dedicated.keys()
+    for app in apps:
+        own = {sender for sender, owners in dedicated.items() if app["id"] in owners}
+        count = len((own or shared) & usable)
+        yield Finding(
+            f"senders of {app['app_id']}",
+            ok=count > 0,
+            what=f"{count} can be used",
+            todo="`sender add`, or resume what is paused; see `sender list` and `connection list`",
+        )
+
+
+def _running(database: Database) -> Iterator[Finding]:
+    with database.read() as tx:
+        alive = tx.run(ALIVE)[0][0]
+        due, now = tx.run(OLDEST)[0]
+    yield Finding("workers", ok=alive > 0, what=f"{alive} alive", todo="run `dispatcher serve` or `dispatcher work`")
+    waits = 0 if due is None else max(0, now - due)
+    yield Finding(
+        "queue",
+        ok=waits <= LATE,
+        what=f"the oldest due row has waited {waits // 1_000_000} s",
+        todo="see that workers are alive, apps not paused and senders usable",
+    )
