@@ -18,6 +18,7 @@ from dispatcher.store.admissions import Admissions
 from dispatcher.store.clicks import GroupedClicks, record
 from dispatcher.store.database import Database
 from dispatcher.store.instants import micros
+from dispatcher.store.outbox import CallbackOutbox
 from dispatcher.store.queries import MessageQueries
 from dispatcher.store.queue import MessageQueue
 from dispatcher.store.receipts import ReceiptBook
@@ -138,6 +139,14 @@ def test_the_final_callback_is_another(database: Database) -> None:
     tell(database, click(a))
     ReceiptBook(database).take(1, [Receipt(Event.DELIVER, key=str(a))], NOON + SECOND)
     assert sorted(run(database, CALLBACKS)) == [(a, "click", 2), (a, "final", 1)]
+
+
+def test_the_callback_tells_the_click_and_its_instant(database: Database) -> None:
+    provision(database, callback_url=URL, callback_clicks=1)
+    [a] = submitted(database)
+    tell(database, click(a), at=NOON + SECOND)
+    [due] = CallbackOutbox(database).claim({1: 9}, NOON + SECOND, SECOND)
+    assert (due.message_id, due.kind, due.status, due.completed_at) == (a, "click", 2, NOON + SECOND)
 
 
 def test_a_failure_stays_one(database: Database) -> None:
