@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
@@ -14,6 +15,23 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 PREFIX: Final = "DISPATCHER_"
+SENTENCES: Final = {  # what is wrong, by the library's word for it
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "literal_error": "must be {expected}",
+}
+UNSAID: Final = {  # the same, of values that are not repeated: they may hold a password
+    "string_type": "must be text",
+    "string_too_short": "must not be empty",
+    "tuple_type": "must be a list",
+}
 NOT_IN_URL: Final = re.compile(r"[^!-~]|\\")
 
 
@@ -153,8 +171,15 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        said = first["msg"].removeprefix("Value error, ")
+        said = _sentence(first["type"], first.get("ctx", {}), first["input"])
+        said = said or first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"setting {where}: {said}" if where else said) from None
+
+
+def _sentence(kind: str, limits: Mapping[str, Any], value: object) -> str:
+    if kind in SENTENCES:
+        return f"{SENTENCES[kind].format(**limits)}, not {reprlib.repr(value)}"
+    return UNSAID.get(kind, "")
 
 
 def _toml(path: Path) -> dict[str, Any]:

@@ -118,16 +118,16 @@ ENVIRONMENT: Final = [
     ({"DISPATCHER_LOG_LEVEL__X": "1"}, "DISPATCHER_LOG_LEVEL__X: log_level must not be a table"),
     ({"DISPATCHER_WEB__PORT__X": "1"}, "DISPATCHER_WEB__PORT__X: port must not be a table"),
     ({"DISPATCHER_WEB__PORT": ""}, "web.port"),
-    ({"DISPATCHER_WEB__PORT": "0"}, "web.port"),
-    ({"DISPATCHER_WEB__PORT": "65536"}, "web.port"),
+    ({"DISPATCHER_WEB__PORT": "0"}, "setting web.port: must be at least 1, not '0'"),
+    ({"DISPATCHER_WEB__PORT": "65536"}, "setting web.port: must be at most 65535, not '65536'"),
     ({"DISPATCHER_WEB__PORT": "8000.5"}, "web.port"),
-    ({"DISPATCHER_WEB__PORT": "eight"}, "web.port"),
+    ({"DISPATCHER_WEB__PORT": "eight"}, "setting web.port: must be a whole number, not 'eight'"),
     ({"DISPATCHER_WEB__PORT": "9" * 5000}, "web.port"),
-    ({"DISPATCHER_WEB__HOST": ""}, "web.host"),
+    ({"DISPATCHER_WEB__HOST": ""}, "setting web.host: must not be empty"),
     ({"DISPATCHER_WEB__WORKERS": "0"}, "web.workers"),
     ({"DISPATCHER_WEB__WORKERS": "65"}, "web.workers"),
     ({"DISPATCHER_WEB__THREADS": "257"}, "web.threads"),
-    ({"DISPATCHER_LOG_LEVEL": "loud"}, "log_level"),
+    ({"DISPATCHER_LOG_LEVEL": "loud"}, "setting log_level: must be 'debug', 'info', 'warning' or 'error', not 'loud'"),
     ({"DISPATCHER_LOG_LEVEL": "INFO"}, "log_level"),
     ({"DISPATCHER_DATABASE_URL": ""}, "database_url"),
     ({"DISPATCHER_DATABASE_URL": "sqlite://"}, "database_url"),
@@ -161,6 +161,7 @@ def sentence(file: Path | None, environment: dict[str, str]) -> str:
     assert said
     assert "\n" not in said
     assert "pydantic" not in said
+    assert "Input should" not in said, "the sentence is ours"
     assert len(said) < 500
     return said
 
