@@ -65,7 +65,7 @@ def _provisioned(found: Settings, receiver_port: int) -> tuple[str, str]:
             made.api_key,
             AppSettings(APP_ID, callback_url=url + "&status={status}&at={completionDate}", hours="always"),
         )
-        for number in SENDERS:  # of the demo's own app, so that nothing else is ever simulated, and it sends nothing real
+        for number in SENDERS:  # of its own: so nothing else is ever simulated, and the demo texts nobody
             tools.sender(number, "simulated", mps=10, daily_cap=None, apps=[APP_ID], weight=1.0)
         return made.api_key, made.secret
 

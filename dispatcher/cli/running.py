@@ -61,7 +61,7 @@ def web(host: Host = None, port: Port = None) -> None:
         blocking_threads=found.web.threads,
         workers_kill_timeout=KILL_SECONDS,
         respawn_failed_workers=True,
-        respawn_interval=0.5,
+        respawn_interval=0.1,
         backlog=1024,
         log_enabled=True,
         log_level=LogLevels.error,

@@ -46,7 +46,8 @@ class Pool:
     Senders that are paused or resting, or whose connection is paused or stopped, are not in it. `now` is the database's
     clock in microseconds when their room was read. A slot may lie `horizon` microseconds ahead, no more: what
     cannot leave by then waits in the queue, where it can still be stopped. `capacity` is what each connection's
-    transport still has room for; `stopped` names connections that are under a stop and risk one submit.
+    transport still has room for; `stopped` names connections that are under a stop and risk one submit; `owners` the
+    apps that have senders of their own, usable or not.
     """
 
     now: int
@@ -54,14 +55,22 @@ class Pool:
     senders: dict[int, Sender]
     capacity: dict[int, int] = field(default_factory=dict)
     stopped: frozenset[int] = frozenset()
+    owners: frozenset[int] = frozenset()
     _eligible: dict[int, tuple[str, list[int]]] = field(default_factory=dict)
 
     def eligible(self, app_id: int) -> tuple[str, Sequence[int]]:
-        """The ids of the senders this app may use, and the rule: its own if it has any, else the shared ones."""
+        """The ids of the senders this app may use, and the rule: its own if it has any, else the shared ones.
+
+        An app whose own senders are all paused, resting or stopped has none: it waits, and borrows from nobody.
+        """
         found = self._eligible.get(app_id)
         if found is None:
             own = [s.id for s in self.senders.values() if app_id in s.apps]
-            found = ("dedicated", own) if own else ("shared", [s.id for s in self.senders.values() if not s.apps])
+            found = (
+                ("dedicated", own)
+                if own or app_id in self.owners
+                else ("shared", [s.id for s in self.senders.values() if not s.apps])
+            )
             self._eligible[app_id] = found
         return found
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from threading import Lock
 from typing import Final
 
 from dispatcher.core.codes import Code
@@ -98,6 +99,8 @@ class Dispatch:
         self._turns = 0
         self._sweep_at = datetime.min.replace(tzinfo=UTC)
         self._short_of_room = False
+        self._open: Counter[int] = Counter()  # submits that are not answered yet, by connection
+        self._lock = Lock()
         self._stopped: frozenset[int] = frozenset()
 
     def turn(self) -> timedelta | None:
@@ -150,7 +153,8 @@ class Dispatch:
             line = lines.get(connection_id)
             if line is not None:
                 free.setdefault(id(line.transport), line.transport.room())
-            pool.capacity[connection_id] = 0 if line is None else min(cap, free[id(line.transport)])
+            left = max(0, cap - self._open[connection_id])
+            pool.capacity[connection_id] = 0 if line is None else min(left, free[id(line.transport)])
         return min(MOST_PER_TURN, sum(free.values()), sum(pool.capacity.values()))
 
     def _wants(self, due: Sequence[int], pool: Pool, places: int) -> tuple[dict[int, int], timedelta | None]:
@@ -224,7 +228,12 @@ class Dispatch:
             self._put(Result(row, Outcome(Fate.STOP_CARRIER, reason=f"request could not be built: {error}")))
             return
 
+        with self._lock:
+            self._open[row.connection_id] += 1
+
         def answered(response: Response) -> None:
+            with self._lock:
+                self._open[row.connection_id] -= 1
             self._between("answered")
             self._put(Result(row, line.carrier.read(response)))
             if self._short_of_room and line.transport.room() >= REFILL:

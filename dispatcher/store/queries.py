@@ -21,8 +21,9 @@ STANDING: Final = Statement(
         case when m.state = 'queued' and m.due_at <= :now then (
             select case when a.paused_at is not null then 'app paused' when not exists (
                 select 1 from {USABLE} and (
-                    not exists (select 1 from sender_apps d where d.sender_id = s.id)
-                    or exists (select 1 from sender_apps d where d.sender_id = s.id and d.app_id = a.id))
+                    exists (select 1 from sender_apps d where d.sender_id = s.id and d.app_id = a.id)
+                    or (not exists (select 1 from sender_apps d where d.sender_id = s.id)
+                        and not exists (select 1 from sender_apps d where d.app_id = a.id)))
             ) then 'no sender' end
             from apps a where a.id = m.app_id) end
     from {{rows}} join messages m on m.id = r.message_id and m.account_id = r.account_id

@@ -191,6 +191,7 @@ class MessageQueue:
             senders=senders,
             capacity={row[2]: row[10] for row in found},
             stopped=frozenset(row[2] for row in found if row[9]),
+            owners=frozenset(app_id for owned in dedicated.values() for app_id in owned),
         )
 
     def claim(self, wants: Mapping[int, int], now: datetime, lease: timedelta) -> list[Claimed]:

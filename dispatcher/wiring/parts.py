@@ -146,8 +146,10 @@ class Lines(Generic[Spoken]):
             except generic.DescriptionError as error:
                 if self._broken.get(contract.id) != str(error):  # said once, not at every look
                     log.error(
-                        "a connection cannot be used",
-                        extra={"action": "connection", "connection": contract.name, "error": str(error)},
+                        "connection %s cannot be used: %s",
+                        contract.name,
+                        error,
+                        extra={"action": "connection", "connection": contract.name},
                     )
                 self._broken[contract.id] = str(error)
         self._lines = lines

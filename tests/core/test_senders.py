@@ -106,6 +106,12 @@ def test_shares(free: int, wants: dict[int, int], given: dict[int, int]) -> None
     assert shares(free, wants) == given
 
 
+def test_an_owner_whose_senders_are_all_out_has_none() -> None:
+    given = Pool(NOW, SECOND, {1: sender(1)}, {1: 9}, owners=frozenset({7}))
+    assert given.eligible(7) == ("dedicated", [])
+    assert given.eligible(8) == ("shared", [1])
+
+
 def test_rows_in_turn() -> None:
     rows = ["a1", "a2", "a3", "b1", "c1", "c2"]
     assert in_turn(rows, lambda row: "_abc".index(row[0]), [3, 1, 2, 4]) == ["c1", "a1", "b1", "c2", "a2", "a3"]

@@ -500,6 +500,39 @@ def test_as_many_as_there_are_slots(database: Database) -> None:
     assert len(house.transport.begun) == 10
 
 
+def test_no_more_in_flight_than_a_connection_takes(database: Database) -> None:
+    provision(database)
+    house = House(database, outcomes={"yes": Outcome(Fate.TAKEN)})
+    house.run("update connections set in_flight = 2")
+    house.admit(5)
+    house.turns()
+    house.turns()
+    assert len(house.transport.begun) == 2
+    house.settle(lambda exchange: says("yes") if exchange is house.transport.begun[0] else None)
+    house.turns()
+    assert len(house.transport.begun) == 3
+
+
+def test_one_submit_is_risked_at_a_time_while_a_connection_is_stopped(house: House) -> None:
+    house.run("update connections set stopped_at = 1, retry_at = 1")
+    house.admit(3)
+    for _ in range(3):
+        house.turns()
+    assert len(house.transport.begun) == 1
+
+
+@pytest.mark.parametrize("out", ["paused_at = 1", "rest_until = 4000000000000000"])
+def test_an_app_with_senders_of_its_own_borrows_none(database: Database, out: str) -> None:
+    provision(database, senders=2)
+    house = House(database)
+    house.run("insert into sender_apps (sender_id, app_id) values (1, 1)")
+    house.run(f"update senders set {out} where id = 1")
+    [made] = house.admit()
+    house.turns()
+    assert house.transport.begun == []
+    assert house.waits(made.id) == ("no sender", timedelta(0))
+
+
 def test_free_slots_are_filled_before_their_results_are_written(database: Database) -> None:
     provision(database)
     house = House(database, MemoryTransport(slots=80), {"yes": Outcome(Fate.TAKEN)})
