@@ -48,7 +48,8 @@ REMOVE: Final = Statement(
 LISTED: Final = Statement(
     """select o.person, coalesce(p.address, ''), o.scope, o.scope_id, o.created_at, o.source, o.said
     from optouts o left join people p on p.person = o.person
-    where o.person > :after order by o.person, o.scope, o.scope_id limit :most"""
+    where o.person in (select distinct person from optouts where person > :after order by person limit :most)
+    order by o.person, o.scope, o.scope_id"""
 )
 OF_PERSON: Final = Statement(
     """select o.person, coalesce(p.address, ''), o.scope, o.scope_id, o.created_at, o.source, o.said
@@ -79,7 +80,7 @@ class OptOutBook:
             return [_optout(*row) for row in tx.run(OF_PERSON, person=person)]
 
     def listed(self, after: str, most: int) -> list[OptOut]:
-        """A page of all, by person: those behind `after`, the last person of the page before."""
+        """A page of up to `most` people, each with all of theirs: those behind `after`, the last of the page before."""
         with self._database.read() as tx:
             return [_optout(*row) for row in tx.run(LISTED, after=after, most=most)]
 

@@ -96,8 +96,6 @@ class OptOutDesk:
         after = ""
         while page := self.book.listed(after, PAGE):
             after = page[-1].person
-            if len(page) == PAGE:  # it may end in the midst of a person
-                page = [o for o in page if o.person != after] + self.book.of(after)
             yield from ((o, names[o.scope].get(o.scope_id)) for o in page)
 
 
