@@ -139,7 +139,10 @@ _TWINS: Final = MappingProxyType(
 )
 _PUNCTUATION: Final = str.maketrans("", "", " \t-.()[]/~")
 _NUMBER: Final = re.compile(r"\+?[0-9]+")
-_EXTENSION: Final = re.compile(r"[0-9)][ .,]*(?:;ext|extension|ext|x|#)[ .:=]*[0-9]{1,8}$", re.IGNORECASE)
+_EXTENSION: Final = re.compile(
+    r"(?:[0-9)][ .,]*(?:;ext|extension|ext|x|#)[ .:=]*|~[ \t.-]*)[0-9]{1,9}$",  # a tilde, too, as the library has it
+    re.IGNORECASE,
+)
 
 
 def _digits(raw: str) -> str:
@@ -149,7 +152,7 @@ def _digits(raw: str) -> str:
     text = raw if raw.isascii() else "".join(map(_plain, raw))
     text = text.strip(" \t\r\n")
     digits = text.translate(_PUNCTUATION)
-    if not _NUMBER.fullmatch(digits):
+    if not _NUMBER.fullmatch(digits) or ("~" in text and _EXTENSION.search(text)):
         raise Refusal(Code.INVALID_PHONE, f"phone: {_objection(text)}")
     return digits
 
@@ -225,7 +228,7 @@ _RANGES: Final = tuple((region, _ranges(region)) for region in ("US", "CA"))
 def quick(digits: str, region: str) -> Phone | None:
     """The same as slow() for an ordinary number of the United States or Canada, 20 times as fast; else None.
 
-    The tests compare the two over all prefixes of four digits and over hostile digits.
+    The tests compare the two over every area code, at every edge of the ranges and over hostile digits.
     """
     if digits.startswith("+1"):
         national = digits[2:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import unicodedata
 from collections.abc import Iterable
+from itertools import pairwise, product
 
 import phonenumbers
 import pytest
@@ -23,7 +24,7 @@ READ = [
     ("1-301-222-3333", "US", MARYLAND),
     ("+1 301.222.3333", "DE", MARYLAND),
     (" \t+1/301/222/3333\r\n", "US", MARYLAND),
-    ("[301]~222~3333", "US", MARYLAND),
+    ("[1]~301~222-3333", "US", MARYLAND),
     ("301 222 3333", "CA", MARYLAND),
     ("(+1) 301 222 3333", "GB", MARYLAND),
     ("506-234-5678", "US", Phone("+15062345678", "CA", LineType.FIXED_OR_MOBILE)),
@@ -102,6 +103,9 @@ UNREADABLE = [
     ("301-222-3333 EXTENSION 55", "extension"),
     ("+1 301 222 3333;ext=99", "extension"),
     ("(301) 222-3333 #4", "extension"),
+    ("301-222-3333 ~ 4", "extension"),
+    ("301~222~3333", "extension"),
+    ("030 123～456", "extension"),
     ("", "digits"),
     ("   ", "digits"),
     ("+", "digits"),
@@ -157,7 +161,7 @@ def test_what_the_library_takes_for_punctuation_is_taken_too() -> None:
     marks = _VALID_PUNCTUATION.replace("\\", "")
     ranges = ["\u2010\u2011\u2012\u2013\u2014\u2015", "\uff0d\uff0e\uff0f"]
     for mark in set(marks + "".join(ranges)) - {"x"}:
-        assert parse(f"301{mark}222{mark}3333", "US") == MARYLAND, hex(ord(mark))
+        assert parse(f"1{mark}301{mark}222 3333", "US") == MARYLAND, hex(ord(mark))
 
 
 MARKS = [
@@ -214,15 +218,36 @@ def test_each_example_of_the_library_is_read_as_its_own_e164() -> None:
                 assert known_region(found.region)
 
 
-def test_the_fast_path_tells_the_same_as_the_library() -> None:
+# In use and not, service codes (N11), fictional (555), and what no exchange begins with (0, 1).
+EXCHANGES = ("000", "055", "122", "200", "211", "222", "411", "500", "555", "800", "911", "999")
+
+
+def test_the_fast_path_tells_the_same_as_the_library_of_every_area_code() -> None:
     told = 0
-    for prefix in range(10_000):
-        digits = f"{prefix:04}555123"
-        for plain, region in ((digits, "US"), ("+1" + digits, "FR"), ("1" + digits, "CA")):
-            if found := quick(plain, region):
-                assert found == slow(plain, region)
-                told += 1
-    assert told > 9_000  # three forms of each prefix in use
+    for area, exchange in product(range(1000), EXCHANGES):
+        number = f"{area:03}{exchange}0123"
+        for digits, region in ((number, "US"), ("+1" + number, "FR"), ("1" + number, "CA")):
+            found = quick(digits, region)
+            assert found == ordinary(slow(digits, region))
+            told += found is not None
+    assert told > 9_000
+
+
+def test_the_fast_path_tells_the_same_as_the_library_at_every_edge_of_the_ranges() -> None:
+    def told(first_six: int) -> Phone | None:
+        return quick(f"{first_six:06}0123", "US")
+
+    homes = [(n, found and found.region) for n, found in ((n, told(n)) for n in range(200_000, 1_000_000))]
+    edges = [n for (_, before), (n, after) in pairwise(homes) if before != after]
+    assert len(edges) > 700
+    for n in (n for edge in edges for n in (edge - 1, edge)):
+        assert told(n) == ordinary(slow(f"{n:06}0123", "US"))
+
+
+def ordinary(found: Phone | None) -> Phone | None:
+    """Those that the fast path is for."""
+    common = found and found.region in ("US", "CA") and found.line_type is LineType.FIXED_OR_MOBILE
+    return found if common else None
 
 
 @pytest.mark.parametrize(

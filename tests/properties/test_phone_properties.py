@@ -1,15 +1,22 @@
-"""Whatever is typed: a valid number in its only form, or a refusal that keeps it to itself."""
+"""Whatever is typed: a valid number in its only form, or a refusal that keeps it to itself.
+
+And always the number that the library alone would read, for any other is a stranger's.
+"""
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Iterator
 
 import phonenumbers
-from hypothesis import given, settings
+import pytest
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from dispatcher.core.codes import Code, Refusal
-from dispatcher.core.phone import Phone, known_region, parse, quick, slow
+from dispatcher.core.phone import LINE_TYPES, MAX_E164, Phone, known_region, parse, quick, slow
 
 REGIONS = ["US", "CA", "GB", "BR", "MX", "DE", "IT", "AG", "RU", "IN", "CI"]
 E164 = re.compile(r"\+[1-9][0-9]{4,14}")
@@ -58,3 +65,84 @@ def test_marks_change_nothing(number: str, form: str) -> None:
     bare, marked = attempt(number, "US"), attempt(form.format(number), "US")
     assert type(bare) is type(marked)
     assert isinstance(bare, Refusal) or bare == marked
+
+
+def library(text: str, region: str) -> Phone | None:
+    """What phonenumbers alone makes of a text: a valid number that needs no extension, or None."""
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return None
+    e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    home = phonenumbers.region_code_for_number(number)
+    if not phonenumbers.is_valid_number(number) or number.extension or len(e164) > MAX_E164 or home is None:
+        return None
+    return Phone(e164, home, LINE_TYPES[phonenumbers.number_type(number)])
+
+
+def reading(raw: str, region: str) -> Phone | None:
+    """What the library makes of what people see, and where that is nothing, of its digits after 00 or 011."""
+    seen = "".join(char for char in raw.replace("\t", " ") if unicodedata.category(char) != "Cf")
+    typed = "".join(str(unicodedata.decimal(char)) for char in seen if char.isdecimal())
+    found = library(seen, region)
+    for prefix in ("00", "011"):
+        if found is None and typed.startswith(prefix) and not re.search("[+\uff0b\ufe62]", seen):
+            found = library("+" + typed.removeprefix(prefix), region)
+    return found
+
+
+def agree(raw: str, region: str) -> None:
+    """That parse() reads what the library does; what it refuses to read at all is not compared."""
+    found = attempt(raw, region)
+    if isinstance(found, Phone):
+        assert found == reading(raw, region)
+    elif found.message.startswith("phone: not a valid number"):
+        assert reading(raw, region) is None
+
+
+def written() -> Iterator[tuple[str, str]]:
+    """Every region's example number of every type as people there write it, at home and to others; and the region."""
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+        for kind in PhoneNumberType.values():
+            if number := phonenumbers.example_number_for_type(region, kind):
+                for form in (PhoneNumberFormat.NATIONAL, PhoneNumberFormat.INTERNATIONAL):
+                    yield phonenumbers.format_number(number, form), region
+
+
+WRITTEN = sorted(set(written()))
+
+
+@pytest.mark.parametrize("reader", ["home", "US", "GB", "BR"])
+def test_every_example_of_the_library_is_read_as_the_library_reads_it(reader: str) -> None:
+    for text, home in WRITTEN:
+        agree(text, home if reader == "home" else reader)
+
+
+@settings(max_examples=500, deadline=None)
+@given(plain | nanp, st.sampled_from(REGIONS))
+def test_digits_are_read_as_the_library_reads_them(raw: str, region: str) -> None:
+    agree(raw, region)
+
+
+hostile = st.sampled_from(
+    [*"0123456789 -().[]/~+#*,;xX\t\x00", *"\u00ad\u200e\u202e\u00a0\u2011\uff0b\uff5e\u30fc3٣", "e\u0301"]
+)
+edits = st.lists(st.tuples(st.integers(0, 40), st.booleans(), hostile), max_size=4)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.sampled_from(WRITTEN), edits, st.sampled_from(REGIONS))
+@example(("+39 02 1234 5678", "IT"), [(11, True, "~")], "US")  # the library takes what follows for an extension
+def test_hostile_texts_are_read_as_the_library_reads_them_or_refused(
+    given_as: tuple[str, str], edits: list[tuple[int, bool, str]], region: str
+) -> None:
+    text = given_as[0]
+    for position, insert, what in edits:
+        text = text[:position] + what + text[position + (not insert) :]
+    agree(text, region)
+
+
+@settings(max_examples=300, deadline=None)
+@given(typed, st.sampled_from(REGIONS))
+def test_whatever_is_typed_is_read_as_the_library_reads_it_or_refused(raw: str, region: str) -> None:
+    agree(raw, region)
