@@ -32,6 +32,9 @@ def create(
     policy: Annotated[Policy, typer.Option(help="What becomes of an outcome nobody knows.")] = Policy.AT_MOST_ONCE,
     callback_corrections: Annotated[bool, typer.Option(help="Call once more when a receipt corrects a 124.")] = False,
     callback_clicks: Annotated[bool, typer.Option(help="Call on clicks too.")] = False,
+    duplicate_days: Annotated[float, typer.Option(min=0, max=3650, help="How long nobody is invited again.")] = 7,
+    most_segments: Annotated[int, typer.Option(min=1, max=255, help="Longer texts are refused.")] = 10,
+    weight: Annotated[float, typer.Option(help="Its share beside other apps.")] = 1.0,
     network_id: Annotated[str, typer.Option(help="%network_id% in acceptance reports (default: the app id).")] = "",
     accepted_url: Annotated[str, typer.Option(help="Called when an invited person joins.")] = "",
     accepted_post_data: Annotated[str, typer.Option(help="Its body; then it is a POST.")] = "",
@@ -53,6 +56,9 @@ def create(
         country_from_sender=country_from_sender,
         callback_clicks=callback_clicks,
         callback_corrections=callback_corrections,
+        duplicate_seconds=int(duplicate_days * DAY),
+        most_segments=most_segments,
+        weight=weight,
     )
     with provisioned() as (provisioning, _):
         number, secret = provisioning.app(account, asked)
@@ -117,10 +123,18 @@ def pause(app_id: AppId, account: Owner = "", as_json: AsJson = False) -> None:
 
 @cli.command()
 def resume(app_id: AppId, account: Owner = "", as_json: AsJson = False) -> None:
-    """Go on with an app; running processes heed it within two seconds."""
+    """Go on with an app, and with callbacks if its endpoint stopped them; processes heed it within two seconds."""
     with provisioned() as (provisioning, _):
         provisioning.pause_app(app_id, account, paused=False)
     answer({"appId": app_id, "paused": False}, as_json=as_json)
+
+
+@cli.command()
+def secret(app_id: AppId, account: Owner = "", as_json: AsJson = False) -> None:
+    """Renew the secret that signs an app's callbacks; the old one signs no more."""
+    with provisioned() as (provisioning, _):
+        renewed = provisioning.renew_secret(app_id, account)
+    answer({"appId": app_id, "callbackSecret": renewed}, as_json=as_json, note="The secret is shown this once.")
 
 
 @cli.command("list")
@@ -131,7 +145,8 @@ def list_(
     """Every app, with its owner."""
     with provisioned() as (_, rows):
         owner = rows.find_account(account) if account else None
-        shown = [_shown(row) for row in rows.listed(App) if owner in {None, row["account_id"]}]
+        ailing = rows.ailing()
+        shown = [_shown(row, ailing) for row in rows.listed(App) if owner in {None, row["account_id"]}]
     listing(shown, as_json=as_json, line=_line)
 
 
@@ -141,10 +156,12 @@ def show(app_id: AppId, account: Owner = "", as_json: AsJson = False) -> None:
     with provisioned() as (_, rows):
         number = rows.find_app(app_id, account)
         [found] = [row for row in rows.listed(App) if row["id"] == number]
-    answer(_shown(found), as_json=as_json)
+        ailing = rows.ailing()
+    answer(_shown(found, ailing), as_json=as_json)
 
 
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
+def _shown(row: dict[str, Any], ailing: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    endpoint = ailing.get(row["id"], {"failures": 0, "rest_until": None, "stopped_at": None, "reason": ""})
     return {
         "app": row["id"],
         "appId": row["app_id"],
@@ -153,6 +170,10 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
         "callbackUrl": row["callback_url"],
         "callbackClicks": bool(row["callback_clicks"]),
         "callbackCorrections": bool(row["callback_corrections"]),
+        "callbackFailures": endpoint["failures"],  # in a row
+        "callbackRestUntil": instant(endpoint["rest_until"]),
+        "callbackStoppedAt": instant(endpoint["stopped_at"]),
+        "callbackReason": endpoint["reason"] or None,
         "hours": row["hours"],  # none: the default
         "country": row["country"],
         "countryFromSender": bool(row["country_from_sender"]),
@@ -171,6 +192,8 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
 
 def _line(row: dict[str, Any]) -> str:
     state = "paused" if row["paused"] else "open"
+    if row["callbackStoppedAt"]:
+        state += f", callbacks stopped since {row['callbackStoppedAt']}: {row['callbackReason']}"
     return f"{row['appId']}  account {row['account']}  {state}  {row['countries']}  {row['callbackUrl']}".rstrip()
 
 

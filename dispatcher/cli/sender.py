@@ -21,13 +21,14 @@ def add(
     mps: Annotated[float, typer.Option(help="Segments per second it may submit.")] = 1.0,
     daily_cap: Annotated[int | None, typer.Option(help="Segments per UTC day it may submit.")] = None,
     weight: Annotated[float, typer.Option(help="Its share beside the others of its pool.")] = 1.0,
+    country: Annotated[str, typer.Option(help="Whom a short code or a name is for; a number tells it itself.")] = "",
     app: Annotated[list[str] | None, typer.Option(help="Dedicate it to this app (may be repeated).")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Add a sender to a connection; without --app it is shared by all apps that have none of their own."""
     with provisioned() as (provisioning, _):
         number_id, written = provisioning.sender(
-            number, connection, mps=mps, daily_cap=daily_cap, apps=app or [], weight=weight
+            number, connection, mps=mps, daily_cap=daily_cap, apps=app or [], weight=weight, country=country
         )
     answer({"sender": number_id, "number": written, "connection": connection}, as_json=as_json)
 
@@ -40,6 +41,7 @@ def set_(
     daily_cap: Annotated[int | None, typer.Option(help="Segments per UTC day it may submit.")] = None,
     no_daily_cap: Annotated[bool, typer.Option("--no-daily-cap", help="As many as it likes.")] = False,
     weight: Annotated[float | None, typer.Option(help="Its share beside the others of its pool.")] = None,
+    country: Annotated[str | None, typer.Option(help="Whom a short code or a name is for; empty for all.")] = None,
     app: Annotated[list[str] | None, typer.Option(help="Dedicate it to this app alone (may be repeated).")] = None,
     shared: Annotated[bool, typer.Option("--shared", help="Share it among all apps that have none.")] = False,
     as_json: AsJson = False,
@@ -49,7 +51,7 @@ def set_(
         raise Failed("daily-cap: either --daily-cap or --no-daily-cap")
     if app and shared:
         raise Failed("app: either --app or --shared")
-    asked: dict[str, Any] = {"mps": mps, "daily_cap": daily_cap, "weight": weight}
+    asked: dict[str, Any] = {"mps": mps, "daily_cap": daily_cap, "weight": weight, "country": country}
     asked = {name: value for name, value in asked.items() if value is not None}
     if no_daily_cap:
         asked["daily_cap"] = None
@@ -127,4 +129,4 @@ def _line(row: dict[str, Any]) -> str:
     apps = " ".join(row["apps"]) or "shared"
     state = f"rests until {row['restUntil']}: {row['restReason']}" if row["restUntil"] else "ok"
     state = "paused" if row["paused"] else state
-    return f"{row['number']}  {row['connection']}  {row['mps']:g} mps  {cap}  {apps}  {state}"
+    return f"{row['number']}  {row['region'] or '-'}  {row['connection']}  {row['mps']:g} mps  {cap}  {apps}  {state}"

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, delete, select
 from dispatcher.engine.ports import Clock
 from dispatcher.engine.provisioning import Wrong, check_texts
 from dispatcher.store.database import Database
-from dispatcher.store.tables import Account, ApiKey, App, Connection, Sender, SenderApp
+from dispatcher.store.tables import Account, ApiKey, App, Connection, Endpoint, Sender, SenderApp
 
 
 class Rows:
@@ -91,6 +91,12 @@ class Rows:
         with self._database.session() as session:
             _set(session, session.get_one(App, number), values)
 
+    def forget_endpoint(self, name: str, account: str) -> None:
+        """An end to what is held against an app's callback endpoint: failures, a rest, a stop."""
+        number = self.find_app(name, account)
+        with self._database.session() as session:
+            session.exec(delete(Endpoint).where(col(Endpoint.app_id) == number))
+
     def change_connection(self, name: str, values: Mapping[str, Any]) -> None:
         """Other values for a connection."""
         with self._database.session() as session:
@@ -143,6 +149,11 @@ class Rows:
             for row in session.exec(select(SenderApp).order_by(col(SenderApp.app_id))):
                 found.setdefault(row.sender_id, []).append(row.app_id)
         return found
+
+    def ailing(self) -> dict[int, dict[str, Any]]:
+        """The callback endpoints that failed lately, rest or are stopped, by app."""
+        with self._database.session() as session:
+            return {row.app_id: row.model_dump() for row in session.exec(select(Endpoint))}
 
     def listed(self, kind: type[Account] | type[Connection] | type[Sender] | type[App]) -> list[dict[str, Any]]:
         """Every row of a kind, in the order made."""

@@ -14,6 +14,8 @@ from dispatcher.store.database import Database
 from dispatcher.store.directory import CachedDirectory
 from dispatcher.store.provisioning import Rows
 from dispatcher.store.queue import MessageQueue
+from dispatcher.store.statement import Statement
+from dispatcher.store.tables import App as AppRow
 from dispatcher.store.tables import Connection
 from dispatcher.wiring.parts import utc_now
 from tests.cli.commands import TOKEN, Run, refused
@@ -120,7 +122,10 @@ def test_a_sender_is_changed_paused_and_rested(run: Run, database: Database) -> 
     assert run("sender", "set", "+1 201 555 0170", *given).json == {"number": number}
     changed = plain | {"mps": 2.5, "dailyCap": 70, "weight": 3.0, "apps": [APP]}
     assert named(run("sender", "list").json, "number", number) == changed
-    assert f"{number}  simulated  2.5 mps  70 a day  {APP}  ok" in run("sender", "list", as_json=False).out.splitlines()
+    assert (
+        f"{number}  US  simulated  2.5 mps  70 a day  {APP}  ok"
+        in run("sender", "list", as_json=False).out.splitlines()
+    )
     assert run("sender", "set", number, "--no-daily-cap", "--shared").json
     assert named(run("sender", "list").json, "number", number) == changed | {"dailyCap": None, "apps": []}
     assert number in usable(database)
@@ -135,6 +140,39 @@ def test_a_sender_is_changed_paused_and_rested(run: Run, database: Database) -> 
     assert run("sender", "rest", number, "--clear").json == {"number": number, "restUntil": None}
     assert number in usable(database)
     refused(run("sender", "rest", number), "--clear")
+
+
+def test_a_short_code_is_of_the_country_that_is_said(run: Run) -> None:
+    run("sender", "add", "54321", "--connection", "simulated", "--country", "us")
+    assert named(run("sender", "list").json, "number", "54321")["region"] == "US"
+    assert run("sender", "set", "54321", "--country", "CA").json == {"number": "54321"}
+    assert "54321  CA  simulated  1 mps  no daily cap  shared  ok" in run("sender", "list", as_json=False).out
+    assert run("sender", "set", "54321", "--country", "").json
+    assert named(run("sender", "list").json, "number", "54321")["region"] is None
+
+
+def test_an_endpoint_that_stopped_is_shown_until_it_is_resumed(run: Run, rows: Rows, database: Database) -> None:
+    number = rows.add_app(1, {"app_id": "com.stopped", "callback_url": f"{ADDRESS}/cb", "callback_secret": "s"})
+    well = {"callbackFailures": 0, "callbackRestUntil": None, "callbackStoppedAt": None, "callbackReason": None}
+    assert run("app", "show", "com.stopped").json.items() >= well.items()
+    with database.write() as tx:
+        tx.run(Statement(
+            "insert into endpoints (app_id, failures, stopped_at, reason) values (:app, 1, 0, 'HTTP 410')"
+        ), app=number)  # fmt: skip
+    shown = run("app", "show", "com.stopped").json
+    assert (shown["callbackStoppedAt"], shown["callbackReason"]) == ("1970-01-01T00:00:00Z", "HTTP 410")
+    lines = run("app", "list", as_json=False).out
+    assert "com.stopped  account 1  open, callbacks stopped since 1970-01-01T00:00:00Z: HTTP 410" in lines
+    assert run("app", "resume", "com.stopped").json
+    assert run("app", "show", "com.stopped").json.items() >= well.items()
+
+
+def test_the_secret_of_callbacks_is_renewed_and_shown_once(run: Run, rows: Rows) -> None:
+    made = run("app", "secret", APP).json
+    [row] = [row for row in rows.listed(AppRow) if row["app_id"] == APP]
+    assert made == {"appId": APP, "callbackSecret": row["callback_secret"]}
+    assert made["callbackSecret"] not in run("app", "show", APP, as_json=False).out
+    assert "once" in run("app", "secret", APP, as_json=False).out
 
 
 def test_a_number_of_two_connections_is_named_with_one(run: Run, rows: Rows) -> None:
@@ -184,6 +222,8 @@ def test_a_connection_is_changed_paused_and_its_stop_ended(
         (("app", "set", "com.nobody"), "app: com.nobody is not known"),
         (("app", "pause", "\udcff"), "app"),
         (("app", "show", APP, "--account", "nobody"), "account"),
+        (("app", "secret", "com.nobody"), "app: com.nobody is not known"),
+        (("sender", "set", "+12015550199", "--country", "CA"), "country: +12015550199 is a number of US"),
         (("app", "set", APP, "--country", "XX"), "country"),
         (("app", "set", APP, "--weight", "0"), "weight"),
         (("app", "set", APP, "--callback-url", "http://127.0.0.1/"), "callback-url"),

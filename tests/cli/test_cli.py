@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from contextlib import closing
+from datetime import timedelta
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -84,11 +85,13 @@ def test_app_create_with_everything(run: Run, rows: Rows, database: Database) ->
         "--country", "de", "--countries", "de, AT,ch", "--network-id", "net 1", "--accepted-url", accepted,
         "--accepted-post-data", '{"who": "%invitee%"}', "--accepted-content-type", "application/json",
         "--policy", "at_least_once", "--country-from-sender", "--callback-corrections", "--callback-clicks",
+        "--duplicate-days", "0.5", "--most-segments", "3", "--weight", "2",
     ).json  # fmt: skip
     found = CachedDirectory(database).app(1, "com.all")
     assert found is not None
     assert (found.hours, found.country, found.countries) == (ALWAYS, "DE", frozenset({"DE", "AT", "CH"}))
     assert (found.policy, found.calls_back, found.country_from_sender) == (Policy.AT_LEAST_ONCE, True, True)
+    assert (found.duplicate_window, found.most_segments, found.weight) == (timedelta(hours=12), 3, 2.0)
     [row] = [row for row in rows.listed(App) if row["id"] == made["app"]]
     kept = ("callback_url", "network_id", "accepted_url", "accepted_post_data", "accepted_content_type")
     assert [row[name] for name in kept] == [callback, "net 1", accepted, '{"who": "%invitee%"}', "application/json"]
@@ -221,6 +224,7 @@ WRONG: Final[list[tuple[tuple[str, ...], str]]] = [
     ((*APP, "--country", ""), "country"),
     ((*APP, "--country", "ß"), "country"),
     ((*APP, "--country", "USA"), "country"),
+    ((*APP, "--weight", "0"), "weight"),
     ((*APP, "--countries", ""), "countries"),
     ((*APP, "--countries", ","), "countries"),
     ((*APP, "--countries", "US,XX"), "countries: XX"),
@@ -241,6 +245,8 @@ WRONG: Final[list[tuple[tuple[str, ...], str]]] = [
     ((*SENDER, "1234", *SIMULATED, "--daily-cap", "0"), "daily-cap"),
     ((*SENDER, "1234", *SIMULATED, "--daily-cap", "-1"), "daily-cap"),
     ((*SENDER, "1234", *SIMULATED, "--weight", "0"), "weight"),
+    ((*SENDER, "1234", *SIMULATED, "--country", "XX"), "country"),
+    ((*SENDER, "+12015550160", *SIMULATED, "--country", "CA"), "country"),
     ((*SENDER, "1234", *SIMULATED, "--weight", "nan"), "weight"),
     (("connection", "add", "", "--carrier", "simulated"), "name"),
     (("connection", "add", "a b", "--carrier", "simulated"), "name"),
@@ -435,6 +441,8 @@ USAGE: Final = [
     ("app", "create", "--account", "key"),
     ("app", "create", "--account", "key", "--app-id", "x", "--policy", "sometimes"),
     ("app", "create", "--account", "key", "--app-id", "x", "--nonsense"),
+    ("app", "create", "--account", "key", "--app-id", "x", "--duplicate-days", "-1"),
+    ("app", "create", "--account", "key", "--app-id", "x", "--most-segments", "0"),
     ("sender", "add", "1234"),
     ("sender", "add", "--connection", "simulated"),
     ("sender", "add", "1234", "--connection", "simulated", "--mps", "fast"),
