@@ -148,7 +148,7 @@ RESCUE: Final = Statement(
     returning messages.id, messages.state"""
 )
 OVERDUE: Final = Statement(
-    """select m.id, m.generation, m.state, a.policy
+    """select m.id, m.generation, m.state, a.policy, m.clicked_at is not null
     from messages m join apps a on a.id = m.app_id
     where m.state in ('submitted', 'in_doubt') and m.due_at <= :now order by m.due_at limit :most"""
 )
@@ -360,7 +360,10 @@ def _step_row(s: Settled, now: datetime) -> Row:
 
 def _closing(row: Row, now: datetime) -> Settled:
     """What becomes of a row that nobody will ever tell about (semantics.md, Life and Taking work)."""
-    message_id, generation, state, policy = row
+    message_id, generation, state, policy, clicked = row
+    if clicked:  # it surely arrived
+        arrived = Outcome(Fate.TAKEN)
+        return Settled(message_id, generation, Event.DELIVER, arrived, Code.DELIVERED, now, sent=True)
     if state == State.IN_DOUBT and policy == Policy.AT_LEAST_ONCE:
         again = Outcome(Fate.LATER, reason="outcome unknown, sent again as the app wants")
         return Settled(message_id, generation, Event.RETRY, again, Code.ACCEPTED, now, sent=True, tried=True)

@@ -191,6 +191,37 @@ def test_a_click_ends_a_doubt(database: Database, where: State) -> None:
     assert take(queue, now=NOON + timedelta(days=1)) == []
 
 
+def test_a_click_stands_for_a_receipt_that_never_comes(database: Database) -> None:
+    provision(database, callback_url=URL, callback_clicks=1)
+    a, b, program = submitted(database, 3)
+    tell(database, click(a), click(program, user_agent="a robot", os=None, human=False), at=NOON + SECOND)
+    late = NOON + timedelta(hours=72)
+    assert MessageQueue(database).rescue(late, DOUBT, 10).closed == 3
+    assert MessageQueue(database).rescue(late, DOUBT, 10).closed == 0
+    told = [MessageQueries(database, lambda: late).standing(1, i) for i in (a, b, program)]
+    assert [(s.state, s.code, s.told_code, s.reason, s.completed_at) for s in told if s] == [
+        (State.DELIVERED, 1, 2, "", late),
+        (State.FAILED, 124, 124, "no receipt", late),
+        (State.FAILED, 124, 124, "no receipt", late),
+    ]
+    assert run(database, CALLBACKS) == [(a, "click", 2), (a, "final", 1), (b, "final", 124), (program, "final", 124)]
+
+
+@pytest.mark.parametrize("policy", Policy)
+def test_a_doubt_that_was_clicked_is_closed_as_delivered(database: Database, policy: Policy) -> None:
+    """Every click ends a doubt at once; one that is there all the same is no doubt either, whatever the app wants."""
+    provision(database, callback_url=URL, policy=policy)
+    [made] = queued(database)
+    queue = MessageQueue(database)
+    mark(queue, take(queue))
+    run(database, EXPIRE_LEASES)
+    queue.rescue(NOON, DOUBT, 10)
+    run(database, Statement("update messages set clicked_at = 1 where state = 'in_doubt'"))
+    queue.rescue(NOON + DOUBT, DOUBT, 10)
+    assert state(database, made.id) is State.DELIVERED
+    assert run(database, CALLBACKS) == [(made.id, "final", 1)]
+
+
 def test_what_is_surely_unsent_is_still_to_be_sent(database: Database) -> None:
     provision(database)
     [made] = queued(database)
