@@ -189,7 +189,8 @@ def _connection(session: Session, name: str) -> Connection:
 
 def _set(session: Session, row: App | Connection | Sender, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
-        setattr(row, name, value)
+        if name != "paused_at" or value is None or row.paused_at is None:  # who pauses again keeps the first instant
+            setattr(row, name, value)
     session.add(row)
 
 
