@@ -1,4 +1,4 @@
-"""What has served its time: keys and places whose time is up, receipts of nobody's, processes long gone."""
+"""What has served its time: keys and places whose time is up, receipts of nobody's, old clicks, processes long gone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from dispatcher.store.instants import MICROSECOND, micros
 from dispatcher.store.statement import Statement
 
 GONE: Final = timedelta(days=7)  # how long a process that ended stays listed, and a receipt that nothing matched
+# Reports of clicks are kept for those who ask what happened, and to know a repeat. A repeat after this is kept as news
+# again; the first click stays with its message (`clicked_at`), so that nothing follows from it twice.
+CLICKED: Final = timedelta(days=90)
 
 KEYS: Final = Statement(
     """with gone as (
@@ -28,6 +31,11 @@ RECEIPTS: Final = Statement(
         select id from receipts where received_at <= :now - :gone order by received_at limit :most {lock_skip})
     returning id"""
 )
+CLICKS: Final = Statement(
+    """delete from clicks where id in (
+        select id from clicks where clicked_at <= :now - :clicked order by clicked_at limit :most {lock_skip})
+    returning id"""
+)
 WORKERS: Final = Statement("delete from workers where lease_until < {clock} - :gone and lease_until > 0 returning id")
 ENDED: Final = Statement("delete from workers where lease_until = 0 and started_at < {clock} - :gone returning id")
 
@@ -42,9 +50,10 @@ class StoreAttic:
     def prune(self, now: datetime, most: int) -> int:
         """Remove a page of each kind; the most that were removed of any kind."""
         removed = []
-        for statement in (KEYS, SLOTS, RECEIPTS):
+        given = {"now": micros(now), "most": most, "gone": GONE // MICROSECOND, "clicked": CLICKED // MICROSECOND}
+        for statement in (KEYS, SLOTS, RECEIPTS, CLICKS):
             with self._database.write() as tx:
-                removed.append(len(tx.run(statement, now=micros(now), most=most, gone=GONE // MICROSECOND)))
+                removed.append(len(tx.run(statement, **given)))
         with self._database.write() as tx:
             for statement in (WORKERS, ENDED):
                 tx.run(statement, gone=GONE // MICROSECOND)

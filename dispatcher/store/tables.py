@@ -429,7 +429,7 @@ class Click(SQLModel, table=True):
     """A click on an invitation's link, as reported or as seen by our own short link."""
 
     __tablename__ = "clicks"
-    __table_args__ = (Index("ix_clicks_message_id", "message_id"),)
+    __table_args__ = (Index("ix_clicks_message_id", "message_id"), Index("ix_clicks_clicked_at", "clicked_at"))
     id: int = key()
     message_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     app_id: int = Field(sa_column=Column(BigInteger, nullable=False))

@@ -122,6 +122,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_clicks")),
     )
     with op.batch_alter_table("clicks", schema=None) as batch_op:
+        batch_op.create_index("ix_clicks_clicked_at", ["clicked_at"], unique=False)
         batch_op.create_index("ix_clicks_message_id", ["message_id"], unique=False)
 
     op.create_table(
@@ -509,6 +510,7 @@ def downgrade() -> None:
     op.drop_table("connections")
     with op.batch_alter_table("clicks", schema=None) as batch_op:
         batch_op.drop_index("ix_clicks_message_id")
+        batch_op.drop_index("ix_clicks_clicked_at")
 
     op.drop_table("clicks")
     with op.batch_alter_table("callbacks", schema=None) as batch_op:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from dispatcher.core.exchange import Receipt
 from dispatcher.core.lifecycle import Event
+from dispatcher.engine.ports import Clicked
 from dispatcher.engine.pruning import Pruning
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.attic import StoreAttic
@@ -14,6 +15,8 @@ from dispatcher.store.instants import MICROSECOND
 from dispatcher.store.receipts import ReceiptBook
 from dispatcher.store.statement import Statement
 from tests.factories import NOON, candidate, provision
+from tests.store.test_clicks import click, clicked_at, kept, tell
+from tests.store.test_receipts import submitted
 
 KEYS = Statement("select count(*) from idempotency_keys")
 SLOTS = Statement("select count(*) from duplicate_slots")
@@ -45,6 +48,22 @@ def test_a_receipt_that_nothing_matched_goes_after_a_week(database: Database) ->
     assert attic.prune(NOON + timedelta(days=7), 100) == 1
     with database.read() as tx:
         assert tx.run(Statement("select id from receipts")) == []
+
+
+def test_a_click_goes_after_ninety_days_and_its_message_remembers_it(database: Database) -> None:
+    provision(database, callback_url="http://example.com/", callback_clicks=1)
+    made = submitted(database, 3)
+    tell(database, *map(click, made))
+    late = NOON + timedelta(days=90)
+    tell(database, click(made[0], user_agent="a Pixel"), at=NOON + MICROSECOND)
+    attic = StoreAttic(database)
+    attic.prune(late - MICROSECOND, 100)
+    assert len(kept(database)) == 4
+    assert attic.prune(late, 2) == 2
+    assert attic.prune(late, 2) == 1
+    assert [row[1] for row in kept(database)] == ["a Pixel"]
+    assert tell(database, click(made[0]), at=late)[0] == Clicked(made[0], False), "the first click was long ago"
+    assert clicked_at(database, made[0]) == NOON
 
 
 def test_a_full_page_asks_for_another_turn(database: Database) -> None:
