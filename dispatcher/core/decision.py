@@ -14,6 +14,7 @@ from dispatcher.core.senders import Choice, Pool
 from dispatcher.core.zones import zones_of
 
 UNKNOWN_HOURS: Final = timedelta(hours=1)  # how long a row waits before an unanswerable question is asked again
+NO_PLACE: Final = timedelta(milliseconds=100)  # for rows whose sender has room, but whose connection has none
 STUCK: Final = timedelta(seconds=5)  # for rows that were claimed just when their app was paused or lost its senders
 
 
@@ -62,18 +63,15 @@ def decide(row: Claimed, app: App | None, pool: Pool, now: datetime) -> Decision
             return Wait(row, now + UNKNOWN_HOURS, "no common open hour")
         if opens > now:
             return Wait(row, opens, "quiet hours")
-    if choice := pool.choose(row.app_id):
+    choice = pool.choose(row.app_id, row.region, row.address or "", row.known_sender, row.segments)
+    if choice is None:
+        return Wait(row, now + STUCK, "no sender")
+    if choice.fits:
         pool.charge(choice, row.segments)
         return Send(row, choice)
-    return _wait_for_sender(row, pool, now)
-
-
-def _wait_for_sender(row: Claimed, pool: Pool, now: datetime) -> Wait:
-    free = pool.next_free(row.app_id)
-    if free is None:
-        return Wait(row, now + STUCK, "no sender")
-    ahead = timedelta(microseconds=max(0, free - pool.horizon - pool.now))
-    return Wait(row, now + ahead, "sender's pace")
+    pool.promise(choice, row.segments)
+    ahead = timedelta(microseconds=choice.slot - pool.horizon - pool.now)
+    return Wait(row, now + max(ahead, NO_PLACE), "sender's pace")
 
 
 def decide_all(rows: Sequence[Claimed], apps: Mapping[int, App], pool: Pool, now: datetime) -> list[Decision]:

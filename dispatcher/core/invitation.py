@@ -179,6 +179,7 @@ class Claimed:
     created_at: datetime
     expires_at: datetime
     opted_out: bool = False
+    known_sender: int | None = None  # the one that this app wrote to this person from before
 
 
 @dataclass(frozen=True, slots=True)

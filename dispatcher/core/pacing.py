@@ -1,4 +1,9 @@
-"""How fast a sender may go: segments per second and per day, in whole microseconds of the database's clock."""
+"""How fast a sender may go: segments per second and per day, in whole microseconds of the database's clock.
+
+Slots are given out ahead, and a submit that begins late comes closer to the next one than their slots lie apart. A
+process can see to its own submits, not to another's: so a sender slow enough for that to matter is held by one process
+at a time. Another takes it over once its last slot is HANDOVER ago, and within that time a late submit begins or never.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,9 @@ from typing import Final
 
 SECOND: Final = 1_000_000
 DAY: Final = 86_400 * SECOND
+SHORTEST_HELD: Final = SECOND // 50  # below that gap the hesitations of a network outweigh those of a process
+HANDOVER: Final = 2 * SECOND
+HESITATION: Final = SECOND // 1000  # may be made up for, else a process that is always a bit late falls behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +27,14 @@ class Room:
     day: int = 0
     used: int = 0
 
-    def slot(self, now: int) -> int:
-        """The first instant at or after `now` at which it may submit again."""
+    def slot(self, now: int, segments: int = 1) -> int:
+        """The first instant at or after `now` at which it may submit so many segments.
+
+        What does not fit into the day's cap goes on the next day; what fits into no day goes first on a day.
+        """
         first = max(self.free_at, now)
-        if self.daily_cap is not None and self.day == first // DAY and self.used >= self.daily_cap:
+        used = self._used_on(first // DAY)
+        if self.daily_cap is not None and used and used + segments > self.daily_cap:
             return (first // DAY + 1) * DAY
         return first
 
@@ -31,9 +43,9 @@ class Room:
 
         A message of several segments passes whole and leaves a debt: the slot after it comes that much later.
         """
-        slot = self.slot(now)
-        used = self.used if self.day == slot // DAY else 0
-        return replace(self, free_at=slot + self.gap * segments, day=slot // DAY, used=used + segments)
+        slot = self.slot(now, segments)
+        day = slot // DAY
+        return replace(self, free_at=slot + self.gap * segments, day=day, used=self._used_on(day) + segments)
 
     def slots(self, now: int, horizon: int) -> int:
         """How many messages of one segment it may begin from `now` until `now + horizon` (0 where none)."""
@@ -41,10 +53,23 @@ class Room:
         if first > now + horizon:
             return 0
         count = (now + horizon - first) // self.gap + 1 if self.gap else 1 << 30
-        if self.daily_cap is not None:
-            used = self.used if self.day == first // DAY else 0
-            count = min(count, max(1, self.daily_cap - used))
-        return count
+        return count if self.daily_cap is None else min(count, self.daily_cap - self._used_on(first // DAY))
+
+    def rest(self, segments: int) -> int | None:
+        """How long after the begin of such a message the next one may begin; None where nobody can see to it."""
+        return self.gap * segments - HESITATION if self.gap >= SHORTEST_HELD else None
+
+    def held_until(self) -> int:
+        """When a process other than the one that gave out its last slots may give out more."""
+        return self.free_at + HANDOVER if self.gap >= SHORTEST_HELD else 0
+
+    def seen_by_another(self, now: int, horizon: int) -> Room:
+        """The same room for a process that does not hold it: no slot within the horizon before the handover."""
+        until = self.held_until()
+        return self if until <= now else replace(self, free_at=until + horizon)
+
+    def _used_on(self, day: int) -> int:
+        return self.used if self.day == day else 0
 
 
 def gap_of(mps: float) -> int:

@@ -1,53 +1,91 @@
-"""Which sender an invitation goes out from: its app's own senders, else the shared ones, in turn."""
+"""Which sender an invitation goes out from, and by which rule (semantics.md, Choosing who sends).
+
+An app uses the senders that are its own, else the shared ones. Of these its recipient gets the one that wrote to them
+last, if it can within the hour; else one of the recipient's country, among those one of the same area code or of an
+overlay of it, and among those the one that was used least against its weight and has room.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush, heapreplace
 from itertools import zip_longest
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from dispatcher.core.pacing import Room
+from dispatcher.core.area_codes import areas_of
+from dispatcher.core.pacing import SECOND, Room
 
 Row = TypeVar("Row")
+Key = TypeVar("Key", bound=Hashable)
+LaneKey = tuple[int, str]  # an app and a recipient's country: whose rows may all use the same senders
+
+PATIENCE: Final = 3600 * SECOND  # how long a recipient waits for the sender they know rather than get another
+# A sender that is new, or was out for long, has been used little; it would get everything until it caught up.
+MOST_BEHIND: Final = 100.0  # segments at weight 1
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """A number, short code or alphanumeric id, with what it has left."""
+    """A number, short code or alphanumeric id, with what it has left.
+
+    `region` is its country, empty where it serves any; `load` what it was used so far: segments over its weight.
+    """
 
     id: int
     number: str
     connection_id: int
     room: Room
+    region: str = ""
     weight: float = 1.0
+    load: float = 0.0
     apps: frozenset[int] = frozenset()
-
-    def after(self, segments: int, now: int) -> Sender:
-        """The same sender once `segments` were charged to it."""
-        return Sender(
-            self.id, self.number, self.connection_id, self.room.charged(segments, now), self.weight, self.apps
-        )
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A sender, the slot in which it may submit (microseconds, database clock) and the rule that chose it."""
+    """A sender, the slot in which it may submit (microseconds, database clock) and the rule that chose it.
+
+    Where it does not `fit`, nothing can be sent yet: the slot lies beyond the horizon, or no place is free.
+    """
 
     sender: Sender
     slot: int
     rule: str
+    load: float = 0.0
+    fits: bool = True
+
+
+@dataclass(slots=True)
+class Group:
+    """Senders of which one is as good as another for some rows, and the rule that says so."""
+
+    rule: str
+    ids: Sequence[int]
+    heap: list[tuple[float, int, int]] | None = None  # load, slot and id of those that may still have room
+    areas: dict[str, Group] | None = None
+    soonest: Choice | None = None  # once none of them has room
+
+
+@dataclass(slots=True)
+class _Eligible:
+    """The senders that an app may use, all and by country."""
+
+    rule: str
+    ids: list[int] = field(default_factory=list)
+    by_region: dict[str, list[int]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Pool:
-    """The senders that may be used now, while a batch is decided: every choice uses up room.
+    """The senders that may be used now, while a batch is decided: every choice that is charged uses up room.
 
     Senders that are paused or resting, or whose connection is paused or stopped, are not in it. `now` is the database's
     clock in microseconds when their room was read. A slot may lie `horizon` microseconds ahead, no more: what
     cannot leave by then waits in the queue, where it can still be stopped. `capacity` is what each connection's
     transport still has room for; `stopped` names connections that are under a stop and risk one submit; `owners` the
-    apps that have senders of their own, usable or not.
+    apps that have senders of their own, usable or not; `promised` until when the slots of a sender are expected to go
+    to recipients who wait for it.
     """
 
     now: int
@@ -56,63 +94,143 @@ class Pool:
     capacity: dict[int, int] = field(default_factory=dict)
     stopped: frozenset[int] = frozenset()
     owners: frozenset[int] = frozenset()
-    _eligible: dict[int, tuple[str, list[int]]] = field(default_factory=dict)
+    promised: dict[int, int] = field(default_factory=dict)
+    _own: dict[int, _Eligible] = field(init=False)
+    _shared: _Eligible = field(init=False)
+    _groups: dict[tuple[int, str], Group] = field(default_factory=dict, init=False)
 
-    def eligible(self, app_id: int) -> tuple[str, Sequence[int]]:
-        """The ids of the senders this app may use, and the rule: its own if it has any, else the shared ones.
+    def __post_init__(self) -> None:
+        """Sort the senders by whose they are."""
+        self._own = {app_id: _Eligible("dedicated, ") for app_id in self.owners}
+        self._shared = _Eligible("")
+        for sender in self.senders.values():
+            for eligible in [self._own.setdefault(a, _Eligible("dedicated, ")) for a in sender.apps] or [self._shared]:
+                eligible.ids.append(sender.id)
+                eligible.by_region.setdefault(sender.region, []).append(sender.id)
 
-        An app whose own senders are all paused, resting or stopped has none: it waits, and borrows from nobody.
+    def group(self, app_id: int, region: str) -> Group:
+        """The senders that rows of this app to this country may leave from: those of the country, if there are any.
+
+        Else those of no country, else all. An app whose own senders are all paused, resting or stopped has none: it
+        waits, and borrows from nobody.
         """
-        found = self._eligible.get(app_id)
+        key = (app_id if app_id in self._own else 0, region)
+        found = self._groups.get(key)
         if found is None:
-            own = [s.id for s in self.senders.values() if app_id in s.apps]
-            found = (
-                ("dedicated", own)
-                if own or app_id in self.owners
-                else ("shared", [s.id for s in self.senders.values() if not s.apps])
-            )
-            self._eligible[app_id] = found
+            found = self._groups[key] = _narrowed(self._own.get(app_id, self._shared), region)
         return found
 
-    def choose(self, app_id: int) -> Choice | None:
-        """The next sender in turn: the first to be free, among those the least used against its weight."""
-        rule, ids = self.eligible(app_id)
-        open_ids = [i for i in ids if self.capacity.get(self.senders[i].connection_id, 0) > 0]
-        if not open_ids:
-            return None
-        best = min(open_ids, key=self._rank)
-        slot = self.senders[best].room.slot(self.now)
-        return Choice(self.senders[best], slot, rule) if slot <= self.now + self.horizon else None
+    def choose(
+        self, app_id: int, region: str, number: str, known: int | None = None, segments: int = 1
+    ) -> Choice | None:
+        """Who may send so many segments to this number; None where the app has no usable sender.
 
-    def _rank(self, sender_id: int) -> tuple[int, float, int]:
-        sender = self.senders[sender_id]
-        return sender.room.slot(self.now), sender.room.used / sender.weight, sender_id
+        `known` is the sender that this app wrote to them from before. Nothing is charged.
+        """
+        group = self.group(app_id, region)
+        if known is not None and (choice := self._known(app_id, known, segments)):
+            return choice
+        for area in areas_of(number):
+            if (near := self._near(group, area)) and (choice := self._least_used(near, segments)):
+                return choice
+        return self._least_used(group, segments) or self._soonest(group, segments)
+
+    def _known(self, app_id: int, known: int, segments: int) -> Choice | None:
+        eligible, sender = self._own.get(app_id, self._shared), self.senders.get(known)
+        if sender is None or (sender.apps and app_id not in sender.apps) or (not sender.apps and eligible.rule):
+            return None
+        rule = f"{eligible.rule}known sender"
+        slot = sender.room.slot(self.now, segments)
+        if slot <= self.now + self.horizon and self._has_place(sender):
+            return Choice(sender, slot, rule, sender.load)
+        slot = max(slot, self.promised.get(known, 0))
+        return Choice(sender, slot, rule, fits=False) if slot <= self.now + PATIENCE else None
+
+    def _near(self, group: Group, area: str) -> Group | None:
+        if group.areas is None:
+            ids: dict[str, list[int]] = {}
+            for i in group.ids:
+                for each in areas_of(self.senders[i].number):
+                    ids.setdefault(each, []).append(i)
+            rule = group.rule.rpartition(", ")[0]
+            group.areas = {each: Group(f"{rule}, area code".lstrip(", "), found) for each, found in ids.items()}
+        return group.areas.get(area)
+
+    def _least_used(self, group: Group, segments: int) -> Choice | None:
+        """The one with the least load among those with room within the horizon, of several the first to be free."""
+        latest, too_long, choice = self.now + self.horizon, [], None
+        heap = self._heap(group)
+        while heap:
+            load, _, i = heap[0]
+            sender = self.senders[i]
+            slot = sender.room.slot(self.now)
+            if slot > latest or not self._has_place(sender):
+                heappop(heap)  # it has no room before the next batch
+            elif heap[0] != (fresh := (max(load, sender.load), slot, i)):
+                heapreplace(heap, fresh)
+            elif (slot := sender.room.slot(self.now, segments)) > latest:
+                too_long.append(heappop(heap))
+            else:
+                choice = Choice(sender, slot, group.rule, load)
+                break
+        for entry in too_long:
+            heappush(heap, entry)
+        return choice
+
+    def _heap(self, group: Group) -> list[tuple[float, int, int]]:
+        if group.heap is None:
+            least = max((self.senders[i].load for i in group.ids), default=0.0) - MOST_BEHIND
+            group.heap = [(max(least, self.senders[i].load), self.senders[i].room.slot(self.now), i) for i in group.ids]
+            heapify(group.heap)
+        return group.heap
+
+    def _soonest(self, group: Group, segments: int) -> Choice | None:
+        if group.soonest is None and group.ids:
+            slot, i = min((self.senders[i].room.slot(self.now, segments), i) for i in group.ids)
+            group.soonest = Choice(self.senders[i], slot, group.rule, fits=False)
+        return group.soonest
+
+    def _has_place(self, sender: Sender) -> bool:
+        return self.capacity.get(sender.connection_id, 0) > 0
 
     def charge(self, choice: Choice, segments: int) -> None:
-        """Use up the room that a choice takes."""
-        self.senders[choice.sender.id] = choice.sender.after(segments, self.now)
-        self.capacity[choice.sender.connection_id] -= 1
+        """Use up the room and the place that a choice takes."""
+        s = choice.sender
+        load, room = choice.load + segments / s.weight, s.room.charged(segments, self.now)
+        self.senders[s.id] = Sender(s.id, s.number, s.connection_id, room, s.region, s.weight, load, s.apps)
+        self.capacity[s.connection_id] -= 1
 
-    def next_free(self, app_id: int) -> int | None:
-        """The earliest slot of any sender of this app (microseconds); None where it has no usable sender."""
-        slots = [self.senders[i].room.slot(self.now) for i in self.eligible(app_id)[1]]
-        return min(slots) if slots else None
+    def promise(self, choice: Choice, segments: int) -> None:
+        """Let a row wait for this slot: who waits for the same sender after it waits for a later one."""
+        self.promised[choice.sender.id] = choice.slot + choice.sender.room.gap * segments
 
-    def slots(self, app_id: int) -> int:
-        """How many messages of this app could be begun within the horizon, if nobody else began any."""
+    def next_free(self, group: Group) -> int | None:
+        """The earliest slot of any of these senders (microseconds); None where there are none."""
+        return min((self.senders[i].room.slot(self.now) for i in group.ids), default=None)
+
+    def slots(self, group: Group) -> int:
+        """How many messages could be begun by these senders within the horizon, if nobody else began any."""
         by_connection: dict[int, int] = {}
-        for sender in (self.senders[i] for i in self.eligible(app_id)[1]):
+        for sender in (self.senders[i] for i in group.ids):
             of = sender.connection_id
             by_connection[of] = by_connection.get(of, 0) + sender.room.slots(self.now, self.horizon)
         return sum(min(count, self.capacity.get(of, 0)) for of, count in by_connection.items())
 
 
-def shares(free: int, wants: Mapping[int, int]) -> dict[int, int]:
+def _narrowed(eligible: _Eligible, region: str) -> Group:
+    if near := eligible.by_region.get(region):
+        return Group(f"{eligible.rule}{'country' if region else 'least used'}", near)
+    if anywhere := eligible.by_region.get(""):
+        return Group(f"{eligible.rule}any country", anywhere)
+    return Group(f"{eligible.rule}least used", eligible.ids)
+
+
+def shares(free: int, wants: Mapping[Key, int]) -> dict[Key, int]:
     """Divide `free` places among lanes, evenly, none above what it wants: a long lane never starves a short one.
 
     Lanes are served in the order given when places are fewer than lanes; the caller rotates that order.
     """
-    given: dict[int, int] = {}
+    given: dict[Key, int] = {}
     served = [item for item in wants.items() if item[1] > 0][:free]
     served.sort(key=lambda item: item[1])
     for i, (lane, wanted) in enumerate(served):
@@ -121,12 +239,21 @@ def shares(free: int, wants: Mapping[int, int]) -> dict[int, int]:
     return given
 
 
-def in_turn(rows: Iterable[Row], lane_of: Callable[[Row], int], order: Sequence[int]) -> list[Row]:
+def shares_by_app(free: int, wants: Mapping[LaneKey, int]) -> dict[LaneKey, int]:
+    """The same, first among apps and then among the lanes of each: many countries do not make a larger share."""
+    of_app: dict[int, dict[LaneKey, int]] = {}
+    for lane, wanted in wants.items():
+        of_app.setdefault(lane[0], {})[lane] = wanted
+    given = shares(free, {app_id: sum(lanes.values()) for app_id, lanes in of_app.items()})
+    return {lane: n for app_id, places in given.items() for lane, n in shares(places, of_app[app_id]).items()}
+
+
+def in_turn(rows: Iterable[Row], lane_of: Callable[[Row], Key], order: Sequence[Key]) -> list[Row]:
     """The first row of each lane, in this order of lanes, then the second of each, and so on.
 
     Lanes may share some senders and not others; decided in turn, none of them uses up all that they have in common.
     """
-    lanes: dict[int, list[Row]] = {lane: [] for lane in order}
+    lanes: dict[Key, list[Row]] = {lane: [] for lane in order}
     for row in rows:
         lanes[lane_of(row)].append(row)
     return [row for tier in zip_longest(*lanes.values()) for row in tier if row is not None]

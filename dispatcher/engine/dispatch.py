@@ -17,10 +17,11 @@ from dispatcher.core.decision import Discard, Send, Wait, decide_all
 from dispatcher.core.exchange import Fate, Outcome, Response, Submission
 from dispatcher.core.invitation import Claimed
 from dispatcher.core.lifecycle import Event
+from dispatcher.core.pacing import HANDOVER
 from dispatcher.core.retry import submit_next
-from dispatcher.core.senders import Pool, in_turn, shares
+from dispatcher.core.senders import LaneKey, Pool, in_turn, shares_by_app
 from dispatcher.engine.ports import CALLBACKS, DUE, Clock, Directory, Lane, Marked, Queue, Ring, Settled
-from dispatcher.engine.transport import Carrier, Transport
+from dispatcher.engine.transport import Carrier, Paced, Transport
 
 log = logging.getLogger(__name__)
 SENDER_REST: Final = timedelta(minutes=10)
@@ -28,6 +29,7 @@ CONNECTION_REST: Final = timedelta(seconds=30)
 MOST_PER_TURN: Final = 1024  # bounds one claim, however many slots the transports have
 REFILL: Final = 32  # so many free slots are worth a turn: fewer would make small transactions, more leave slots empty
 NO_ROOM: Final = timedelta(milliseconds=100)  # when to look again if no answer frees a slot meanwhile
+LATEST: Final = HANDOVER / 1_000_000  # seconds after its slot at which a submit of a held sender may still begin
 STUCK_SWEEP: Final = timedelta(seconds=60)  # how often what expired in a lane that cannot move is looked for
 
 
@@ -102,6 +104,7 @@ class Dispatch:
         self._open: Counter[int] = Counter()  # submits that are not answered yet, by connection
         self._lock = Lock()
         self._stopped: frozenset[int] = frozenset()
+        self._promised: dict[int, int] = {}  # by sender, in the database's clock; see Pool
 
     def turn(self) -> timedelta | None:
         """Start as many due rows as there are free slots; how long until the next turn is worth it, None if unknown."""
@@ -113,11 +116,12 @@ class Dispatch:
         later = min((lane.due_at - now for lane in lanes if lane.due_at > now), default=None)
         if not due:
             return later
-        pool = self._queue.pool(self._pace.horizon)
+        pool = self._queue.pool(self._pace.horizon, self._worker_id)
+        pool.promised = self._promised
         self._stopped = pool.stopped
         stuck = self._stuck(due, pool)
         swept = self._sweep(sorted(stuck), pool, now)
-        ready = [lane.app_id for lane in due if lane.app_id not in stuck]
+        ready = [lane.key for lane in due if lane.key not in stuck]
         self._short_of_room = bool(ready)  # before the look: who answers after the look rings
         places = self._limit(pool)
         if ready and not places:
@@ -129,13 +133,13 @@ class Dispatch:
             return timedelta(0)  # that lane may have more, and others may have left some of their share
         return _soonest(later, dry)
 
-    def _stuck(self, due: Sequence[Lane], pool: Pool) -> set[int]:
+    def _stuck(self, due: Sequence[Lane], pool: Pool) -> set[LaneKey]:
         """The lanes that cannot move until an operator acts; their rows are left alone, whoever asks is told why."""
-        apps = self._directory.apps([lane.app_id for lane in due])
-        paused = {i for i, app in apps.items() if app.paused}
-        return paused | {lane.app_id for lane in due if not pool.eligible(lane.app_id)[1]}
+        keys = [lane.key for lane in due]
+        paused = {i for i, app in self._directory.apps([app_id for app_id, _ in keys]).items() if app.paused}
+        return {key for key in keys if key[0] in paused or not pool.group(*key).ids}
 
-    def _sweep(self, stuck: Sequence[int], pool: Pool, now: datetime) -> bool:
+    def _sweep(self, stuck: Sequence[LaneKey], pool: Pool, now: datetime) -> bool:
         """Discard what expired in lanes that are stuck; whether there may be more of it."""
         if not stuck or now < self._sweep_at:
             return False
@@ -157,7 +161,7 @@ class Dispatch:
             pool.capacity[connection_id] = 0 if line is None else min(left, free[id(line.transport)])
         return min(MOST_PER_TURN, sum(free.values()), sum(pool.capacity.values()))
 
-    def _wants(self, due: Sequence[int], pool: Pool, places: int) -> tuple[dict[int, int], timedelta | None]:
+    def _wants(self, due: Sequence[LaneKey], pool: Pool, places: int) -> tuple[dict[LaneKey, int], timedelta | None]:
         """How many rows of each lane to take, and how soon a lane that has no room now will have some.
 
         Lanes that share senders share their room too, so that nobody's long lane claims all of it.
@@ -165,31 +169,32 @@ class Dispatch:
         self._turns += 1
         start = self._turns % max(1, len(due))
         order = [*due[start:], *due[:start]]
-        sharing: dict[tuple[int, ...], list[int]] = {}
+        sharing: dict[tuple[int, ...], list[LaneKey]] = {}
         for lane in order:
-            sharing.setdefault(tuple(pool.eligible(lane)[1]), []).append(lane)
-        wants: dict[int, int] = {}
+            sharing.setdefault(tuple(pool.group(*lane).ids), []).append(lane)
+        wants: dict[LaneKey, int] = {}
         dry: list[timedelta] = []
         for lanes in sharing.values():
-            if room := pool.slots(lanes[0]):
-                wants |= shares(room, dict.fromkeys(lanes, room))
-            elif (free := pool.next_free(lanes[0])) and free > pool.now + pool.horizon:
+            group = pool.group(*lanes[0])
+            if room := pool.slots(group):
+                wants |= shares_by_app(room, dict.fromkeys(lanes, room))
+            elif (free := pool.next_free(group)) and free > pool.now + pool.horizon:
                 dry.append(timedelta(microseconds=free - pool.horizon - pool.now))
-        given = shares(places, {lane: wants[lane] for lane in order if lane in wants})
+        given = shares_by_app(places, {lane: wants[lane] for lane in order if lane in wants})
         return {lane: given[lane] for lane in order if lane in given}, min(dry, default=None)
 
     def _start(
-        self, claim: Callable[[datetime, timedelta], Sequence[Claimed]], order: Iterable[int], pool: Pool
-    ) -> Counter[int]:
+        self, claim: Callable[[datetime, timedelta], Sequence[Claimed]], order: Iterable[LaneKey], pool: Pool
+    ) -> Counter[LaneKey]:
         """Claim, decide, mark and submit; how many rows of each lane were taken."""
         begun = time.monotonic()
         now = self._clock()
-        claimed = in_turn(claim(now, self._pace.lease), lambda row: row.app_id, [*order])
-        taken = Counter(row.app_id for row in claimed)
+        claimed = in_turn(claim(now, self._pace.lease), _lane_of, [*order])
+        taken = Counter(map(_lane_of, claimed))
         if not claimed:
             return taken
         self._between("claimed")
-        decisions = decide_all(claimed, self._directory.apps([*taken]), pool, now)
+        decisions = decide_all(claimed, self._directory.apps([app_id for app_id, _ in taken]), pool, now)
         asked = time.monotonic()
         marked = self._queue.mark(
             [d for d in decisions if isinstance(d, Send)],
@@ -240,7 +245,8 @@ class Dispatch:
                 self._short_of_room = False
                 self._ring(DUE)
 
-        line.transport.start(request, answered, lane=line.name, at=at, until=until)
+        paced = None if row.rest is None else Paced(row.sender_id, row.rest.total_seconds(), at + LATEST)
+        line.transport.start(request, answered, lane=line.name, at=at, until=until, paced=paced)
 
     def settle(self, results: Sequence[Result]) -> None:
         """Write what became of submits, in one transaction; a poisonous one fails alone. Raises StoreUnavailable."""
@@ -287,6 +293,10 @@ class Dispatch:
             log.error("a connection was stopped", extra={"action": "stop", "reason": outcome.reason})
         if working:
             self._queue.resume_connections(sorted(working))
+
+
+def _lane_of(row: Claimed) -> LaneKey:
+    return row.app_id, row.region
 
 
 def _soonest(*spans: timedelta | None) -> timedelta | None:

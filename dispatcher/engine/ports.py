@@ -13,7 +13,7 @@ from dispatcher.core.exchange import Outcome, Receipt
 from dispatcher.core.invitation import Account, Admitted, App, Candidate, Claimed, Standing
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.screening import KnownOs
-from dispatcher.core.senders import Pool
+from dispatcher.core.senders import LaneKey, Pool
 
 Clock = Callable[[], datetime]
 Ids = Callable[[], int]
@@ -27,21 +27,25 @@ class StoreUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """An app with queued rows, and when the first of them is due."""
+    """Queued rows of one app to one country, and when the first of them is due."""
 
-    app_id: int
+    key: LaneKey
     due_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A row whose submit may begin, `delay` after the mark was asked for: its attempt is on disk."""
+    """A row whose submit may begin, `delay` after the mark was asked for: its attempt is on disk.
+
+    `rest` is how long its sender rests then; None where it is too fast for that to be kept to the instant.
+    """
 
     row: Claimed
     sender: str
     sender_id: int
     connection_id: int
     delay: timedelta
+    rest: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,19 +124,19 @@ class Queue(Protocol):
     """The queue, as dispatch and rescue see it."""
 
     def lanes(self) -> Sequence[Lane]:
-        """Every app with queued rows."""
+        """Every app and country with queued rows."""
         ...
 
-    def pool(self, horizon: timedelta) -> Pool:
-        """The senders that may be used now, with their room."""
+    def pool(self, horizon: timedelta, worker_id: int) -> Pool:
+        """The senders that may be used now, with the room that this process sees."""
         ...
 
-    def claim(self, wants: Mapping[int, int], now: datetime, lease: timedelta) -> Sequence[Claimed]:
-        """Take up to so many due rows of each app, the longest due first."""
+    def claim(self, wants: Mapping[LaneKey, int], now: datetime, lease: timedelta) -> Sequence[Claimed]:
+        """Take up to so many due rows of each lane, the longest due first."""
         ...
 
-    def claim_expired(self, app_ids: Sequence[int], most: int, now: datetime, lease: timedelta) -> Sequence[Claimed]:
-        """Take up to `most` due rows of these apps that are past their validity."""
+    def claim_expired(self, lanes: Sequence[LaneKey], most: int, now: datetime, lease: timedelta) -> Sequence[Claimed]:
+        """Take up to `most` due rows of these lanes that are past their validity."""
         ...
 
     def mark(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -29,6 +30,19 @@ class Carrier(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """Keeps exchanges with the same `key` apart, by when they really begin.
+
+    The next one begins no sooner than `rest` seconds after this one; this one begins by the monotonic instant `latest`
+    or not at all.
+    """
+
+    key: int
+    rest: float
+    latest: float
+
+
 class Transport(Protocol):
     """Carries requests out and answers back, hundreds in flight, never waiting for a batch."""
 
@@ -40,6 +54,7 @@ class Transport(Protocol):
         lane: str,
         at: float = 0.0,
         until: float = float("inf"),
+        paced: Paced | None = None,
     ) -> None:
         """Begin the exchange at the monotonic instant `at`; answer Fault.UNSENT if it could not begin before `until`.
 

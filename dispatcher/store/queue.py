@@ -16,7 +16,7 @@ from dispatcher.core.exchange import Fate, Outcome
 from dispatcher.core.invitation import Channel, Claimed, Kind, Policy
 from dispatcher.core.lifecycle import FINAL, Event, State, advance, sources
 from dispatcher.core.pacing import Room, gap_of
-from dispatcher.core.senders import Pool, Sender
+from dispatcher.core.senders import LaneKey, Pool, Sender
 from dispatcher.engine.ports import Lane, Marked, Rescued, Settled
 from dispatcher.store.database import Database
 from dispatcher.store.finals import close_books
@@ -24,6 +24,7 @@ from dispatcher.store.instants import MICROSECOND, instant, micros
 from dispatcher.store.learning import learn
 from dispatcher.store.receipts import match_refs
 from dispatcher.store.statement import Row, Statement, Tx
+from dispatcher.store.sticky import REMEMBERED, remember
 from dispatcher.store.words import kept
 
 
@@ -32,27 +33,33 @@ def states(*names: State) -> str:
     return ", ".join(f"'{name}'" for name in names)
 
 
+NEXT_LANE: Final = """(select m.{column} from messages m
+    where m.state = 'queued' and (m.app_id, m.region) > (lane.app_id, lane.region)
+    order by m.app_id, m.region limit 1)"""
 LANES: Final = Statement(
-    """with recursive lane (app_id) as (
-        select min(app_id) from messages where state = 'queued'
+    f"""with recursive lane (app_id, region) as (
+        select cast(0 as bigint), cast('' as varchar(3))
         union all
-        select (select min(m.app_id) from messages m where m.state = 'queued' and m.app_id > lane.app_id)
+        select {NEXT_LANE.format(column="app_id")}, {NEXT_LANE.format(column="region")}
         from lane where lane.app_id is not null)
-    select app_id, (select min(m.due_at) from messages m where m.state = 'queued' and m.app_id = lane.app_id)
-    from lane where app_id is not null"""
+    select app_id, region, (select min(m.due_at) from messages m
+        where m.state = 'queued' and m.app_id = lane.app_id and m.region = lane.region)
+    from lane where app_id > 0"""
 )
 USABLE: Final = """senders s join connections c on c.id = s.connection_id
     where s.paused_at is null and (s.rest_until is null or s.rest_until <= {clock})
     and c.paused_at is null and (c.stopped_at is null or c.retry_at <= {clock})"""
 POOL: Final = Statement(
-    f"""select s.id, s.number, s.connection_id, s.mps, s.free_at, s.daily_cap, s.day, s.used, s.weight,
-        c.stopped_at is not null, case when c.stopped_at is null then c.in_flight else 1 end, {{clock}}
+    f"""select s.mps, s.free_at, s.daily_cap, s.day, s.used, s.holder, s.id, s.number, s.connection_id, s.region,
+        s.weight, s.load, c.stopped_at is not null, case when c.stopped_at is null then c.in_flight else 1 end,
+        {{clock}}
     from {USABLE}"""
 )
 DEDICATED: Final = Statement("select sender_id, app_id from sender_apps")
 CLOCK: Final = Statement("select {clock}")
 CLAIM_TEXT: Final = """with due as (
-        select id from messages where app_id = :app_id and state = 'queued' and due_at <= :now {only}
+        select id from messages
+        where app_id = :app_id and region = :region and state = 'queued' and due_at <= :now {only}
         order by due_at, id limit :most {lock_skip})
     update messages set state = 'claimed', generation = generation + 1, lease_until = {clock} + :lease
     from due where messages.id = due.id
@@ -60,7 +67,10 @@ CLAIM_TEXT: Final = """with due as (
         expires_at, due_at, (select p.address from people p where p.person = cast(messages.person as text)),
         exists (select 1 from optouts o where o.person = cast(messages.person as text) and (o.scope = 'global'
             or (o.scope = 'account' and o.scope_id = messages.account_id)
-            or (o.scope = 'app' and o.scope_id = messages.app_id)))"""
+            or (o.scope = 'app' and o.scope_id = messages.app_id))),
+        (select k.sender_id from sticky_senders k
+            where k.person = cast(messages.person as text) and k.app_id = messages.app_id
+            and k.used_at > :now - :remembered)"""
 CLAIM: Final = Statement(CLAIM_TEXT.replace("{only}", ""))
 CLAIM_EXPIRED: Final = Statement(CLAIM_TEXT.replace("{only}", "and expires_at <= :now"))
 MARK: Final = Statement(
@@ -72,13 +82,14 @@ MARK: Final = Statement(
     "id bigint, generation integer, sender_id bigint",
 )
 LOCK_ROOM: Final = Statement(
-    """select s.id, s.mps, s.free_at, s.daily_cap, s.day, s.used
+    """select s.mps, s.free_at, s.daily_cap, s.day, s.used, s.holder, s.id, s.load
     from senders s join {rows} on r.id = s.id order by s.id {lock}""",
     "id bigint",
 )
 TAKE_ROOM: Final = Statement(
-    """update senders set free_at = r.free_at, day = r.day, used = r.used from {rows} where senders.id = r.id""",
-    "id bigint, free_at bigint, day integer, used bigint",
+    """update senders set free_at = r.free_at, day = r.day, used = r.used, load = r.load, holder = :holder
+    from {rows} where senders.id = r.id""",
+    "id bigint, free_at bigint, day integer, used bigint, load float8",
 )
 ATTEMPT: Final = Statement(
     """insert into attempts (message_id, generation, sender_id, connection_id, worker_id, rule, started_at, fate, ref,
@@ -164,48 +175,51 @@ class MessageQueue:
     def lanes(self) -> list[Lane]:
         """Every app with queued rows, by skipping from app to app along the index of queued rows."""
         with self._database.read() as tx:
-            return [Lane(app_id, instant(due_at)) for app_id, due_at in tx.run(LANES)]
+            return [Lane((app_id, region), instant(due_at)) for app_id, region, due_at in tx.run(LANES)]
 
-    def pool(self, horizon: timedelta) -> Pool:
-        """The senders that may be used now, with their room, under the database's clock."""
+    def pool(self, horizon: timedelta, worker_id: int = 0) -> Pool:
+        """The senders that may be used now, with the room that this process sees, under the database's clock."""
         with self._database.read() as tx:
             found = tx.run(POOL)
-            dedicated = defaultdict(set)
+            dedicated: dict[int, set[int]] = defaultdict(set)
             for sender_id, app_id in tx.run(DEDICATED):
                 dedicated[sender_id].add(app_id)
-            now = found[0][11] if found else tx.run(CLOCK)[0][0]
-        senders = {
-            row[0]: Sender(
-                id=row[0],
-                number=row[1],
-                connection_id=row[2],
-                room=Room(gap_of(row[3]), free_at=row[4], daily_cap=row[5], day=row[6], used=row[7]),
-                weight=row[8],
-                apps=frozenset(dedicated.get(row[0], ())),
+            now = found[0][14] if found else tx.run(CLOCK)[0][0]
+        ahead = horizon // MICROSECOND
+        senders = {}
+        for row in found:
+            room = _room(row)
+            senders[row[6]] = Sender(
+                id=row[6],
+                number=row[7],
+                connection_id=row[8],
+                room=room if row[5] == worker_id else room.seen_by_another(now, ahead),
+                region=row[9],
+                weight=row[10],
+                load=row[11],
+                apps=frozenset(dedicated.get(row[6], ())),
             )
-            for row in found
-        }
         return Pool(
             now=now,
-            horizon=horizon // MICROSECOND,
+            horizon=ahead,
             senders=senders,
-            capacity={row[2]: row[10] for row in found},
-            stopped=frozenset(row[2] for row in found if row[9]),
+            capacity={row[8]: row[13] for row in found},
+            stopped=frozenset(row[8] for row in found if row[12]),
             owners=frozenset(app_id for owned in dedicated.values() for app_id in owned),
         )
 
-    def claim(self, wants: Mapping[int, int], now: datetime, lease: timedelta) -> list[Claimed]:
-        """Take up to so many due rows of each app, the longest due first, under a lease and a new generation."""
+    def claim(self, wants: Mapping[LaneKey, int], now: datetime, lease: timedelta) -> list[Claimed]:
+        """Take up to so many due rows of each lane, the longest due first, under a lease and a new generation."""
         with self._database.write() as tx:
-            found = [row for app, most in wants.items() for row in _claim(tx, CLAIM, app, most, now, lease)]
+            found = [row for lane, most in wants.items() for row in _claim(tx, CLAIM, lane, most, now, lease)]
         return _in_order(found)
 
-    def claim_expired(self, app_ids: Sequence[int], most: int, now: datetime, lease: timedelta) -> list[Claimed]:
-        """Take up to `most` due rows of these apps that are past their validity, the longest due first."""
+    def claim_expired(self, lanes: Sequence[LaneKey], most: int, now: datetime, lease: timedelta) -> list[Claimed]:
+        """Take up to `most` due rows of these lanes that are past their validity, the longest due first."""
         found: list[Row] = []
         with self._database.write() as tx:
-            for app_id in app_ids:
-                found += _claim(tx, CLAIM_EXPIRED, app_id, most - len(found), now, lease)
+            for lane in lanes:
+                found += _claim(tx, CLAIM_EXPIRED, lane, most - len(found), now, lease)
         return _in_order(found)
 
     def mark(
@@ -263,8 +277,21 @@ class MessageQueue:
         return Rescued(requeued, len(back) - requeued, len(overdue))
 
 
-def _claim(tx: Tx, statement: Statement, app_id: int, most: int, now: datetime, lease: timedelta) -> list[Row]:
-    return tx.run(statement, app_id=app_id, most=most, now=micros(now), lease=lease // MICROSECOND)
+def _room(row: Row) -> Room:
+    """What stands in the first five columns."""
+    return Room(gap_of(row[0]), free_at=row[1], daily_cap=row[2], day=row[3], used=row[4])
+
+
+def _claim(tx: Tx, statement: Statement, lane: LaneKey, most: int, now: datetime, lease: timedelta) -> list[Row]:
+    return tx.run(
+        statement,
+        app_id=lane[0],
+        region=lane[1],
+        most=most,
+        now=micros(now),
+        lease=lease // MICROSECOND,
+        remembered=REMEMBERED // MICROSECOND,
+    )
 
 
 def _in_order(found: Sequence[Row]) -> list[Claimed]:
@@ -287,6 +314,7 @@ def _claimed(row: Row) -> Claimed:
         expires_at=instant(row[11]),
         address=row[13],
         opted_out=bool(row[14]),
+        known_sender=row[15],
     )
 
 
@@ -307,25 +335,35 @@ def _mark(
     winners = [s for s in sends if s.row.id in won]
     if not winners:
         return []
-    rooms = {
-        row[0]: Room(gap_of(row[1]), free_at=row[2], daily_cap=row[3], day=row[4], used=row[5])
-        for row in tx.run(LOCK_ROOM, [(i,) for i in sorted({s.choice.sender.id for s in winners})])
-    }
-    clock = tx.run(CLOCK)[0][0]
-    marked, late = [], []
+    locked = tx.run(LOCK_ROOM, [(i,) for i in sorted({s.choice.sender.id for s in winners})])
+    clock, ahead = tx.run(CLOCK)[0][0], horizon // MICROSECOND
+    rooms, loads = {}, {}
+    for row in locked:
+        rooms[row[6]] = _room(row) if row[5] == worker_id else _room(row).seen_by_another(clock, ahead)
+        loads[row[6]] = row[7]
+    marked, late, used = [], [], set()
     for send in winners:
-        sender, room = send.choice.sender, rooms[send.choice.sender.id]
-        slot = room.slot(clock)
-        if slot > clock + horizon // MICROSECOND:  # another process took this room meanwhile
-            until = now + (slot - clock) * MICROSECOND - horizon
+        sender, segments = send.choice.sender, send.row.segments
+        room = rooms[sender.id]
+        slot = room.slot(clock, segments)
+        if slot > clock + ahead:  # another process took this room meanwhile
+            until = now + (slot - clock - ahead) * MICROSECOND
             late.append((send.row.id, send.row.generation, micros(until), "sender's pace"))
             continue
-        rooms[sender.id] = room.charged(send.row.segments, clock)
-        delay = timedelta(microseconds=slot - clock)
-        marked.append((send, Marked(send.row, sender.number, sender.id, sender.connection_id, delay)))
+        used.add(sender.id)
+        rooms[sender.id] = room.charged(segments, clock)
+        loads[sender.id] = max(loads[sender.id], send.choice.load) + segments / sender.weight
+        rest = room.rest(segments)
+        marked.append((send, Marked(
+            send.row, sender.number, sender.id, sender.connection_id,
+            delay=(slot - clock) * MICROSECOND, rest=None if rest is None else rest * MICROSECOND,
+        )))  # fmt: skip
     if late:
         tx.run(PUT_BACK, late)
-    tx.run(TAKE_ROOM, [(i, room.free_at, room.day, room.used) for i, room in sorted(rooms.items())])
+    tx.run(TAKE_ROOM, [
+        (i, room.free_at, room.day, room.used, loads[i]) for i, room in sorted(rooms.items()) if i in used
+    ], holder=worker_id)  # fmt: skip
+    remember(tx, [m for _, m in marked], now)
     tx.run(ATTEMPT, [
         (m.row.id, m.row.generation, m.sender_id, m.connection_id, worker_id, send.choice.rule, micros(now))
         for send, m in marked

@@ -164,7 +164,10 @@ class Connection(SQLModel, table=True):
 
 
 class Sender(SQLModel, table=True):
-    """A number, short code or alphanumeric id that we send from, and its room: `free_at` is when it may send next."""
+    """A number, short code or alphanumeric id that we send from, and its room: `free_at` is when it may send next.
+
+    `load` is what it was used so far against its weight, `holder` the worker that gave out its last slots.
+    """
 
     __tablename__ = "senders"
     __table_args__ = (Index("uq_senders_number_connection_id", "number", "connection_id", unique=True),)
@@ -179,6 +182,8 @@ class Sender(SQLModel, table=True):
     free_at: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
     day: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
     used: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    load: float = Field(default=0.0, sa_column=Column(Float, nullable=False, server_default="0"))
+    holder: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
     rest_until: datetime | None = at(optional=True)
     rest_reason: str = words(255)
     created_at: datetime = at()
@@ -197,10 +202,10 @@ class StickySender(SQLModel, table=True):
     """The sender that this person already knows from this app."""
 
     __tablename__ = "sticky_senders"
-    __table_args__ = KEYED
-    app_id: int = refers("apps.id", primary=True)
+    __table_args__ = (Index("ix_sticky_senders_used_at", "used_at"), KEYED)
+    app_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     person: str = words(22, primary=True)
-    sender_id: int = refers("senders.id")
+    sender_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     used_at: datetime = at()
 
 
@@ -226,7 +231,7 @@ class Message(SQLModel, table=True):
 
     __tablename__ = "messages"
     __table_args__ = (
-        Index("ix_messages_due", "app_id", "due_at", "id", sqlite_where=text("state = 'queued'"),
+        Index("ix_messages_due", "app_id", "region", "due_at", "id", sqlite_where=text("state = 'queued'"),
               postgresql_where=text("state = 'queued'")),
         Index("ix_messages_lease", "lease_until", sqlite_where=text("state in ('claimed', 'submitting')"),
               postgresql_where=text("state in ('claimed', 'submitting')")),

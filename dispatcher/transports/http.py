@@ -29,6 +29,7 @@ import certifi
 import pycurl
 
 from dispatcher.core.exchange import Fault, Request, Response
+from dispatcher.engine.transport import Paced
 
 SocketGuard = Callable[[tuple[str, int]], bool]  # asked with (address, port)
 _Path = tuple[str, str, int, int]  # of a connection: their address, ours, their port, ours
@@ -80,6 +81,7 @@ class _Order:
     lane: str
     at: float
     until: float
+    paced: Paced | None = None
     gone: bool = False
 
 
@@ -141,12 +143,18 @@ class _Exchange:
     order: _Order
 
     def __init__(
-        self, options: Mapping[int, object], most_bytes: int, guard: SocketGuard | None, ended: Container[_Path]
+        self,
+        options: Mapping[int, object],
+        most_bytes: int,
+        guard: SocketGuard | None,
+        ended: Container[_Path],
+        begun: Callable[[_Order], None],
     ) -> None:
         self.curl = pycurl.Curl()
         self._most_bytes = most_bytes
         self._guard = guard
         self._ended = ended
+        self._tell_begun = begun
         for option, value in options.items():
             self.curl.setopt(option, value)
         self.curl.setopt(pycurl.PREREQFUNCTION, self._may_write)
@@ -230,6 +238,7 @@ class _Exchange:
             return int(pycurl.PREREQFUNC_ABORT)
         self.path = path
         self.begun = True
+        self._tell_begun(self.order)
         return int(pycurl.PREREQFUNC_OK)
 
     def _take_header(self, line: bytes) -> int | None:
@@ -311,6 +320,7 @@ class HttpTransport:
         self._inbox: deque[_Order] = deque()
         self._serial = count()  # a heap keeps the order of what is due at the same instant
         self._later: list[tuple[float, int, _Order]] = []  # by `at`
+        self._rests: dict[int, float] = {}  # until when a pace lets nobody begin; one entry for each key ever used
         self._lapses: list[tuple[float, int, _Order]] = []  # of those who wait for a slot, by `until`
         self._pool: list[_Exchange] = []
         self._flying: dict[pycurl.Curl, _Exchange] = {}
@@ -348,9 +358,10 @@ class HttpTransport:
         lane: str,
         at: float = 0.0,
         until: float = inf,
+        paced: Paced | None = None,
     ) -> None:
         """Begin the exchange at `at`, as the port says. A transport that does not run answers UNSENT here and now."""
-        order = _Order(request, then, lane, at, until)
+        order = _Order(request, then, lane, at, until, paced)
         with self._lock:
             if accepted := self._running:
                 self._accepted += 1
@@ -484,7 +495,9 @@ class HttpTransport:
             else:
                 due.append(order)
         while self._later and self._later[0][0] <= now:
-            due.append(heappop(self._later)[2])
+            order = heappop(self._later)[2]
+            if not order.gone:
+                due.append(order)
         for order in due:
             if max(now, order.at) >= order.until:
                 self._answer(order, _LATE)
@@ -498,7 +511,10 @@ class HttpTransport:
 
     def _begin_next(self, newcomers: Sequence[_Order]) -> None:
         while order := self._lanes.take():
-            self._begin(order)
+            if self._may_begin(order):
+                self._begin(order)
+            else:
+                self._lanes.release(order.lane)
         for order in newcomers:
             if not order.gone and order.until < inf:
                 heappush(self._lapses, (order.until, next(self._serial), order))
@@ -506,8 +522,27 @@ class HttpTransport:
             self._lapses = [lapse for lapse in self._lapses if not lapse[2].gone]
             heapify(self._lapses)
 
+    def _may_begin(self, order: _Order) -> bool:
+        """Whether its pace lets it begin now; else it is put off, or answered where it is too late already."""
+        if order.paced is None:
+            return True
+        now, rests_until = monotonic(), self._rests.get(order.paced.key, 0.0)
+        if max(now, rests_until) > order.paced.latest:
+            self._answer(order, _LATE)
+        elif rests_until > now:
+            heappush(self._later, (rests_until, next(self._serial), order))
+        else:
+            return True
+        return False
+
+    def _rest(self, order: _Order) -> None:
+        """Keep those of the same key waiting from now on: from its begin, and again from when it is written."""
+        if order.paced is not None:
+            self._rests[order.paced.key] = monotonic() + order.paced.rest
+
     def _begin(self, order: _Order) -> None:
         order.gone = True
+        self._rest(order)
         exchange = self._pool.pop() if self._pool else self._new_exchange()
         try:
             exchange.load(order)
@@ -520,7 +555,7 @@ class HttpTransport:
             self._flying[exchange.curl] = exchange
 
     def _new_exchange(self) -> _Exchange:
-        return _Exchange(self._options, self._most_bytes, self._guard, self._ended)
+        return _Exchange(self._options, self._most_bytes, self._guard, self._ended, self._rest)
 
     def _answer(self, order: _Order, response: Response) -> None:
         order.gone = True
@@ -529,7 +564,7 @@ class HttpTransport:
 
     def _dismiss(self) -> None:
         """Answer all who have not begun: UNSENT."""
-        waiting = [*self._lanes.dismiss(), *(order for _, _, order in self._later), *self._inbox]
+        waiting = [*self._lanes.dismiss(), *(order for _, _, order in self._later if not order.gone), *self._inbox]
         self._later.clear()
         self._inbox.clear()
         for order in waiting:

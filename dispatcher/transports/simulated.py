@@ -17,6 +17,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Final
 
 from dispatcher.core.exchange import Fault, Hook, Request, Response
+from dispatcher.engine.transport import Paced
 
 MOMENT: Final = 0.15  # seconds until an ordinary receipt
 LATE: Final = 5.0
@@ -51,7 +52,7 @@ def behaviour(number: str) -> str:
 
 
 class SimulatedTransport:
-    """Acts out what a number asks for ; receipts that are still to come are lost with the process."""
+    """Acts out what a number asks for; receipts that are still to come are lost with the process."""
 
     def __init__(self, tell: Callable[[str, Hook], None]) -> None:
         """`tell` takes a connection's name and its hook."""
@@ -88,8 +89,9 @@ class SimulatedTransport:
         lane: str,
         at: float = 0.0,
         until: float = float("inf"),
+        paced: Paced | None = None,
     ) -> None:
-        """Answer as the number asks."""
+        """Answer as the number asks. Nobody minds the pace to the instant here."""
         mt = json.loads(request.body)
         if self._stopping or max(at, time.monotonic()) > until:
             then(Response(fault=Fault.UNSENT))

@@ -217,7 +217,7 @@ def upgrade() -> None:
     with op.batch_alter_table("messages", schema=None) as batch_op:
         batch_op.create_index(
             "ix_messages_due",
-            ["app_id", "due_at", "id"],
+            ["app_id", "region", "due_at", "id"],
             unique=False,
             sqlite_where=sa.text("state = 'queued'"),
             postgresql_where=sa.text("state = 'queued'"),
@@ -390,6 +390,8 @@ def upgrade() -> None:
         sa.Column("free_at", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("day", sa.Integer(), server_default="0", nullable=False),
         sa.Column("used", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("load", sa.Float(), server_default="0", nullable=False),
+        sa.Column("holder", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("rest_until", sa.BigInteger(), nullable=True),
         sa.Column("rest_reason", sa.String(length=255), server_default="", nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
@@ -426,11 +428,11 @@ def upgrade() -> None:
         sa.Column("person", sa.String(length=22), nullable=False),
         sa.Column("sender_id", sa.BigInteger(), nullable=False),
         sa.Column("used_at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_sticky_senders_app_id_apps")),
-        sa.ForeignKeyConstraint(["sender_id"], ["senders.id"], name=op.f("fk_sticky_senders_sender_id_senders")),
         sa.PrimaryKeyConstraint("app_id", "person", name=op.f("pk_sticky_senders")),
         sqlite_with_rowid=False,
     )
+    with op.batch_alter_table("sticky_senders", schema=None) as batch_op:
+        batch_op.create_index("ix_sticky_senders_used_at", ["used_at"], unique=False)
 
     if op.get_bind().dialect.name == "postgresql":
         for table in HOT:  # rows change state several times: leave room on their page, and clean up early
@@ -441,6 +443,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("sticky_senders", schema=None) as batch_op:
+        batch_op.drop_index("ix_sticky_senders_used_at")
+
     op.drop_table("sticky_senders")
     op.drop_table("sender_apps")
     op.drop_table("endpoints")

@@ -37,7 +37,8 @@ ROW = Claimed(
 )
 APP = App(1, 1, "com.example.1")
 KEEPS_HOURS = replace(APP, hours=DEFAULT)
-SENDER = Sender(3, "+12015550000", 1, Room(SECOND))
+SENDER = Sender(3, "+12125550000", 1, Room(SECOND), "US")
+OTHER = replace(SENDER, id=4)
 SUNDAYS = {6: (Span(time(9), time(20)),)}
 CLOSED = frozenset(NOON.date() + timedelta(days=n) for n in range(30))
 NEVER_OPEN = replace(APP, hours=OpenHours(SUNDAYS, CLOSED))
@@ -55,7 +56,7 @@ def answers(kind: Kind) -> Claimed:
     return replace(ROW, kind=kind)
 
 
-SENT = Send(ROW, Choice(SENDER, CLOCK, "shared"))
+SENT = Send(ROW, Choice(SENDER, CLOCK, "country"))
 ERASED = replace(ROW, address=None)
 STOPPED = replace(ROW, opted_out=True)
 LATE = replace(ROW, expires_at=NOON)
@@ -76,10 +77,13 @@ DECISIONS: list[tuple[str, Claimed, App | None, Pool, Decision]] = [
     ("quiet hours without a sender", ROW, KEEPS_HOURS, pool(), Wait(ROW, OPENS, "quiet hours")),
     ("never open", ROW, NEVER_OPEN, pool(SENDER), Wait(ROW, NOON + HOUR, "no common open hour")),
     ("an answer keeps no hours", answers(Kind.HELP), KEEPS_HOURS, pool(SENDER),
-     Send(answers(Kind.HELP), Choice(SENDER, CLOCK, "shared"))),
-    ("a slot ahead", ROW, APP, pool(busy(SECOND)), Send(ROW, Choice(busy(SECOND), CLOCK + SECOND, "shared"))),
+     Send(answers(Kind.HELP), Choice(SENDER, CLOCK, "country"))),
+    ("a slot ahead", ROW, APP, pool(busy(SECOND)), Send(ROW, Choice(busy(SECOND), CLOCK + SECOND, "country"))),
     ("the pace", ROW, APP, pool(busy(3 * SECOND)), Wait(ROW, NOON + timedelta(seconds=2), "sender's pace")),
-    ("no place at the carrier", ROW, APP, pool(SENDER, capacity=0), Wait(ROW, NOON, "sender's pace")),
+    ("no place at the carrier", ROW, APP, pool(SENDER, capacity=0),
+     Wait(ROW, NOON + timedelta(milliseconds=100), "sender's pace")),
+    ("the one that is known", replace(ROW, known_sender=4), APP, pool(SENDER, OTHER),
+     Send(replace(ROW, known_sender=4), Choice(OTHER, CLOCK, "known sender"))),
     ("no sender", ROW, APP, pool(), Wait(ROW, SOON, "no sender")),
     ("no sender of its own", ROW, APP, pool(replace(SENDER, apps=frozenset({2}))), Wait(ROW, SOON, "no sender")),
 ]  # fmt: skip
@@ -109,6 +113,12 @@ def test_a_batch_uses_up_the_pace_of_its_sender() -> None:
     assert [d.choice.slot - CLOCK for d in decided if isinstance(d, Send)] == [0, SECOND // 2, SECOND]
     assert decided[3] == Wait(rows[3], NOON + timedelta(milliseconds=500), "sender's pace")
     assert given.capacity == {1: 6}
+
+
+def test_those_who_wait_for_a_sender_they_know_wait_for_one_slot_each() -> None:
+    rows = [replace(ROW, id=n, known_sender=3) for n in range(3)]
+    decided = decide_all(rows, {1: APP}, pool(busy(3 * SECOND), OTHER), NOON)
+    assert decided == [Wait(row, NOON + timedelta(seconds=n), "sender's pace") for n, row in enumerate(rows, 2)]
 
 
 @pytest.mark.parametrize("row", [STOPPED, LATE, ERASED], ids=["opted out", "expired", "erased"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.core.pacing import DAY, SECOND, Room, gap_of
+from dispatcher.core.pacing import DAY, HANDOVER, HESITATION, SECOND, SHORTEST_HELD, Room, gap_of
 
 TODAY = 20_000
 NIGHT = TODAY * DAY
@@ -23,6 +23,7 @@ SLOTS = [
     (Room(TEN, free_at=NIGHT + DAY + 7, daily_cap=3, day=TODAY, used=3), DAWN, NIGHT + DAY + 7),
     (Room(TEN, daily_cap=3, day=TODAY - 1, used=3), NIGHT - 1, NIGHT),
     (Room(TEN, daily_cap=3, day=TODAY - 1, used=3), NIGHT, NIGHT),
+    (Room(TEN, daily_cap=3, day=TODAY - 1, used=3), NIGHT - TEN, NIGHT),
     # Tomorrow's cap is used up although it is still today: by slots that lie ahead.
     (Room(TEN, free_at=NIGHT + 3 * TEN, daily_cap=3, day=TODAY, used=3), NIGHT - TEN, NIGHT + DAY),
 ]
@@ -32,8 +33,11 @@ CHARGES = [
     (Room(TEN), 3, DAWN, Room(TEN, DAWN + 3 * TEN, None, TODAY, 3)),
     (Room(TEN, DAWN + 5, None, TODAY, 7), 2, DAWN, Room(TEN, DAWN + 5 + 2 * TEN, None, TODAY, 9)),
     (Room(TEN, 0, None, TODAY - 1, 7), 2, DAWN, Room(TEN, DAWN + 2 * TEN, None, TODAY, 2)),
-    (Room(TEN, 0, 3, TODAY, 2), 4, DAWN, Room(TEN, DAWN + 4 * TEN, 3, TODAY, 6)),  # passes whole, leaves a debt
-    (Room(TEN, 0, 3, TODAY, 6), 1, DAWN, Room(TEN, NIGHT + DAY + TEN, 3, TODAY + 1, 1)),
+    (Room(TEN, 0, 3, TODAY, 1), 2, DAWN, Room(TEN, DAWN + 2 * TEN, 3, TODAY, 3)),
+    (Room(TEN, 0, 3, TODAY, 2), 2, DAWN, Room(TEN, NIGHT + DAY + 2 * TEN, 3, TODAY + 1, 2)),  # no longer fits today
+    (Room(TEN, 0, 3, TODAY, 1), 4, DAWN, Room(TEN, NIGHT + DAY + 4 * TEN, 3, TODAY + 1, 4)),  # fits into no day
+    (Room(TEN, 0, 3, TODAY, 0), 4, DAWN, Room(TEN, DAWN + 4 * TEN, 3, TODAY, 4)),
+    (Room(TEN, 0, 3, TODAY, 4), 1, DAWN, Room(TEN, NIGHT + DAY + TEN, 3, TODAY + 1, 1)),
 ]
 COUNTS = [
     # a room, now, the horizon, how many may begin
@@ -75,6 +79,28 @@ def test_charged(room: Room, segments: int, now: int, left: Room) -> None:
 @pytest.mark.parametrize(("room", "now", "horizon", "count"), COUNTS)
 def test_slots(room: Room, now: int, horizon: int, count: int) -> None:
     assert room.slots(now, horizon) == count
+
+
+SEEN = [
+    # a room, and the slot that a process sees which does not hold it
+    (Room(TEN), DAWN),
+    (Room(TEN, free_at=DAWN - HANDOVER), DAWN),
+    (Room(TEN, free_at=DAWN - HANDOVER + 1), DAWN + 1 + SECOND),  # not within the second that is its horizon
+    (Room(TEN, free_at=DAWN + 7), DAWN + 7 + HANDOVER + SECOND),
+    (Room(SHORTEST_HELD, free_at=DAWN + 7), DAWN + 7 + HANDOVER + SECOND),
+    (Room(SHORTEST_HELD - 1, free_at=DAWN + 7), DAWN + 7),  # fast ones are shared
+]
+RESTS = [(TEN, 1, TEN - HESITATION), (TEN, 3, 3 * TEN - HESITATION), (SHORTEST_HELD - 1, 1, None)]
+
+
+@pytest.mark.parametrize(("room", "slot"), SEEN)
+def test_seen_by_another(room: Room, slot: int) -> None:
+    assert room.seen_by_another(DAWN, SECOND).slot(DAWN) == slot
+
+
+@pytest.mark.parametrize(("gap", "segments", "rest"), RESTS)
+def test_rest(gap: int, segments: int, rest: int | None) -> None:
+    assert Room(gap).rest(segments) == rest
 
 
 @pytest.mark.parametrize(("mps", "gap"), GAPS)

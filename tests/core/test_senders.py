@@ -2,53 +2,108 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from dispatcher.core.pacing import DAY, SECOND, Room
-from dispatcher.core.senders import Choice, Pool, Sender, in_turn, shares
+from dispatcher.core.senders import MOST_BEHIND, PATIENCE, Choice, Pool, Sender, in_turn, shares, shares_by_app
 
 NOW = 20_000 * DAY + SECOND
 TEN = SECOND // 10
+NEW_JERSEY, MANHATTAN, BERLIN = "+12012223333", "+12122223333", "+4930222333"
 
 
-def sender(number: int, *, connection: int = 1, apps: Iterable[int] = (), weight: float = 1.0, **room: Any) -> Sender:
+def sender(
+    number: int,
+    written: str = "",
+    *,
+    connection: int = 1,
+    apps: Iterable[int] = (),
+    region: str = "US",
+    weight: float = 1.0,
+    load: float = 0.0,
+    **room: Any,
+) -> Sender:
     values = {"gap": TEN, "day": NOW // DAY} | room
-    return Sender(number, f"+1{number}", connection, Room(**values), weight, frozenset(apps))
+    return Sender(number, written or f"+1{number}", connection, Room(**values), region, weight, load, frozenset(apps))
 
 
 def pool(*senders: Sender, capacity: dict[int, int] | None = None) -> Pool:
     return Pool(NOW, SECOND, {s.id: s for s in senders}, {1: 9, 2: 9} if capacity is None else capacity)
 
 
-ELIGIBLE = [
-    # the pool, the app, the rule, who
-    (pool(), 7, "shared", []),
-    (pool(sender(1), sender(2)), 7, "shared", [1, 2]),
-    (pool(sender(1), sender(2, apps=[7])), 7, "dedicated", [2]),
-    (pool(sender(1), sender(2, apps=[7])), 8, "shared", [1]),
-    (pool(sender(1, apps=[7, 8]), sender(2, apps=[8])), 8, "dedicated", [1, 2]),
-    (pool(sender(1, apps=[7])), 8, "shared", []),
+def chosen(
+    given: Pool, number: str = NEW_JERSEY, region: str = "US", known: int | None = None, segments: int = 1
+) -> tuple[int, int, str] | None:
+    """Whom app 7 gets for this number, in which slot; below zero where it must wait for it."""
+    choice = given.choose(7, region, number, known, segments)
+    if choice is None:
+        return None
+    ahead = choice.slot - NOW
+    return choice.sender.id, ahead if choice.fits else -ahead, choice.rule
+
+
+GROUPS = [
+    # the pool, the app, the country, the rule, who
+    (pool(), 7, "US", "least used", []),
+    (pool(sender(1), sender(2)), 7, "US", "country", [1, 2]),
+    (pool(sender(1), sender(2, apps=[7])), 7, "US", "dedicated, country", [2]),
+    (pool(sender(1), sender(2, apps=[7])), 8, "US", "country", [1]),
+    (pool(sender(1, apps=[7, 8]), sender(2, apps=[8])), 8, "US", "dedicated, country", [1, 2]),
+    (pool(sender(1, apps=[7])), 8, "US", "least used", []),
+    (pool(sender(1), sender(2, region="DE")), 7, "DE", "country", [2]),
+    (pool(sender(1), sender(2, region="DE")), 7, "FR", "least used", [1, 2]),
+    (pool(sender(1), sender(2, region=""), sender(3, region="DE")), 7, "FR", "any country", [2]),
+    (pool(sender(1), sender(2, region="")), 7, "US", "country", [1]),
+    (pool(sender(1), sender(2, region="")), 7, "", "least used", [2]),
+    (pool(sender(1, region="DE", apps=[7]), sender(2)), 7, "US", "dedicated, least used", [1]),  # its own go first
 ]
 CHOICES = [
-    # the pool, whom app 7 gets, in which slot
-    (pool(), None, None),
-    (pool(sender(1)), 1, NOW),
-    (pool(sender(1, free_at=NOW + 5), sender(2)), 2, NOW),  # the first to be free
-    (pool(sender(1, free_at=NOW + 5), sender(2, free_at=NOW + 6)), 1, NOW + 5),
-    (pool(sender(1, used=5), sender(2, used=4)), 2, NOW),  # among those the least used
-    (pool(sender(1, used=5, weight=2.0), sender(2, used=4)), 1, NOW),  # against its weight
-    (pool(sender(2), sender(1)), 1, NOW),  # and then the first that was made
-    (pool(sender(1, free_at=NOW + SECOND)), 1, NOW + SECOND),
-    (pool(sender(1, free_at=NOW + SECOND + 1)), None, None),  # beyond the horizon
-    (pool(sender(1), sender(2, connection=2, used=3), capacity={1: 0, 2: 1}), 2, NOW),  # no slot at its transport
-    (pool(sender(1), capacity={1: 0}), None, None),
-    (pool(sender(1), capacity={}), None, None),  # a connection that nobody knows
-    (pool(sender(1), sender(2, apps=[7], free_at=NOW + 9)), 2, NOW + 9),  # its own, though another were free sooner
-    (pool(sender(1), sender(2, apps=[7], free_at=NOW + DAY)), None, None),
-    (pool(sender(1, daily_cap=3, used=3), sender(2, used=99)), 2, NOW),
+    # the pool, whom app 7 gets in New Jersey, in how many microseconds, by which rule
+    (pool(), None),
+    (pool(sender(1)), (1, 0, "country")),
+    (pool(sender(1, free_at=NOW + 5), sender(2)), (2, 0, "country")),  # of those alike the first to be free
+    (pool(sender(1, free_at=NOW + 5), sender(2, free_at=NOW + 6)), (1, 5, "country")),
+    (pool(sender(1, load=5), sender(2, load=4)), (2, 0, "country")),
+    (pool(sender(1, load=5), sender(2, load=4, free_at=NOW + 5)), (2, 5, "country")),
+    (pool(sender(1, load=5), sender(2, load=4, free_at=NOW + SECOND + 1)), (1, 0, "country")),
+    (pool(sender(2), sender(1)), (1, 0, "country")),  # and then the first that was made
+    (pool(sender(1, free_at=NOW + SECOND)), (1, SECOND, "country")),
+    (pool(sender(1, free_at=NOW + SECOND + 1)), (1, -SECOND - 1, "country")),  # beyond the horizon
+    (pool(sender(1, free_at=NOW + 9 * SECOND), sender(2, free_at=NOW + 5 * SECOND)), (2, -5 * SECOND, "country")),
+    (pool(sender(1), sender(2, connection=2, load=3), capacity={1: 0, 2: 1}), (2, 0, "country")),
+    (pool(sender(1), capacity={1: 0}), (1, 0, "country")),  # no place at its transport, so it does not fit; see below
+    (pool(sender(1), sender(2, apps=[7], free_at=NOW + 9)), (2, 9, "dedicated, country")),
+    (pool(sender(1), sender(2, apps=[7], free_at=NOW + DAY)), (2, -DAY, "dedicated, country")),
+    (pool(sender(1, daily_cap=3, used=3), sender(2, load=99)), (2, 0, "country")),
+    (pool(sender(1, "+12015550000", load=9), sender(2, "+12125550000")), (1, 0, "area code")),
+    (pool(sender(1, "+15515550000", load=9), sender(2, "+12125550000")), (1, 0, "area code")),  # an overlay of 201
+    (pool(sender(1, "+15515550000", load=9, apps=[7]), sender(2, "+12125550000", apps=[7])),
+     (1, 0, "dedicated, area code")),
+    (pool(sender(1, "+12015550000", free_at=NOW + DAY), sender(2, "+12125550000")), (2, 0, "country")),  # no room there
+    (pool(sender(1, "+12015550000", connection=3), sender(2, "+12125550000")), (2, 0, "country")),
+    (pool(sender(1, "+12045550000", region="CA"), sender(2, "+4930555", region="DE")), (1, 0, "least used")),
+    (pool(sender(1, "+12015550000", load=9, region="CA"), sender(2, "+4930555", region="DE")), (1, 0, "area code")),
+]  # fmt: skip
+KNOWN = [
+    # the pool, whom somebody in New Jersey gets who knows sender 3
+    (pool(sender(1), sender(3, load=99)), (3, 0, "known sender")),
+    (pool(sender(1), sender(3, region="DE")), (3, 0, "known sender")),  # before country and area code
+    (pool(sender(1, "+12015550000"), sender(3, "+12125550000")), (3, 0, "known sender")),
+    (pool(sender(1)), (1, 0, "country")),  # it is gone
+    (pool(sender(1), sender(3, apps=[8])), (1, 0, "country")),  # or another's
+    (pool(sender(1, apps=[7]), sender(3)), (1, 0, "dedicated, country")),  # or no longer among the app's own
+    (pool(sender(1, apps=[7]), sender(3, apps=[7, 8])), (3, 0, "dedicated, known sender")),
+    (pool(sender(1), sender(3, free_at=NOW + SECOND)), (3, SECOND, "known sender")),
+    (pool(sender(1), sender(3, free_at=NOW + SECOND + 1)), (3, -SECOND - 1, "known sender")),  # waited for
+    (pool(sender(1), sender(3, free_at=NOW + PATIENCE)), (3, -PATIENCE, "known sender")),
+    (pool(sender(1), sender(3, free_at=NOW + PATIENCE + 1)), (1, 0, "country")),  # for an hour
+    (pool(sender(1), sender(3, daily_cap=1, used=1)), (1, 0, "country")),  # its day's room is used up
+    (pool(sender(1), sender(3, connection=3)), (3, 0, "known sender")),  # no place at its transport
 ]
 FREE = [
     (pool(), None),
@@ -61,6 +116,7 @@ COUNTS = [
     (pool(sender(1)), 9),  # eleven slots, but nine places
     (pool(sender(1), capacity={1: 99}), 11),
     (pool(sender(1), sender(2, connection=2), capacity={1: 3, 2: 99}), 14),
+    (pool(sender(1), sender(2, region="DE"), capacity={1: 99}), 11),
     (pool(sender(1, free_at=NOW + DAY)), 0),
     (pool(sender(1), capacity={}), 0),
 ]
@@ -79,26 +135,68 @@ SHARES = [
 ]
 
 
-@pytest.mark.parametrize(("given", "app", "rule", "ids"), ELIGIBLE)
-def test_eligible(given: Pool, app: int, rule: str, ids: list[int]) -> None:
-    assert given.eligible(app) == (rule, ids)
-    assert given.eligible(app) == (rule, ids), "asked twice"
+SHARES_BY_APP = [
+    # free, wants, what each gets
+    (10, {(1, "US"): 99, (2, "US"): 99}, {(1, "US"): 5, (2, "US"): 5}),
+    (10, {(1, "US"): 99, (1, "DE"): 99, (1, "FR"): 99, (2, "US"): 99},
+     {(1, "US"): 1, (1, "DE"): 2, (1, "FR"): 2, (2, "US"): 5}),
+    (10, {(1, "US"): 1, (1, "DE"): 99, (2, "US"): 2}, {(1, "US"): 1, (1, "DE"): 7, (2, "US"): 2}),
+    (1, {(2, "US"): 9, (1, "US"): 9}, {(2, "US"): 1}),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("given", "chosen", "slot"), CHOICES)
-def test_choose(given: Pool, chosen: int | None, slot: int | None) -> None:
-    choice = given.choose(7)
-    assert (choice and choice.sender.id, choice and choice.slot) == (chosen, slot)
+@pytest.mark.parametrize(("given", "app", "region", "rule", "ids"), GROUPS)
+def test_group(given: Pool, app: int, region: str, rule: str, ids: list[int]) -> None:
+    group = given.group(app, region)
+    assert (group.rule, group.ids) == (rule, ids)
+    assert given.group(app, region) is group
+
+
+@pytest.mark.parametrize(("given", "found"), CHOICES)
+def test_choose(given: Pool, found: tuple[int, int, str] | None) -> None:
+    assert chosen(given) == found
+    assert chosen(given) == found, "nothing was charged"
+
+
+@pytest.mark.parametrize(("given", "found"), KNOWN)
+def test_whoever_knows_a_sender_gets_it_again(given: Pool, found: tuple[int, int, str]) -> None:
+    assert chosen(given, known=3) == found
+
+
+@pytest.mark.parametrize("known", [None, 1])
+def test_without_a_place_it_does_not_fit(known: int | None) -> None:
+    choice = pool(sender(1), capacity={1: 0}).choose(7, "US", NEW_JERSEY, known)
+    assert choice is not None
+    assert not choice.fits
+
+
+def test_no_area_code_outside_of_north_america() -> None:
+    given = pool(sender(1, "+4930555000", region="DE", load=1), sender(2, "+4989555000", region="DE"))
+    assert chosen(given, BERLIN, "DE") == (2, 0, "country")
+
+
+def test_an_area_that_lies_in_two_complexes_is_looked_for_in_both() -> None:
+    brooklyn = pool(sender(1, "+12015550000"), sender(2, "+17185550000", load=9))
+    assert chosen(brooklyn, "+19172223333") == (2, 0, "area code")
+    manhattan = pool(sender(1, "+12015550000"), sender(2, "+12125550000", load=9))
+    assert chosen(manhattan, "+19172223333") == (2, 0, "area code")
+
+
+@pytest.mark.parametrize(("segments", "found"), [(2, (1, 0, "country")), (3, (2, 0, "country"))])
+def test_a_long_text_goes_where_the_days_room_suffices(segments: int, found: tuple[int, int, str]) -> None:
+    given = pool(sender(1, daily_cap=10, used=8), sender(2, load=9))
+    assert chosen(given, segments=segments) == found
+    assert chosen(given) == (1, 0, "country"), "and leaves that room to others"
 
 
 @pytest.mark.parametrize(("given", "free"), FREE)
 def test_next_free(given: Pool, free: int | None) -> None:
-    assert given.next_free(7) == free
+    assert given.next_free(given.group(7, "US")) == free
 
 
 @pytest.mark.parametrize(("given", "count"), COUNTS)
 def test_slots(given: Pool, count: int) -> None:
-    assert given.slots(7) == count
+    assert given.slots(given.group(7, "US")) == count
 
 
 @pytest.mark.parametrize(("free", "wants", "given"), SHARES)
@@ -106,10 +204,16 @@ def test_shares(free: int, wants: dict[int, int], given: dict[int, int]) -> None
     assert shares(free, wants) == given
 
 
+@pytest.mark.parametrize(("free", "wants", "given"), SHARES_BY_APP)
+def test_shares_by_app(free: int, wants: dict[tuple[int, str], int], given: dict[tuple[int, str], int]) -> None:
+    assert shares_by_app(free, wants) == given
+
+
 def test_an_owner_whose_senders_are_all_out_has_none() -> None:
     given = Pool(NOW, SECOND, {1: sender(1)}, {1: 9}, owners=frozenset({7}))
-    assert given.eligible(7) == ("dedicated", [])
-    assert given.eligible(8) == ("shared", [1])
+    assert given.group(7, "US").ids == []
+    assert given.group(8, "US").ids == [1]
+    assert given.choose(7, "US", NEW_JERSEY, 1) is None, "not even one that is known"
 
 
 def test_rows_in_turn() -> None:
@@ -118,23 +222,75 @@ def test_rows_in_turn() -> None:
 
 
 def test_a_charge_uses_up_room_and_place() -> None:
-    given = pool(sender(1, apps=[7]), capacity={1: 2})
-    choice = given.choose(7)
-    assert choice == Choice(sender(1, apps=[7]), NOW, "dedicated")
+    one = sender(1, apps=[7], weight=2.0, load=5.0)
+    given = pool(one, capacity={1: 2})
+    choice = given.choose(7, "US", NEW_JERSEY)
+    assert choice == Choice(one, NOW, "dedicated, country", 5.0)
     given.charge(choice, 3)
-    assert given.senders[1] == sender(1, apps=[7], free_at=NOW + 3 * TEN, used=3)
+    left = Room(TEN, NOW + 3 * TEN, None, NOW // DAY, 3)
+    assert given.senders[1] == replace(one, room=left, load=6.5)
     assert given.capacity == {1: 1}
-    again = given.choose(7)
-    assert again is not None
-    assert again.slot == NOW + 3 * TEN
+    assert chosen(given) == (1, 3 * TEN, "dedicated, country")
 
 
-def test_senders_of_one_pace_take_turns() -> None:
-    given = pool(sender(1), sender(2), sender(3))
-    chosen = []
-    for _ in range(6):
-        choice = given.choose(7)
+def turns(given: Pool, count: int, segments: int = 1) -> list[int]:
+    """Who is chosen, one after the other."""
+    found = []
+    for _ in range(count):
+        choice = given.choose(7, "US", NEW_JERSEY)
         assert choice is not None
-        chosen.append(choice.sender.id)
-        given.charge(choice, 1)
-    assert chosen == [1, 2, 3, 1, 2, 3]
+        if choice.fits:
+            found.append(choice.sender.id)
+            given.charge(choice, segments)
+    return found
+
+
+def fast(number: int, **given: Any) -> Sender:
+    return sender(number, gap=1, **given)
+
+
+def wide(*senders: Sender) -> Pool:
+    return pool(*senders, capacity={1: 1 << 30})
+
+
+def test_senders_of_one_weight_take_turns() -> None:
+    assert turns(pool(sender(1), sender(2), sender(3)), 6) == [1, 2, 3, 1, 2, 3]
+
+
+@pytest.mark.parametrize("segments", [1, 3])
+def test_weights_are_shares(segments: int) -> None:
+    given = wide(fast(1), fast(2, weight=2.0), fast(3, weight=3.0))
+    assert Counter(turns(given, 600, segments)) == {1: 100, 2: 200, 3: 300}
+
+
+def test_a_newcomer_is_not_given_all_until_it_has_caught_up() -> None:
+    given = wide(fast(1, load=1e6), fast(2, load=1e6), fast(3))
+    found = turns(given, 400)
+    assert found[:100] == [3] * 100
+    assert MOST_BEHIND == 100
+    assert Counter(found[100:]) == {1: 100, 2: 100, 3: 100}
+
+
+def test_choosing_by_area_and_by_country_share_one_account() -> None:
+    given = wide(fast(1, written="+12015550000"), fast(2, written="+12125550000"))
+    assert turns(given, 9) == [1] * 9, "the only one of that area"
+    texas = given.choose(7, "US", "+12142223333")
+    assert texas is not None
+    assert (texas.sender.id, texas.rule) == (2, "country")
+
+
+def test_who_waits_for_a_sender_is_promised_a_slot_of_his_own() -> None:
+    given = pool(sender(1), sender(3, free_at=NOW + 10 * SECOND))
+    slots = []
+    for segments in (1, 2, 1):
+        choice = given.choose(7, "US", NEW_JERSEY, 3, segments)
+        assert choice is not None
+        given.promise(choice, segments)
+        slots.append(choice.slot - NOW)
+    assert slots == [10 * SECOND, 10 * SECOND + TEN, 10 * SECOND + 3 * TEN]
+
+
+def test_who_would_be_promised_too_late_a_slot_gets_another_sender() -> None:
+    given = pool(sender(1), sender(3, free_at=NOW + 10 * SECOND))
+    given.promised[3] = NOW + PATIENCE + 1
+    assert chosen(given, known=3) == (1, 0, "country")

@@ -673,7 +673,7 @@ def test_what_is_handed_to_the_carrier(house: House) -> None:
     }
     assert exchange.lane == "carrier"
     [attempt] = house.run("select connection_id, sender_id, worker_id, rule from attempts")
-    assert attempt == (1, 1, 7, "shared")
+    assert attempt == (1, 1, 7, "area code")
 
 
 # A point at which the process may end, the state that it leaves, whether the carrier was called.

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from dispatcher.core.exchange import Hook, Outcome, Receipt, Reply, Request, Response, Submission
+from dispatcher.engine.transport import Paced
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +21,7 @@ class Begun:
     lane: str
     at: float
     until: float
+    paced: Paced | None = None
 
     @property
     def mt(self) -> dict[str, Any]:
@@ -43,8 +45,9 @@ class MemoryTransport:
         lane: str,
         at: float = 0.0,
         until: float = float("inf"),
+        paced: Paced | None = None,
     ) -> None:
-        self.begun.append(Begun(request, then, lane, at, until))
+        self.begun.append(Begun(request, then, lane, at, until, paced))
         self.open.append(self.begun[-1])
 
     def room(self) -> int:

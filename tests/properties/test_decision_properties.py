@@ -25,13 +25,14 @@ rows = st.builds(
     channel=st.just(Channel.SMS),
     person=st.just("p"),
     address=st.sampled_from(["+12012223333", None]) | st.just("+12012223333"),
-    region=st.just("US"),
+    region=st.sampled_from(["US", "CA", "DE"]),
     text=st.just("Join me"),
     segments=st.integers(1, 10),
     tries=st.integers(0, 3),
     created_at=st.just(NOON),
     expires_at=st.sampled_from([NOON, NOON + timedelta(hours=1), NOON + timedelta(hours=1)]),
     opted_out=st.booleans(),
+    known_sender=st.none() | st.integers(1, 5),
 )
 rooms = st.builds(
     Room,
@@ -42,12 +43,24 @@ rooms = st.builds(
     used=st.integers(0, 20),
 )
 apps = st.frozensets(st.integers(1, 4), max_size=2)
+kind = st.tuples(
+    rooms,
+    st.integers(1, 3),
+    st.sampled_from([201, 551, 415]),
+    st.sampled_from(["US", "CA", ""]),
+    st.floats(0.1, 9),
+    st.floats(0, 1000),
+    apps,
+)
 
 
 @st.composite
 def pools(draw: st.DrawFn) -> Pool:
-    kinds = draw(st.lists(st.tuples(rooms, st.integers(1, 3), st.floats(0.1, 9), apps), max_size=5))
-    senders = {n: Sender(n, f"+1{n}", line, room, weight, own) for n, (room, line, weight, own) in enumerate(kinds, 1)}
+    kinds = draw(st.lists(kind, max_size=5))
+    senders = {
+        n: Sender(n, f"+1{area}5550{n:03d}", line, room, region, weight, load, own)
+        for n, (room, line, area, region, weight, load, own) in enumerate(kinds, 1)
+    }
     return Pool(
         CLOCK, draw(st.integers(0, 2 * SECOND)), senders, draw(st.dictionaries(st.integers(1, 3), st.integers(0, 9)))
     )

@@ -38,14 +38,14 @@ def queued(database: Database, count: int = 1, **given: Any) -> list[Candidate]:
 
 
 def take(queue: MessageQueue, most: int = 100, now: datetime = NOON) -> list[Claimed]:
-    return queue.claim({1: most}, now, LEASE)
+    return queue.claim({(1, "US"): most}, now, LEASE)
 
 
 def mark(queue: MessageQueue, rows: Sequence[Claimed], now: datetime = NOON) -> list[Marked]:
     pool = queue.pool(HORIZON)
     sends = []
     for row in rows:
-        choice = pool.choose(row.app_id)
+        choice = pool.choose(row.app_id, row.region, row.address or "", row.known_sender)
         assert choice is not None
         pool.charge(choice, row.segments)
         sends.append(Send(row, choice))
@@ -85,13 +85,15 @@ def test_claims_what_is_due_in_order_and_only_that(database: Database) -> None:
     assert [row.id for row in take(queue, now=NOON + timedelta(seconds=1))] == [later[0].id]
 
 
-def test_lanes_name_each_app_with_its_first_due_row(database: Database) -> None:
+def test_lanes_name_each_app_and_country_with_its_first_due_row(database: Database) -> None:
     provision(database, apps=2)
     queued(database, 2)
     Admissions(database).admit([candidate(app_id=2, planned_at=NOON + timedelta(hours=1))], NOON)
-    assert [(lane.app_id, lane.due_at) for lane in MessageQueue(database).lanes()] == [
-        (1, NOON),
-        (2, NOON + timedelta(hours=1)),
+    Admissions(database).admit([candidate("+4915112345678", region="DE")], NOON)
+    assert [(lane.key, lane.due_at) for lane in MessageQueue(database).lanes()] == [
+        ((1, "DE"), NOON),
+        ((1, "US"), NOON),
+        ((2, "US"), NOON + timedelta(hours=1)),
     ]
 
 
@@ -129,7 +131,9 @@ def test_a_sender_is_never_given_more_than_its_pace(database: Database) -> None:
     pool = queue.pool(HORIZON)
     sends, waits = [], []
     for row in rows:
-        if choice := pool.choose(1):
+        choice = pool.choose(1, "US", row.address or "")
+        assert choice is not None
+        if choice.fits:
             pool.charge(choice, row.segments)
             sends.append(Send(row, choice))
         else:
@@ -150,7 +154,7 @@ def test_room_taken_by_another_process_sends_rows_back(database: Database) -> No
     sends = []
     for pool, pair in ((mine, rows[:2]), (theirs, rows[2:])):
         for row in pair:
-            choice = pool.choose(1)
+            choice = pool.choose(1, "US", row.address or "")
             assert choice is not None
             pool.charge(choice, 1)
             sends.append((pool, Send(row, choice)))

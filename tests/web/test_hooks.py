@@ -107,9 +107,9 @@ def submitting(api: Api) -> Marked:
     """An invitation of which the carrier is just being told."""
     number = int(accepted(api.invite(invitation()))["messageId"])
     queue, now = MessageQueue(api.database), utc_now()
-    rows = queue.claim({1: 1000}, now + timedelta(hours=1), timedelta(minutes=1))
+    rows = queue.claim({(1, "US"): 1000}, now + timedelta(hours=1), timedelta(minutes=1))
     pool = queue.pool(timedelta(seconds=1))
-    choice = pool.choose(1)
+    choice = pool.choose(1, "US", "+12012223333")
     assert choice is not None
     sends = [Send(row, choice) for row in rows if row.id == number]
     limits = {"lease": timedelta(minutes=1), "horizon": timedelta(minutes=1)}
