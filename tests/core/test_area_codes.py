@@ -113,6 +113,11 @@ def test_codes_of_several_areas() -> None:
     }
 
 
+def test_as_many_areas_as_nanpa_lists() -> None:
+    overlaid = sum(len(codes) > 1 for codes in AREAS.values())
+    assert (overlaid, len(AREAS) - overlaid) == (144, 133 + 1)  # 321 is alone only in a part of its area
+
+
 NOT_GEOGRAPHIC = [
     "+18002223333",
     "+18332223333",
