@@ -12,7 +12,7 @@ from urllib.parse import quote_plus
 import typer
 
 from dispatcher.cli.common import Failed, provisioned, settings
-from dispatcher.cli.receiver import HEALTH, INTRODUCTION
+from dispatcher.cli.receiver import API, CREDENTIAL, INTRODUCTION, OTHER_APP
 from dispatcher.cli.running import family, migrate_first
 from dispatcher.logs import configure
 from dispatcher.processes import port_taken
@@ -42,11 +42,13 @@ def demo(
     key, secret = _provisioned(found, receiver_port)
     base = f"http://{found.web.host}:{found.web.port}"
     typer.echo(f"Dispatcher is starting at {base} ...", err=True)
-    introduction = {INTRODUCTION: _introduction(found, receiver_port, key, secret), HEALTH: f"{base}/health"}
+    told = {INTRODUCTION: _introduction(found, receiver_port, key, secret), API: base}
+    if secret:
+        told |= {CREDENTIAL: f"{key}:{secret}"}
     children = family(None, None)
     for child in children:
         child.environment |= environment | {"DISPATCHER_LOG_LEVEL": "warning"}
-    receiver = Child("receiver", ["demo-receiver", "--port", str(receiver_port)], introduction)
+    receiver = Child("receiver", ["demo-receiver", "--port", str(receiver_port)], told)
     become([receiver, *children], "warning")
 
 
@@ -63,10 +65,16 @@ def _provisioned(found: Settings, receiver_port: int) -> tuple[str, str]:
         url = f"http://127.0.0.1:{receiver_port}/callback?id={{messageId}}&ref={{referenceId}}&phone={{phone}}"
         tools.app(
             made.api_key,
-            AppSettings(APP_ID, callback_url=url + "&status={status}&at={completionDate}", hours="always"),
+            AppSettings(
+                APP_ID,
+                callback_url=url + "&status={status}&at={completionDate}",
+                callback_clicks=True,
+                hours="always",
+            ),
         )
-        for number in SENDERS:  # of its own: so nothing else is ever simulated, and the demo texts nobody
-            tools.sender(number, "simulated", mps=10, daily_cap=None, apps=[APP_ID], weight=1.0)
+        tools.app(made.api_key, AppSettings(OTHER_APP, hours="always"))
+        for number in SENDERS:  # of their own: so nothing else is ever simulated, and the demo texts nobody
+            tools.sender(number, "simulated", mps=10, daily_cap=None, apps=[APP_ID, OTHER_APP], weight=1.0)
         return made.api_key, made.secret
 
 
@@ -94,6 +102,8 @@ Post an invitation:
 and ask for its status with the messageId of the answer:
 
   curl --user {key}:{secret} {base}/ws/invitation/MESSAGEID
+
+README.md names a number for every status code.
 
 """
 

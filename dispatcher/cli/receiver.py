@@ -1,4 +1,4 @@
-"""The demo's callback receiver."""
+"""The demo's customer: prepares what the README speaks of, says how to begin, and shows the callbacks that arrive."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ import typer
 from dispatcher.cli.common import Failed
 
 INTRODUCTION: Final = "_DISPATCHER_INTRODUCTION"
-HEALTH: Final = "_DISPATCHER_HEALTH"
+API: Final = "_DISPATCHER_API"
+CREDENTIAL: Final = "_DISPATCHER_CREDENTIAL"  # apiKey:secret, on the first run alone: it is kept nowhere
+
+OTHER_APP: Final = "com.example.other"  # which has no callbacks, so that those shown are of what is posted by hand
+SEEN: Final = "+14155550136"  # whose recipient has followed a link of the other app, on an iPhone
+IPHONE: Final = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
 
 
 class _Receiver(BaseHTTPRequestHandler):
@@ -33,11 +38,13 @@ class _Receiver(BaseHTTPRequestHandler):
         """Say nothing more."""
 
 
-def _introduce(words: str, health: str) -> None:
+def _introduce(words: str, api: str, credential: str) -> None:
     """Say how to begin once the API answers, so that what is pasted at once works."""
     while True:
         try:
-            requests.get(health, timeout=2)
+            requests.get(f"{api}/health", timeout=2)
+            if credential:
+                _prepare(api, credential)
         except requests.RequestException:
             time.sleep(0.1)
         else:
@@ -46,10 +53,20 @@ def _introduce(words: str, health: str) -> None:
             return
 
 
+def _prepare(api: str, credential: str) -> None:
+    """Teach the engine one phone, as any customer would. Repeated, it changes nothing."""
+    key, _, secret = credential.partition(":")
+    invited = {"phone": SEEN, "osType": "IOS", "message": "Join me", "appId": OTHER_APP, "referenceId": "prepared"}
+    clicked = {"referenceId": "prepared", "userAgent": IPHONE}
+    for path, form in (("invitation", invited), ("click", clicked)):
+        requests.post(f"{api}/ws/{path}", form, auth=(key, secret), timeout=10).raise_for_status()
+
+
 def demo_receiver(port: Annotated[int, typer.Option(min=1, max=65535)] = 8001) -> None:
     """Print the callbacks that arrive on 127.0.0.1, until stopped."""
-    if (words := os.environ.pop(INTRODUCTION, None)) and (health := os.environ.pop(HEALTH, None)):
-        threading.Thread(target=_introduce, args=(words, health), daemon=True).start()
+    words, api, credential = (os.environ.pop(name, "") for name in (INTRODUCTION, API, CREDENTIAL))
+    if words:
+        threading.Thread(target=_introduce, args=(words, api, credential), daemon=True).start()
     try:
         with ThreadingHTTPServer(("127.0.0.1", port), _Receiver) as server:
             server.serve_forever()

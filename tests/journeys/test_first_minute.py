@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import os
-import shlex
 import signal
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from threading import Barrier
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -24,7 +23,6 @@ from tests.factories import SECRET, provision
 from tests.processes import (
     Answer,
     Customer,
-    Process,
     Receiver,
     Recorder,
     Stage,
@@ -265,50 +263,3 @@ def enrolled(url: str) -> bool:
     """Whether a work process has begun."""
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
         return bool(connection.execute("select 1 from workers").fetchall())
-
-
-def test_the_demo_shows_a_first_invitation_and_keeps_its_data(tmp_path: Path) -> None:
-    """On SQLite only, since that is what the demo is for: a file that is not there yet."""
-    with staged(f"sqlite:///{tmp_path}/new/demo.db", tmp_path) as stage:
-        receiver_port = str(free_port())
-        words = ("demo", "--port", str(stage.port), "--receiver-port", receiver_port)
-        first = stage.start(*words)
-        eventually("it says how to begin", lambda: " --data " in first.log.read_text())
-        customer, form = shown(introduction(first))
-        answer = customer.call("POST", "/ws/invitation", form)
-        assert (answer.status, answer.json["status"]) == (200, "pending")
-        message_id = answer.json["messageId"]
-        assert customer.final(message_id)["code"] == 1
-        called = f"callback  GET /callback?id={message_id}&ref=&phone=%2B1{form['phone'][2:]}&status=1&at="
-        eventually("its callback is shown", lambda: called in first.log.read_text())
-        family = family_of(first.pid)
-        assert len(family) == 6  # the parent, the receiver, web and its two workers, work
-        assert first.stop(signal.SIGINT) == 0
-        assert gone(family)
-
-        second = stage.start(*words)
-        eventually("it says how to begin again", lambda: " --data " in second.log.read_text())
-        said = introduction(second)
-        assert "secret  " not in said
-        command = next(line for line in said.splitlines() if " account add-key " in line).split()
-        made = stage.command(*command[command.index("dispatcher") + 1 :])
-        again = Customer(made["apiKey"], made["secret"], stage.port)
-        assert again.status(message_id)["code"] == 1
-        assert second.stop(signal.SIGINT) == 0
-        assert stage.complaints() == []
-
-
-def introduction(demo: Process) -> str:
-    """What the demo says once the API answers."""
-    eventually("it shows how to begin", lambda: "/MESSAGEID" in demo.log.read_text())
-    return demo.log.read_text()
-
-
-def shown(said: str) -> tuple[Customer, dict[str, str]]:
-    """The customer and the form of the command that the demo prints."""
-    words = shlex.split(next(line for line in said.splitlines() if " --data " in line))
-    key, _, secret = words[words.index("--user") + 1].partition(":")
-    port = urlsplit(words[-1]).port
-    assert port is not None
-    assert f"apiKey  {key}" in said
-    return Customer(key, secret, port), dict(parse_qsl(words[words.index("--data") + 1]))
