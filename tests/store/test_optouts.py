@@ -8,17 +8,22 @@ from typing import Any
 import pytest
 
 from dispatcher.core.codes import Code
+from dispatcher.core.exchange import Fate
 from dispatcher.core.invitation import Candidate, Kind, OptOut, Scope
-from dispatcher.core.lifecycle import State
+from dispatcher.core.lifecycle import Event, State
 from dispatcher.core.person import person_of
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
-from dispatcher.store.optouts import OptOutBook
+from dispatcher.store.optouts import OptOutBook, opt_out
+from dispatcher.store.queue import MessageQueue
 from dispatcher.store.statement import Statement
 from tests.factories import NOON, PEPPER, candidate, provision
+from tests.store.test_queue import EXPIRE_LEASES, LEASE, mark, settled
 
 PHONE = "+13012223333"
 PERSON = person_of(PEPPER, PHONE)
+LANES = [(app, "US") for app in (1, 2, 3)]
+HELD = Statement("select state, hold from messages where id = :id")
 STATE = Statement("select state, code, reason from messages where id = :id")
 OWED = Statement("select message_id, status from callbacks order by message_id")
 SLOTS = Statement("select app_id from duplicate_slots order by app_id")
@@ -86,11 +91,58 @@ def test_what_has_left_is_left_alone(database: Database, book: OptOutBook, state
     assert run(database, STATE, id=made.id) == [(state, 0, "")]
 
 
-def test_what_is_claimed_is_not_sent(database: Database, book: OptOutBook) -> None:
+@pytest.mark.parametrize(("scope", "scope_id", "reached"), REACH)
+def test_what_is_claimed_or_waits_to_be_tried_again_goes_too(
+    database: Database, book: OptOutBook, scope: Scope, scope_id: int, reached: set[int]
+) -> None:
+    queue = MessageQueue(database)
+    tried = {app: invited(database, app_id=app, account_id=1 if app < 3 else 2) for app in (1, 2, 3)}
+    marked = mark(queue, queue.claim(dict.fromkeys(LANES, 1), NOON, LEASE))
+    later = NOON + timedelta(minutes=1)
+    queue.settle([settled(m.row, Event.RETRY, Fate.LATER, due_at=later) for m in marked], NOON)
+    assert {run(database, HELD, id=one.id)[0] for one in tried.values()} == {(State.QUEUED, "retry")}
+    run(database, "delete from duplicate_slots")
+    fresh = {app: invited(database, app_id=app, account_id=1 if app < 3 else 2) for app in (1, 2, 3)}
+    claimed = queue.claim(dict.fromkeys(LANES, 1), NOON, LEASE)
+    assert {row.id for row in claimed} == {one.id for one in fresh.values()}
+
+    assert book.add([OptOut(PERSON, scope, scope_id, "reply", "STOP")], NOON) == 2 * len(reached)
+    assert {m.row.app_id for m in mark(queue, claimed)} == {1, 2, 3} - reached, "what was claimed before cannot leave"
+    for app in (1, 2, 3):
+        told = [run(database, STATE, id=made[app].id)[0] for made in (tried, fresh)]
+        gone = (State.DISCARDED, 127, "User opted-out")
+        assert told == ([gone, gone] if app in reached else [(State.QUEUED, 0, ""), (State.SUBMITTING, 0, "")])
+    assert run(database, OWED) == sorted((made[app].id, 127) for made in (tried, fresh) for app in reached)
+    assert {row.app_id for row in queue.claim(dict.fromkeys(LANES, 9), later, LEASE)} == {1, 2, 3} - reached
+
+
+def test_what_may_have_arrived_keeps_its_place_and_its_word(database: Database, book: OptOutBook) -> None:
+    """Queued again after a doubt, because the app wants that."""
+    run(database, "update apps set policy = 'at_least_once'")
+    made, queue = invited(database), MessageQueue(database)
+    mark(queue, queue.claim(dict.fromkeys(LANES, 1), NOON, LEASE))
+    run(database, EXPIRE_LEASES)
+    for late in (timedelta(0), LEASE):
+        queue.rescue(NOON + late, LEASE, 10)
+    assert book.add([OptOut(PERSON, Scope.APP, 1, "reply", "STOP")], NOON + LEASE) == 1
+    assert run(database, "select state, sent_at is not null from messages") == [(State.DISCARDED, True)]
+    assert run(database, SLOTS) == [(1,)]
+    assert run(database, OWED) == [(made.id, 127)]
+
+
+def test_what_is_kept_and_what_is_discarded_is_one_transaction(database: Database, book: OptOutBook) -> None:
     made = invited(database)
-    run(database, "update messages set state = 'claimed', generation = 1")
-    assert book.add([OptOut(PERSON, Scope.APP, 1, "reply", "STOP")], NOON) == 1
-    assert run(database, STATE, id=made.id) == [(State.DISCARDED, 127, "User opted-out")]
+
+    def broken_off() -> None:
+        with database.write() as tx:
+            assert opt_out(tx, [OptOut(PERSON, Scope.APP, 1, "reply", "STOP")], NOON) == 1
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        broken_off()
+    assert book.of(PERSON) == []
+    assert run(database, STATE, id=made.id) == [(State.QUEUED, 0, "")]
+    assert run(database, OWED) == []
 
 
 @pytest.mark.parametrize("kind", Kind)
