@@ -12,7 +12,7 @@ from tests.processes import Customer, Recorder, staged
 
 TEXTS: Final = [
     "  Join me\t\r\nand \u2028 the others  ",
-    "It\u2019s \u201cgreat\u201d \u2013 caf\u00e9, cafe\u0301, \ufb01ne, \u00a0, \u200b, \ufeff.",  # nothing is put in their place
+    "It\u2019s \u201cgreat\u201d \u2013 caf\u00e9, cafe\u0301, \ufb01ne, \u00a0, \u200b, \ufeff.",
     '{to} {text} %invitor% {messageId} $HOME \\n "quoted" </x> &amp; %41 +',
     "a" * 152 + "\u20ac" + "a" * 152,
     "\U0001f468\u200d\U0001f469\u200d\U0001f467" * 20,
