@@ -1,4 +1,4 @@
-"""What has served its time: keys and places whose time is up, receipts of nobody's, old clicks, processes long gone."""
+"""What has served its time: keys, places, clicks and pairs that are old, receipts of nobody's, processes long gone."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 from dispatcher.store.database import Database
 from dispatcher.store.instants import MICROSECOND, micros
 from dispatcher.store.statement import Statement
+from dispatcher.store.sticky import REMEMBERED
 
 GONE: Final = timedelta(days=7)  # how long a process that ended stays listed, and a receipt that nothing matched
 # Reports of clicks are kept for those who ask what happened, and to know a repeat. A repeat after this is kept as news
@@ -36,6 +37,13 @@ CLICKS: Final = Statement(
         select id from clicks where clicked_at <= :now - :clicked order by clicked_at limit :most {lock_skip})
     returning id"""
 )
+PAIRS: Final = Statement(
+    """with gone as (
+        select app_id, person from sticky_senders where used_at <= :now - :remembered
+        order by used_at limit :most {lock_skip})
+    delete from sticky_senders where (person, app_id) in (select person, app_id from gone)
+    and used_at <= :now - :remembered returning person"""
+)
 WORKERS: Final = Statement("delete from workers where lease_until < {clock} - :gone and lease_until > 0 returning id")
 ENDED: Final = Statement("delete from workers where lease_until = 0 and started_at < {clock} - :gone returning id")
 
@@ -50,8 +58,14 @@ class StoreAttic:
     def prune(self, now: datetime, most: int) -> int:
         """Remove a page of each kind; the most that were removed of any kind."""
         removed = []
-        given = {"now": micros(now), "most": most, "gone": GONE // MICROSECOND, "clicked": CLICKED // MICROSECOND}
-        for statement in (KEYS, SLOTS, RECEIPTS, CLICKS):
+        given = {
+            "now": micros(now),
+            "most": most,
+            "gone": GONE // MICROSECOND,
+            "clicked": CLICKED // MICROSECOND,
+            "remembered": REMEMBERED // MICROSECOND,
+        }
+        for statement in (KEYS, SLOTS, RECEIPTS, CLICKS, PAIRS):
             with self._database.write() as tx:
                 removed.append(len(tx.run(statement, **given)))
         with self._database.write() as tx:

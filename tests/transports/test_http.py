@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from pathlib import Path
 from queue import SimpleQueue
 from time import monotonic
@@ -24,6 +25,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.exchange import Fault, Request, Response
+from dispatcher.engine.transport import Paced
 from dispatcher.transports.http import MOST_HEADER_BYTES, HttpTransport, _Lanes, _Order
 
 PATIENCE = 10.0  # how long a test waits for what must come
@@ -735,6 +737,77 @@ def test_those_who_waited_and_began_are_forgotten() -> None:
         answers.take(total)
         ask(transport, Request("GET", server.url()))
         assert len(transport._lapses) <= 1100
+
+
+# --- pace ---
+
+
+class Begins:
+    """A guard that allows everything, and knows when each request was about to be written."""
+
+    def __init__(self) -> None:
+        self.at: list[float] = []
+
+    def __call__(self, _address: tuple[str, int]) -> bool:
+        self.at.append(monotonic())
+        return True
+
+
+def test_exchanges_of_one_pace_begin_apart_and_hold_up_no_other() -> None:
+    answers, begins, rest = Answers(), Begins(), 0.03
+    with Server() as server, make(slots=1, socket_guard=begins) as transport:
+        ask(transport, Request("GET", server.url()))  # opens the connection, of which the guard is asked as well
+        before = len(begins.at)
+        for number in range(4):
+            paced = Paced(7, rest, inf)
+            transport.start(Request("GET", server.url(f"/{number}")), answers.then(number), lane="a", paced=paced)
+        assert ask(transport, Request("GET", server.url("/other"))).status == 200
+        answers.take(4)
+    order = [seen.target for seen in server.seen[1:]]
+    assert [target for target in order if target != "/other"] == ["/0", "/1", "/2", "/3"]
+    assert order.index("/other") < 3, "those who wait for their pace hold no slot"
+    times = dict(zip(order, begins.at[before:], strict=True))
+    gaps = [times[f"/{n + 1}"] - times[f"/{n}"] for n in range(3)]
+    assert min(gaps) >= rest
+
+
+def test_paces_of_different_keys_know_nothing_of_one_another() -> None:
+    answers = Answers()
+    with Server() as server, make() as transport:
+        for number in range(3):
+            paced = Paced(number, 3600.0, inf)
+            transport.start(Request("GET", server.url()), answers.then(number), lane="a", paced=paced)
+        assert {response.status for response in answers.take(3).values()} == {200}
+
+
+@pytest.mark.parametrize("limit", ["latest", "until"])
+def test_who_would_begin_too_late_for_its_pace_is_not_sent_and_answered_once(limit: str) -> None:
+    answers = Answers()
+    with Server() as server:
+        with make(slots=1) as transport:
+            first = Request("POST", server.url("/first"), {}, b"x")
+            transport.start(first, answers.then(0), lane="a", paced=Paced(7, 3600.0, inf))
+            assert answers.take()[0].status == 200
+            until = monotonic() + 0.05
+            second = Request("POST", server.url("/second"), {}, b"x")
+            paced = Paced(7, 3600.0, until if limit == "latest" else inf)
+            transport.start(second, answers.then(1), lane="a", until=inf if limit == "latest" else until, paced=paced)
+            assert answers.take()[1].fault is Fault.UNSENT
+            assert ask(transport, Request("GET", server.url("/next"))).status == 200, "the slot is free"
+            assert transport.room() == 1
+        assert answers.none_left()
+    assert [seen.target for seen in server.seen] == ["/first", "/next"]
+
+
+def test_who_waits_for_its_pace_is_answered_when_the_transport_closes() -> None:
+    answers = Answers()
+    with Server() as server, make() as transport:
+        for number in range(3):
+            transport.start(Request("GET", server.url()), answers.then(number), lane="a", paced=Paced(7, 3600.0, inf))
+        assert answers.take()[0].status == 200
+        transport.close()
+        assert [response.fault for response in answers.take(2).values()] == [Fault.UNSENT] * 2
+    assert answers.none_left()
 
 
 # --- many, and what the receivers do ---
