@@ -22,6 +22,7 @@ VERBS: Final = {
     "migrate": "running",
     "lookup": "lookups",
     "segments": "lookups",
+    "explain": "explain",
     "doctor": "doctor",
     "demo": "demo",
 }

@@ -43,7 +43,7 @@ def provisioned(found: Settings | None = None) -> Iterator[tuple[Provisioning, R
     """Provisioning on the database of the settings; what is wrong becomes one sentence."""
     from dispatcher.wiring.desk import provisioning
 
-    with _one_sentence(), provisioning(found or settings()) as tools:
+    with one_sentence(), provisioning(found or settings()) as tools:
         yield tools
 
 
@@ -52,12 +52,13 @@ def opted_out() -> Iterator[OptOutDesk]:
     """The opt-outs on the database of the settings; what is wrong becomes one sentence."""
     from dispatcher.wiring.desk import optouts
 
-    with _one_sentence(), optouts(settings()) as desk:
+    with one_sentence(), optouts(settings()) as desk:
         yield desk
 
 
 @contextmanager
-def _one_sentence() -> Iterator[None]:
+def one_sentence() -> Iterator[None]:
+    """What an operator did wrong, or a store that is away, ends the command in one sentence."""
     from dispatcher.engine.ports import StoreUnavailable
     from dispatcher.engine.provisioning import Wrong
 

@@ -131,6 +131,29 @@ AT_DISPATCH: Final[Mapping[Kind, Sequence[Rule]]] = MappingProxyType(
 KEEPS_HOURS: Final = frozenset({Kind.INVITATION})  # answers to a person's own text go out at once
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is kept of a person: what was learned of the number and when, "" for nothing, and whether they opted out."""
+
+    line_type: str = ""
+    line_type_at: datetime | None = None
+    os: str = ""
+    os_at: datetime | None = None
+    opted_out: bool = False
+
+    def facts(self, os: Os, now: datetime) -> Facts:
+        """What of it counts now, for an invitation to such a device."""
+        line_type = remembered(self.line_type, self.line_type_at, now)
+        seen = remembered(self.os, self.os_at, now)
+        return Facts(
+            now=now,
+            os=os,
+            line_type=LineType(line_type) if line_type else LineType.UNKNOWN,
+            known_os=KnownOs(seen) if seen else None,
+            opted_out=self.opted_out,
+        )
+
+
 def remembered(learned: str, learned_at: datetime | None, now: datetime) -> str:
     """What was learned about a number, unless it is too long ago."""
     return learned if learned_at is not None and learned_at > now - REMEMBERED else ""

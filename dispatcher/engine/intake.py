@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -68,7 +68,7 @@ class Intake:
         key = store_key(request.idempotency_key, request.reference)
         try:
             app = self._app(account, request)
-            phone = parse(request.phone, self._region(app, request))
+            phone = parse(request.phone, region_of(app, request))
         except Refusal as refusal:
             raise self.refused(account, key, refusal) from None
         now = self._clock()
@@ -78,7 +78,7 @@ class Intake:
             request.inviter_name, request.campaign,
         )  # fmt: skip
         size = count(request.text)
-        objection = _objection(account, app, facts, size)
+        objection = next((refusal for _, refusal in at_the_door(account, app, facts, size) if refusal), None)
         if objection is None:
             admitted = self._admit(self._candidate(app, request, phone, size.segments, key, digest, facts))
         elif earlier := self._earlier(account.id, key, digest, now) if key else None:
@@ -99,25 +99,11 @@ class Intake:
             raise Refusal(Code.NOT_FOUND, "appId: not provisioned for this account")
         return app
 
-    def _region(self, app: App, request: InviteRequest) -> str:
-        """The country that a national number is read in: the request's, else the sender's where the app says so."""
-        if request.region:
-            if not known_region(request.region):
-                raise Refusal(Code.INVALID, "isoCountryCode: not an ISO 3166 country code such as US or DE")
-            return request.region
-        if app.country_from_sender and request.sender_phone.startswith("+"):
-            try:
-                return parse(request.sender_phone, app.country).region
-            except Refusal:
-                raise Refusal(Code.INVALID, "senderPhone: not a valid number, so its country is not known") from None
-        return app.country
-
     def _candidate(
         self, app: App, request: InviteRequest, phone: Phone, segments: int, key: str, digest: str, facts: Facts
     ) -> Candidate:
         now, objection = facts.now, screen(AT_INTAKE, facts)
-        opens = now if app.hours.is_always else app.hours.next_open(now, zones_of(phone.e164, phone.region))
-        planned = opens or now
+        opens, expires = plan_of(app, phone, now)
         return Candidate(
             id=self._ids(),
             account_id=app.account_id,
@@ -131,8 +117,8 @@ class Intake:
             segments=segments,
             os=request.os,
             created_at=now,
-            planned_at=planned,
-            expires_at=(planned if opens else now + NEVER_OPEN) + VALIDITY,
+            planned_at=opens or now,
+            expires_at=expires,
             duplicate_until=now + app.duplicate_window,
             key=key,
             digest=digest,
@@ -145,18 +131,42 @@ class Intake:
         )
 
 
-def _objection(account: Account, app: App, facts: Facts, size: Segments) -> Refusal | None:
-    """Why a request that can be read is not taken."""
-    if account.paused:
-        return Refusal(Code.DENIED, "this account is paused", http=403)
-    if objection := screen(AT_THE_DOOR, facts):
-        return Refusal(objection.code, objection.reason, http=403)
-    if size.segments > app.most_segments:
-        return Refusal(
-            Code.INVALID,
-            f"message: {size.segments} segments in {size.encoding}; this app allows at most {app.most_segments}",
-        )
-    return None
+def region_of(app: App, request: InviteRequest) -> str:
+    """The country that a national number is read in: the request's, else the sender's where the app says so.
+
+    Raises:
+        Refusal: INVALID, where that is no country.
+    """
+    if request.region:
+        if not known_region(request.region):
+            raise Refusal(Code.INVALID, "isoCountryCode: not an ISO 3166 country code such as US or DE")
+        return request.region
+    if app.country_from_sender and request.sender_phone.startswith("+"):
+        try:
+            return parse(request.sender_phone, app.country).region
+        except Refusal:
+            raise Refusal(Code.INVALID, "senderPhone: not a valid number, so its country is not known") from None
+    return app.country
+
+
+def plan_of(app: App, phone: Phone, now: datetime) -> tuple[datetime | None, datetime]:
+    """When an invitation that comes now may leave at the earliest, None if at no hour soon; and when it expires."""
+    opens = now if app.hours.is_always else app.hours.next_open(now, zones_of(phone.e164, phone.region))
+    return opens, (opens or now + NEVER_OPEN) + VALIDITY
+
+
+def at_the_door(account: Account, app: App, facts: Facts, size: Segments) -> Iterator[tuple[str, Refusal | None]]:
+    """What is asked of a request that can be read, in order, each with why it is turned back, if it is."""
+    yield "account", Refusal(Code.DENIED, "this account is paused", http=403) if account.paused else None
+    for rule in AT_THE_DOOR:
+        objection = rule.objection(facts)
+        yield rule.name, Refusal(objection.code, objection.reason, http=403) if objection else None
+    yield "message", _too_long(app, size) if size.segments > app.most_segments else None
+
+
+def _too_long(app: App, size: Segments) -> Refusal:
+    told = f"{size.segments} segments in {size.encoding}; this app allows at most {app.most_segments}"
+    return Refusal(Code.INVALID, f"message: {told}")
 
 
 def _used(key: str) -> Refusal:

@@ -13,10 +13,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from dispatcher.core.codes import Code
-from dispatcher.core.invitation import Admitted, Candidate, Os
+from dispatcher.core.invitation import Admitted, Candidate
 from dispatcher.core.lifecycle import State
-from dispatcher.core.phone import LineType
-from dispatcher.core.screening import AT_INTAKE, Facts, KnownOs, remembered, screen
+from dispatcher.core.screening import AT_INTAKE, Known, screen
 from dispatcher.store.database import Database
 from dispatcher.store.instants import instant, maybe, micros
 from dispatcher.store.statement import Row, Statement, Tx
@@ -223,22 +222,14 @@ def _screen(tx: Tx, cases: list[_Case], now: datetime) -> None:
     if erased := {c.candidate.person: c.candidate.address for c in asked if known[c.candidate.id][-1]}:
         tx.run(MEET_AGAIN, sorted(erased.items()))
     for case in asked:
-        facts = _facts(case.candidate.os, known[case.candidate.id], now)
+        facts = _known(known[case.candidate.id]).facts(case.candidate.os, now)
         if objection := screen(AT_INTAKE, facts):
             case.code, case.reason = objection.code, objection.reason
 
 
-def _facts(os: Os, known: Row, now: datetime) -> Facts:
-    opted_out, line_type, line_type_at, known_os, os_at, _ = known
-    learned = remembered(line_type, maybe(line_type_at), now)
-    seen = remembered(known_os, maybe(os_at), now)
-    return Facts(
-        now=now,
-        os=os,
-        line_type=LineType(learned) if learned else LineType.UNKNOWN,
-        known_os=KnownOs(seen) if seen else None,
-        opted_out=bool(opted_out),
-    )
+def _known(row: Row) -> Known:
+    opted_out, line_type, line_type_at, os, os_at, _ = row
+    return Known(line_type, maybe(line_type_at), os, maybe(os_at), bool(opted_out))
 
 
 def _take_slots(tx: Tx, cases: list[_Case], now: datetime) -> None:

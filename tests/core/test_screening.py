@@ -23,6 +23,7 @@ from dispatcher.core.screening import (
     OPT_OUT,
     REMEMBERED,
     Facts,
+    Known,
     KnownOs,
     Objection,
     Rule,
@@ -156,6 +157,15 @@ def test_every_rule_has_a_name_of_its_own() -> None:
 )
 def test_what_was_learned_grows_old(learned: str, at: datetime | None, told: str) -> None:
     assert remembered(learned, at, NOON) == told
+
+
+def test_what_is_kept_of_a_person_counts_while_it_is_remembered() -> None:
+    kept = Known("fixed", NOON, "FEATURE_PHONE", NOON, opted_out=True)
+    old = replace(kept, line_type_at=NOON - REMEMBERED, os_at=NOON - REMEMBERED, opted_out=False)
+    assert kept.facts(Os.IOS, NOON) == Facts(
+        now=NOON, os=Os.IOS, line_type=LineType.FIXED, known_os=KnownOs.FEATURE_PHONE, opted_out=True
+    )
+    assert old.facts(Os.IOS, NOON) == Known().facts(Os.IOS, NOON) == Facts(now=NOON, os=Os.IOS)
 
 
 def test_every_kind_has_its_rules_and_only_invitations_keep_hours() -> None:

@@ -1,0 +1,44 @@
+"""What explains: the rules over this database, from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from dispatcher.core.invitation import InviteRequest
+from dispatcher.engine.dispatch import Pace
+from dispatcher.engine.explain import Explain, Explanation
+from dispatcher.settings import Settings
+from dispatcher.store.directory import CachedDirectory
+from dispatcher.store.lookups import StoreLookups
+from dispatcher.store.provisioning import Rows
+from dispatcher.store.queue import MessageQueue
+from dispatcher.store.revision import pepper
+from dispatcher.wiring.parts import ready_database, utc_now
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainDesk:
+    """Explanations, and the names of the apps that they are about."""
+
+    explain: Explain
+    lookups: StoreLookups
+    directory: CachedDirectory
+    rows: Rows
+
+    def ask(self, account: str, request: InviteRequest, at: datetime | None) -> Explanation:
+        """What would become of this request, now unless an instant is named. Raises Wrong for no such app."""
+        number = self.rows.find_app(request.app_id, account)
+        app = self.directory.apps([number])[number]
+        return self.explain.explain(self.lookups.account(app.account_id), app, request, at or utc_now())
+
+
+@contextmanager
+def explaining(settings: Settings) -> Iterator[ExplainDesk]:
+    """Explanations, for the command line."""
+    with ready_database(settings) as database:
+        lookups, queue = StoreLookups(database), MessageQueue(database)
+        explain = Explain(lookups=lookups, pool=lambda: queue.pool(Pace().horizon), pepper=pepper(database))
+        yield ExplainDesk(explain, lookups, CachedDirectory(database), Rows(database, utc_now))
