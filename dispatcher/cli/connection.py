@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dispatcher.cli.common import AsJson, Failed, answer, instant, listing, provisioned
+from dispatcher.cli.common import AsJson, Failed, answer, instant, listing, one_sentence, provisioned, settings
 from dispatcher.store.tables import Connection
 
 cli = typer.Typer(help="Contracts with carriers.", no_args_is_help=True)
@@ -30,14 +30,14 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Add a connection."""
-    settings = _settings(file, set_ or [])
+    described = _described(file, set_ or [])
     values = {
         "in_flight": in_flight,
         "receipt_seconds": int(receipt_hours * 3600),
         "acceptance_is_final": int(acceptance_is_final),
     }
     with provisioned() as (provisioning, _):
-        number = provisioning.connection(name, carrier, settings, values)
+        number = provisioning.connection(name, carrier, described, values)
     answer({"connection": number, "name": name, "carrier": carrier}, as_json=as_json)
 
 
@@ -61,7 +61,7 @@ def set_(
     }
     with provisioned() as (provisioning, _):
         given = {column: value for column, value in values.items() if value is not None}
-        provisioning.change_connection(name, _settings(file, pairs or []), given)
+        provisioning.change_connection(name, _described(file, pairs or []), given)
     answer({"name": name}, as_json=as_json)
 
 
@@ -79,6 +79,32 @@ def resume(name: Name, as_json: AsJson = False) -> None:
     with provisioned() as (provisioning, _):
         provisioning.pause_connection(name, paused=False)
     answer({"name": name, "paused": False}, as_json=as_json)
+
+
+@cli.command("test")
+def try_(
+    name: Name,
+    to: Annotated[str, typer.Option(help="Whom to text: a phone of your own.")],
+    sender: Annotated[str, typer.Option("--from", help="The sender (default: the connection's first).")] = "",
+    text: Annotated[str, typer.Option(help="The message.")] = "This is a test.",
+    as_json: AsJson = False,
+) -> None:
+    """Send one real text by a connection, also a paused one, and tell what came of it; status 1 unless it was taken."""
+    from dispatcher.core.exchange import Fate
+    from dispatcher.wiring.trial import trying
+
+    with one_sentence(), trying(settings(), name) as trial:
+        mt = trial.prepare(to, sender, text)
+        told: dict[str, Any] = {
+            "connection": name, "from": mt.sender, "to": mt.to, "text": mt.text, "segments": mt.segments,
+        }  # fmt: skip
+        if not as_json:
+            answer(told, as_json=False)
+        outcome = trial.submit(mt)
+    came = {"fate": outcome.fate, "ref": outcome.ref or None, "reason": outcome.reason or None}
+    answer(told | came if as_json else came, as_json=as_json)
+    if outcome.fate is not Fate.TAKEN:
+        raise typer.Exit(1)
 
 
 @cli.command("list")
@@ -111,11 +137,11 @@ def _line(row: dict[str, Any]) -> str:
     return "  ".join([row["name"], row["carrier"], state, *row["missing"]])
 
 
-def _settings(file: Path | None, pairs: list[str]) -> dict[str, Any]:
-    settings: dict[str, Any] = {}
+def _described(file: Path | None, pairs: list[str]) -> dict[str, Any]:
+    described: dict[str, Any] = {}
     if file is not None:
         try:
-            settings = tomllib.loads(file.read_text(encoding="utf-8"))
+            described = tomllib.loads(file.read_text(encoding="utf-8"))
         except OSError as error:
             raise Failed(f"file: {file}: {error.strerror}") from None
         except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, a number too long, lists too deep
@@ -125,10 +151,10 @@ def _settings(file: Path | None, pairs: list[str]) -> dict[str, Any]:
         if not equals or not key:
             raise Failed(f"set: {pair} must be key=value")
         *tables, last = key.split(".")
-        inner = settings
+        inner = described
         for table in tables:
             inner = inner.setdefault(table, {})
             if not isinstance(inner, dict):
                 raise Failed(f"set: {key}: {table} is not a table")
         inner[last] = value
-    return settings
+    return described

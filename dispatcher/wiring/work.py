@@ -38,7 +38,8 @@ PRUNING_SECONDS: Final = 60.0
 AGENT: Final = "Dispatcher/0.1"
 
 
-def _line(contract: Contract, transports: Mapping[str, Transport], public_url: str) -> Line:
+def line_of(contract: Contract, transports: Mapping[str, Transport], public_url: str) -> Line:
+    """A connection as dispatch uses it. Raises DescriptionError."""
     tells = contract.carrier == "generic" and bool(contract.settings.get("receipts"))
     return Line(
         id=contract.id,
@@ -100,7 +101,7 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
             )
         )
         transports: dict[str, Transport] = {"http": carried, "simulated": simulated}
-        lines: Lines[Line] = Lines(Contracts(database), lambda c: _line(c, transports, settings.public_url))
+        lines: Lines[Line] = Lines(Contracts(database), lambda c: line_of(c, transports, settings.public_url))
         chance = random.SystemRandom()
         dispatch = Dispatch(
             queue=queue,
