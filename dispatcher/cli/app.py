@@ -8,12 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
+from dispatcher.cli import sticky
 from dispatcher.cli.common import AsJson, Failed, answer, instant, listing, provisioned
 from dispatcher.core.invitation import Policy
 from dispatcher.engine.provisioning import AppSettings
 from dispatcher.store.tables import App
 
 cli = typer.Typer(help="The apps that people are invited to.", no_args_is_help=True)
+cli.add_typer(sticky.cli, name="sticky")
 
 AppId = Annotated[str, typer.Argument(help="The app's id.")]
 Owner = Annotated[str, typer.Option("--account", help="Its account, where several have an app of that id.")]

@@ -1,26 +1,31 @@
-"""The operator's desk: migrating, provisioning and opt-outs, from the command line."""
+"""The operator's desk: migrating, provisioning, opt-outs and known senders, from the command line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from dispatcher.carriers.generic import DescriptionError
 from dispatcher.core.invitation import OptOut, Scope
-from dispatcher.engine.optouts import OptOuts
+from dispatcher.core.person import person_of
+from dispatcher.engine.checks import Wrong
+from dispatcher.engine.optouts import OptOuts, read_phone
 from dispatcher.engine.provisioning import Provisioning
+from dispatcher.engine.sender_settings import sender_number
 from dispatcher.settings import Settings
 from dispatcher.store.migrating import migrate
 from dispatcher.store.optouts import OptOutBook
 from dispatcher.store.provisioning import Rows
 from dispatcher.store.revision import pepper
-from dispatcher.store.tables import Account, App
+from dispatcher.store.sticky import StickySenders
+from dispatcher.store.tables import Account, App, Sender
 from dispatcher.transports.guarded import forbidden_url
 from dispatcher.wiring.parts import carrier_of, credentials_of, open_database, ready_database, utc_now
 
-PAGE: Final = 1000  # opt-outs read at once
+PAGE: Final = 1000  # people read at once
 
 
 def migrated(settings: Settings) -> str:
@@ -106,3 +111,42 @@ def optouts(settings: Settings) -> Iterator[OptOutDesk]:
         book = OptOutBook(database)
         by_hand = OptOuts(book=book, pepper=pepper(database), clock=utc_now, ring=database.ring)
         yield OptOutDesk(by_hand, book, Rows(database, utc_now))
+
+
+@dataclass(frozen=True, slots=True)
+class StickyDesk:
+    """The senders that people know, by the names of apps and the numbers of both."""
+
+    sticky: StickySenders
+    pepper: bytes
+    rows: Rows
+
+    def listed(self, app: str, account: str) -> Iterator[tuple[str, str, datetime]]:
+        """Every pair of an app, page by page: the person's number if it is kept, the sender's, and when it was used."""
+        number = self.rows.find_app(app, account)
+        senders = {row["id"]: row["number"] for row in self.rows.listed(Sender)}
+        after = ""
+        while page := self.sticky.listed(number, after, PAGE):
+            after = page[-1][0]
+            yield from ((address, senders[sender_id], used_at) for _, sender_id, used_at, address in page)
+
+    def reset(self, app: str, account: str, phone: str, country: str, sender: str) -> int:
+        """Forget an app's pairs: a person's, a sender's (of every connection that has it), or all; how many."""
+        number = self.rows.find_app(app, account)
+        if phone:
+            person = person_of(self.pepper, read_phone(phone, country).e164)
+            return self.sticky.reset(number, person=person)
+        if not sender:
+            return self.sticky.reset(number)
+        written = sender_number(sender)[0]
+        found = [row["id"] for row in self.rows.listed(Sender) if row["number"] == written]
+        if not found:
+            raise Wrong(f"sender: {written} is not a sender")
+        return sum(self.sticky.reset(number, sender_id=sender_id) for sender_id in found)
+
+
+@contextmanager
+def sticky(settings: Settings) -> Iterator[StickyDesk]:
+    """Known senders, for the command line."""
+    with ready_database(settings) as database:
+        yield StickyDesk(StickySenders(database), pepper(database), Rows(database, utc_now))
