@@ -1,27 +1,33 @@
-"""Every curl example of seed 004 for what exists, as printed and as meant; and the types, names and codes it promises.
+"""Seed 004 as it is printed: its three commands, its names and defaults, and its list of features.
 
-The credentials of the seed are replaced by provisioned ones. In the seed's Markdown an ampersand is printed as `&amp;`:
-whoever copies the source sends these five characters, whoever copies the rendered page sends what was meant.
+The commands are run by a shell and by curl, with nothing replaced but the address of the server. Where the seed slips,
+what it prints is answered helpfully, and what it means works: an ampersand is `&amp;` in its Markdown source, the
+status of an invitation stands at /ws/invitation/{messageId}, and clicks go to /ws/click.
 """
 
 from __future__ import annotations
 
-import shlex
-import time
-from collections.abc import Iterator
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from html import unescape
+from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
-from werkzeug.test import TestResponse
 
+from dispatcher.store.admissions import admit
+from dispatcher.store.instants import micros
+from dispatcher.store.statement import Statement
 from dispatcher.wiring.parts import utc_now
-from dispatcher.wiring.work import working
-from tests.factories import SECRET
-from tests.web.api import DATABASES, FORM, Api, Post, basic, new_database, refused, served, settled
+from tests.factories import candidate
+from tests.seeds.house import APP, DAYTIME, DEDICATED, ITS_OWN, OTHER, POOL, House
+from tests.web.api import phone
 
-APP: Final = "com.mediocre.sprinklefree"
 SEND: Final = (
     'curl --user myApikey:mySecret --data "message=Download+this+awsome+game+http://goo.gl/XYZ&amp;phone=3012223333'
     '&amp;osType=ANDROID&amp;appId=com.mediocre.sprinklefree&amp;referenceId=8s3k3g" "https://si.hookmobile.com/ws/invitation"'
@@ -32,169 +38,250 @@ CLICK: Final = (
     "%20OS%206_0_2%20like%20Mac%20OS%20X)%20AppleWebKit%2F536.26%20(KHTML%2C%20like%20Gecko)%20Version%2F6.0%20Mobile"
     '%2F10A551%20Safari%2F8536.25" "https://si.hookmobile.com/ws/invitation"'
 )
+CURLRC: Final = 'silent\nnoproxy = "*"\nwrite-out = "\\n%{http_code} %{content_type}"\n'
+TEXT: Final = Statement("select text, inviter from messages where id = :id")
+A_WEEK_PASSES: Final = Statement(
+    "update duplicate_slots set until_at = until_at - :week where message_id = :id returning message_id"
+)
+WEEK: Final = timedelta(days=7)
 
 
-@pytest.fixture(scope="module", params=DATABASES)
-def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """The customer of the seed, with a number of senders and the simulated carrier."""
-    with (
-        new_database(str(request.param), request, tmp_path_factory.mktemp("seed")) as url,
-        served(url, senders=2) as api,
-    ):
-        api.rows.add_app(1, {"app_id": APP, "callback_secret": "s", "hours": {"always": True}})
-        yield api
+# --- Its commands --------------------------------------------------------------------------------------------------
 
 
-def curl(api: Api, command: str, user: str = f"key:{SECRET}") -> TestResponse:
-    """What the application answers to a command, as the shell would split it and as curl would send it."""
-    words = iter(shlex.split(command)[1:])
-    method, body, kind, url, headers = "GET", b"", None, "", {}
-    for word in words:
-        match word:
-            case "--user":
-                assert next(words) == "myApikey:mySecret"
-                headers["Authorization"] = basic(*user.split(":", 1))
-            case "--data":
-                method, body, kind = "POST", next(words).encode(), FORM
-            case _:
-                url = word
-    assert urlsplit(url).netloc == "si.hookmobile.com"
-    return api.send(Post(body, kind, headers, urlsplit(url).path, method))
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """Pastes commands. curl's own options stand in a file, so that the commands stay as they are printed."""
+
+    house: House
+    home: Path
+
+    def __call__(self, command: str) -> tuple[int, dict[str, Any]]:
+        """The HTTP status and the JSON that a command is answered with."""
+        command = command.replace("https://si.hookmobile.com", f"http://127.0.0.1:{self.house.stage.port}")
+        done = subprocess.run(
+            ["sh", "-c", command], env={"CURL_HOME": str(self.home)}, capture_output=True, timeout=30, check=True
+        )
+        body, _, said = done.stdout.decode().rpartition("\n")
+        status, kind = said.split(" ", 1)
+        assert kind == "application/json"
+        return int(status), json.loads(body)
 
 
-def invite(api: Api, **given: str) -> TestResponse:
-    form = {"phone": "3012223333", "osType": "ANDROID", "message": "Join", "appId": APP} | given
-    return api.invite(form)
+@pytest.fixture
+def paste(house: House, tmp_path: Path) -> Shell:
+    if not shutil.which("curl"):
+        pytest.skip("the seed's commands are curl's")
+    (tmp_path / ".curlrc").write_text(CURLRC)
+    return Shell(house, tmp_path)
 
 
-def status(api: Api, message_id: str) -> dict[str, Any]:
-    answer = api.ask(f"/ws/invitation/{message_id}")
-    assert (answer.status_code, answer.mimetype) == (200, "application/json")
-    return dict(answer.get_json())
+def existing(house: House, message_id: int) -> None:
+    """An invitation with the very id that the seed prints."""
+    now = utc_now()
+    with house.database.write() as tx:
+        made = candidate(
+            phone=f"+1{phone()}",
+            id=message_id,
+            created_at=now,
+            planned_at=now,
+            expires_at=now + timedelta(days=1),
+            duplicate_until=now + WEEK,
+        )
+        [admitted] = admit(tx, [made], now)
+    assert admitted.code == 0
 
 
-def test_an_invitation_is_sent_and_asked_for(api: Api) -> None:
-    answer = curl(api, unescape(SEND))
-    assert (answer.status_code, answer.mimetype) == (200, "application/json")
-    made = answer.get_json()
+def test_the_command_that_sends(house: House, paste: Shell) -> None:
+    status, made = paste(unescape(SEND))
+    assert (status, made["code"], made["status"]) == (200, 0, "pending")
     assert isinstance(made["messageId"], str)
     assert made["messageId"].isdigit()
-    assert (made["code"], made["status"]) == (0, "pending")
+    assert paste(unescape(SEND)) == (200, made), "one referenceId, one invitation"
 
-    asked = curl(api, QUERY.replace("invitation2/3", f"invitation/{made['messageId']}"))
-    assert (asked.status_code, asked.mimetype) == (200, "application/json")
-    found = asked.get_json()
-    assert (found["status"], found["processedDate"], found["code"]) == ("pending", None, 0)
-    assert (found["messageId"], found["referenceId"]) == (made["messageId"], "8s3k3g")
-
-    again = curl(api, unescape(SEND))
-    assert again.get_json() == made, "one referenceId, one invitation"
-    assert again.headers["Idempotent-Replayed"] == "true"
-
-
-def test_the_commands_as_they_are_printed_are_answered_helpfully(api: Api) -> None:
-    with api.nothing_stored():
-        refused(curl(api, SEND), 400, 102, "phone", "osType", "appId")
-        refused(curl(api, QUERY), 404, 404, "path")
-        for printed in (CLICK, unescape(CLICK)):  # a click, posted to the address of invitations
-            refused(curl(api, printed), 400, 102, "phone", "osType", "message", "appId", "/ws/click")
+    with house.database.read() as tx:
+        assert tx.run(TEXT, id=int(made["messageId"])) == [("Download this awsome game http://goo.gl/XYZ", "")]
+    found = house.customer.final(made["messageId"])
+    assert (found["status"], found["code"], found["referenceId"]) == ("sent", 1, "8s3k3g")
+    [told] = house.called_back(made["messageId"])
+    assert told | {"at": ""} == {
+        "id": made["messageId"],
+        "ref": "8s3k3g",
+        "phone": "+13012223333",
+        "status": "1",
+        "at": "",
+    }
 
 
-def test_a_click_is_reported_where_the_seed_says(api: Api) -> None:
-    made = invite(api, phone="3012227001", referenceId="clicked").get_json()["messageId"]
+def test_the_command_that_sends_with_the_ampersands_of_the_source(paste: Shell) -> None:
+    status, said = paste(SEND)
+    assert (status, said["code"]) == (400, 102)
+    assert "phone, osType, appId" in said["message"]
+
+
+def test_the_command_that_asks(house: House, paste: Shell) -> None:
+    status, said = paste(QUERY)
+    assert (status, said["code"]) == (404, 404)
+    assert "path" in said["message"]
+    meant = QUERY.replace("/ws/invitation2/3", "/ws/invitation/3")
+    status, said = paste(meant)
+    assert (status, said["code"]) == (404, 103)
+    existing(house, 3)
+    assert house.customer.final("3")["code"] == 1
+    status, said = paste(meant)
+    assert (status, said["messageId"], said["status"]) == (200, "3", "sent")
+    assert abs(said["processedDate"] / 1000 - utc_now().timestamp()) < 60, "milliseconds since 1970"
+
+
+def test_the_command_that_reports_a_click(house: House, paste: Shell) -> None:
+    for printed in (CLICK, unescape(CLICK)):  # to the address of invitations
+        status, said = paste(printed)
+        assert (status, said["code"]) == (400, 102)
+        assert "POST /ws/click" in said["message"]
     meant = unescape(CLICK).replace("/ws/invitation", "/ws/click")
-    told = {"messageId": made, "code": 2, "os": "IOS"}
-    answer = curl(api, meant.replace("234234", made))
-    assert (answer.status_code, answer.mimetype, answer.get_json()) == (200, "application/json", told)
-    assert curl(api, meant.replace("messageId=234234", "referenceId=clicked")).get_json() == told
-    with api.nothing_stored():
-        refused(curl(api, meant), 404, 103)
-        refused(curl(api, meant, "myApikey:mySecret"), 401, 100)
+    status, said = paste(meant)
+    assert (status, said["code"]) == (404, 103)
+    existing(house, 234234)
+    assert house.customer.final("234234")["code"] == 1
+    assert paste(meant) == (200, {"messageId": "234234", "code": 2, "os": "IOS"})
+    assert house.customer.status("234234")["code"] == 2
 
 
-def test_the_credentials_of_the_seed_are_nobodys(api: Api) -> None:
-    with api.nothing_stored():
-        for command in (SEND, unescape(SEND), QUERY, CLICK):
-            answer = curl(api, command, "myApikey:mySecret")
-            if command is QUERY:
-                refused(answer, 404, 404)
-            else:
-                refused(answer, 401, 100)
-        refused(curl(api, QUERY.replace("invitation2/3", "invitation/3"), "myApikey:mySecret"), 401, 100)
+def test_a_click_is_reported_by_the_reference_too(house: House, paste: Shell) -> None:
+    made = house.accepted(referenceId="clicked")
+    meant = unescape(CLICK).replace("/ws/invitation", "/ws/click").replace("messageId=234234", "referenceId=clicked")
+    assert paste(meant) == (200, {"messageId": made, "code": 2, "os": "IOS"})
+
+
+# --- Its form variables --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["phone", "osType", "message", "appId"])
+def test_a_required_variable(house: House, name: str) -> None:
+    answer = house.invite(**{name: ""})
+    assert (answer.status, answer.json["code"]) == (400, 102)
+    assert name in answer.json["message"]
 
 
 @pytest.mark.parametrize("os", ["IOS", "ANDROID", "IOS_ANDROID"])
-def test_every_os_type_of_the_seed(api: Api, os: str) -> None:
-    assert invite(api, osType=os, phone=f"301222{len(os):04}").status_code == 200
+def test_every_os_type(house: House, os: str) -> None:
+    house.accepted(osType=os)
+
+
+def test_the_optional_variables_may_be_left_out_or_empty(house: House) -> None:
+    for given in ({}, {"isoCountryCode": "", "senderPhone": "", "referenceId": ""}):
+        made = house.accepted(**given)
+        assert "referenceId" not in house.customer.final(made)
+        assert house.called_back(made)[0]["ref"] == ""
+
+
+def test_the_country_is_the_united_states_unless_it_is_named(house: House) -> None:
+    number = phone()
+    first = house.accepted(phone=number)
+    for given in ({"isoCountryCode": "US"}, {"isoCountryCode": ""}, {"phone": f"+1{number}", "isoCountryCode": "DE"}):
+        answer = house.invite(**{"phone": number} | given)
+        assert (answer.json["code"], answer.json["duplicateOf"]) == (128, first), "the same person"
 
 
 @pytest.mark.parametrize(
-    ("country", "phone"),
+    ("country", "number", "e164"),
     [
-        ("", "3012224001"),
-        ("US", "3012224002"),
-        ("DE", "0151 23456789"),
-        ("GB", "07400 123456"),
-        ("BR", "11 96123-4567"),
+        ("DE", "0151 23456789", "+4915123456789"),
+        ("GB", "07400 123456", "+447400123456"),
+        ("BR", "11 96123-4567", "+5511961234567"),
+        ("IN", "081234 56789", "+918123456789"),
     ],
 )
-def test_the_country_normalises_the_number(api: Api, country: str, phone: str) -> None:
-    assert invite(api, isoCountryCode=country, phone=phone).status_code == 200
-    assert invite(api, isoCountryCode=country, phone=phone).get_json()["code"] == 128, "the same person"
+def test_the_country_normalises_the_number_to_e164(house: House, country: str, number: str, e164: str) -> None:
+    made = house.accepted(phone=number, isoCountryCode=country)
+    assert house.called_back(made)[0]["phone"] == e164
 
 
-def test_the_codes_of_requests_that_are_not_accepted(api: Api) -> None:
-    with api.nothing_stored():
-        refused(api.invite({}, Authorization=None), 401, 100)
-        refused(invite(api, osType="SYMBIAN"), 400, 101, "osType")
-        refused(invite(api, message=""), 400, 102, "message")
-        refused(invite(api, appId="com.nobody"), 404, 103, "appId")
-        refused(invite(api, phone="12345"), 400, 123, "phone")
-        refused(api.ask("/ws/invitation/234234"), 404, 103)
+def test_values_are_url_encoded_both_ways(house: House) -> None:
+    text = "A & B = 100 % + ü \N{PARTY POPPER}\nhttp://goo.gl/XYZ?a=b&c=d#e"
+    made = house.accepted(message=text, referenceId="1&2=3 %7B {phone}", senderPhone="+1 (301) 222-4444")
+    with house.database.read() as tx:
+        assert tx.run(TEXT, id=int(made)) == [(text, "13012224444")]
+    assert house.called_back(made)[0]["ref"] == "1&2=3 %7B {phone}"
 
 
-def test_a_second_invitation_within_seven_days_is_a_duplicate(api: Api) -> None:
-    first = invite(api, phone="3012225001").get_json()
-    second = invite(api, phone="+1 (301) 222-5001", message="Join again").get_json()
+# --- Its features --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", ["+493023125000", "+442079460000", "+33199000000"])
+def test_feature_1_landlines_are_removed(house: House, number: str) -> None:
+    answer = house.invite(phone=number)
+    assert (answer.json["status"], answer.json["code"]) == ("discarded", 125)
+
+
+@pytest.mark.parametrize("os", ["IOS", "ANDROID", "IOS_ANDROID"])
+def test_feature_2_known_feature_phones_are_removed(house: House, os: str) -> None:
+    number = phone()
+    seen = house.click(house.accepted(phone=number), "Nokia6300/2.0 (05.50) Profile/MIDP-2.0 Configuration/CLDC-1.1")
+    assert seen.json["os"] == "FEATURE_PHONE"
+    answer = house.invite(phone=number, osType=os, appId=OTHER)
+    assert (answer.json["status"], answer.json["code"]) == ("discarded", 126)
+
+
+def test_feature_3_senders_take_turns_and_may_be_dedicated(house: House) -> None:
+    def senders(app_id: str) -> set[str]:
+        return {house.customer.final(house.accepted(appId=app_id))["sender"] for _ in range(9)}
+
+    assert senders(APP) == set(POOL)
+    assert senders(DEDICATED) == {ITS_OWN}
+
+
+# At every hour of the day it is day in one of these and night in another.
+PLACES: Final = {
+    "America/New_York": "212555{:04}",
+    "Pacific/Honolulu": "808555{:04}",
+    "Europe/London": "+44740012{:04}",
+    "Asia/Tokyo": "+8190123{:05}",
+}
+
+
+def test_feature_4_invitations_are_sent_during_day_time(house: House) -> None:
+    now = utc_now()
+    hours = {zone: now.astimezone(ZoneInfo(zone)).hour for zone in PLACES}
+    [day, *_] = [zone for zone, hour in hours.items() if 10 <= hour < 19]
+    [night, *_] = [zone for zone, hour in hours.items() if hour >= 21 or hour < 8]
+    sleeping = house.accepted(phone=PLACES[night].format(2001), appId=DAYTIME)
+    assert house.customer.final(house.accepted(phone=PLACES[day].format(2002), appId=DAYTIME))["code"] == 1
+
+    found = house.customer.status(sleeping)
+    assert (found["status"], found["processedDate"], found["holdReason"]) == ("pending", None, "quiet hours")
+    planned = datetime.fromtimestamp(found["plannedDate"] / 1000, UTC)
+    assert now < planned < now + timedelta(days=1)
+    assert planned.astimezone(ZoneInfo(night)).time().isoformat() == "09:00:00"
+
+
+def test_feature_5_opt_outs_are_kept_for_each_application(house: House) -> None:
+    number = phone()
+    house.stage.command("optout", "add", number, "--app", APP)
+    answer = house.invite(phone=number)
+    assert (answer.json["status"], answer.json["code"]) == ("discarded", 127)
+    house.accepted(phone=number, appId=OTHER)
+
+
+def spelled(number: str) -> str:
+    return f"+1 ({number[:3]}) {number[3:6]}-{number[6:]}"
+
+
+@pytest.mark.parametrize("spelling", [str, spelled], ids=["as before", "spelled otherwise"])
+def test_feature_6_nobody_is_invited_twice_by_an_app_in_seven_days(
+    house: House, spelling: Callable[[str], str]
+) -> None:
+    number = phone()
+    began = utc_now()
+    first = house.accepted(phone=number)
+    again = {"phone": spelling(number), "message": "Join me again"}
+    second = house.invite(**again).json
     assert (second["status"], second["code"], second["message"]) == ("discarded", 128, "Duplicate invitation")
-    assert second["duplicateOf"] == first["messageId"]
-    week = 7 * 24 * 3600 * 1000
-    assert 0 <= second["reinviteDate"] - (first["plannedDate"] + week) < 60_000
-    found = status(api, second["messageId"])
-    assert (found["status"], found["code"]) == ("discarded", 128)
-    assert isinstance(found["processedDate"], int)
-    assert status(api, first["messageId"])["status"] == "pending"
+    assert second["duplicateOf"] == first
+    reinvite = datetime.fromtimestamp(second["reinviteDate"] / 1000, UTC)
+    assert abs(reinvite - (began + WEEK)) < timedelta(minutes=1)
+    house.accepted(**again, appId=OTHER)
 
-
-def test_what_becomes_of_invitations(api: Api) -> None:
-    """With the dispatcher at work and the simulated carrier: `pending`, `sent`, `discarded` and nothing else."""
-    numbers = {"3012226001": 1, "3015550102": 124, "3015550103": 125, "3015550104": 127, "3015550125": 124}
-    made = {invite(api, phone=phone).get_json()["messageId"]: code for phone, code in numbers.items()}
-    began = int(utc_now().timestamp()) * 1000
-    seen: dict[str, list[tuple[str, int]]] = {number: [] for number in made}
-    with working(settled(api.url)):
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline and any(not told or not told[-1][1] for told in seen.values()):
-            for number, told in seen.items():
-                found = status(api, number)
-                assert found["status"] in ("pending", "sent", "discarded")
-                assert (found["processedDate"] is None) == (found["status"] == "pending")
-                if not told or told[-1] != (found["status"], found["code"]):
-                    told.append((found["status"], found["code"]))
-            time.sleep(0.02)
-    finals = {number: told[-1] for number, told in seen.items()}
-    taken = {"3012226001", "3015550125"}
-    assert finals == {
-        number: ("sent" if phone in taken else "discarded", code)
-        for (number, code), phone in zip(made.items(), numbers, strict=True)
-    }
-    order = ["pending", "sent", "discarded"]
-    for told in seen.values():
-        words = [word for word, _ in told]
-        assert words == sorted(words, key=order.index), "never backwards"
-    for number in made:
-        found = status(api, number)
-        assert isinstance(found["code"], int)
-        assert isinstance(found["processedDate"], int)
-        assert began <= found["processedDate"] < began + 60_000, "milliseconds since 1970"
-        assert found["completionDate"] >= found["processedDate"]
+    with house.database.write() as tx:
+        assert tx.run(A_WEEK_PASSES, id=int(first), week=micros(began + WEEK) - micros(began)) == [(int(first),)]
+    house.accepted(**again)
