@@ -114,6 +114,7 @@ def _by_prefix(areas: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
 _AREAS: Final = _by_prefix(
     area for country in (_UNITED_STATES, _CANADA, _ISLANDS) for line in country for area in line.split(", ")
 )
+CODES: Final = frozenset(prefix.removeprefix("+1") for prefix in _AREAS)  # of three digits
 
 
 def areas_of(e164: str) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ class Room:
         """
         slot = self.slot(now, segments)
         day = slot // DAY
-        return replace(self, free_at=slot + self.gap * segments, day=day, used=self._used_on(day) + segments)
+        return Room(self.gap, slot + self.gap * segments, self.daily_cap, day, self._used_on(day) + segments)
 
     def slots(self, now: int, horizon: int) -> int:
         """How many messages of one segment it may begin from `now` until `now + horizon` (0 where none)."""

@@ -17,6 +17,7 @@ from typing import Final
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneMetadata, PhoneNumberFormat, PhoneNumberType
 
+from dispatcher.core.area_codes import CODES, areas_of
 from dispatcher.core.codes import Code, Refusal
 
 MAX_LENGTH: Final = 64  # characters as typed; the longest number in words of punctuation needs half of it
@@ -89,7 +90,7 @@ def parse(raw: str, region: str) -> Phone:
     """
     digits = _digits(raw)
     region = region.upper()
-    found = quick(digits, region) or slow(digits, region)
+    found = quick(digits, region) or slow(digits, region) or young(digits, region)
     if found is None:
         place = f" in {region}" if known_region(region) and not digits.startswith("+") else ""
         raise Refusal(Code.INVALID_PHONE, f"phone: not a valid number{place}")
@@ -137,7 +138,8 @@ _TWINS: Final = MappingProxyType(
         "\N{FULLWIDTH TILDE}": "~",
     }
 )
-_PUNCTUATION: Final = str.maketrans("", "", " \t-.()[]/~")
+_MARKS: Final = " \t-.()[]/~"
+_PUNCTUATION: Final = str.maketrans("", "", _MARKS)
 _NUMBER: Final = re.compile(r"\+?[0-9]+")
 _EXTENSION: Final = re.compile(
     r"(?:[0-9)][ .,]*(?:;ext|extension|ext|x|#)[ .:=]*|~[ \t.-]*)[0-9]{1,9}$",  # a tilde, too, as the library has it
@@ -152,7 +154,7 @@ def _digits(raw: str) -> str:
     text = raw if raw.isascii() else "".join(map(_plain, raw))
     text = text.strip(" \t\r\n")
     digits = text.translate(_PUNCTUATION)
-    if not _NUMBER.fullmatch(digits) or ("~" in text and _EXTENSION.search(text)):
+    if not _NUMBER.fullmatch(digits) or ("~" in text and _EXTENSION.search(text.rstrip(_MARKS))):
         raise Refusal(Code.INVALID_PHONE, f"phone: {_objection(text)}")
     return digits
 
@@ -230,15 +232,43 @@ def quick(digits: str, region: str) -> Phone | None:
 
     The tests compare the two over every area code, at every edge of the ranges and over hostile digits.
     """
+    national = _national(digits, region)
+    for home, ranges in _RANGES:
+        if ranges.fullmatch(national):
+            return Phone("+1" + national, home, LineType.FIXED_OR_MOBILE)
+    return None
+
+
+def _national(digits: str, region: str) -> str:
+    """The ten digits, if they may be of these countries; else no digits."""
     if digits.startswith("+1"):
         national = digits[2:]
     elif region in ("US", "CA"):
         national = digits.removeprefix("1")
     else:
-        return None
-    if len(national) != _NATIONAL_LENGTH:
-        return None
-    for home, ranges in _RANGES:
-        if ranges.fullmatch(national):
-            return Phone("+1" + national, home, LineType.FIXED_OR_MOBILE)
+        return ""
+    return national if len(national) == _NATIONAL_LENGTH else ""
+
+
+# --- Area codes that are younger than the library's metadata --------------------------------------------------------
+
+
+# The library takes up some codes years after people have numbers with them (github.com/daviddrysdale/
+# python-phonenumbers/issues/318), and those people would be told that their number is none.
+def _is_known(code: str) -> bool:
+    return any(ranges.fullmatch(code + "2223333") for _, ranges in _RANGES)
+
+
+YOUNG: Final = frozenset(
+    code for code in CODES if not _is_known(code) and any(map(_is_known, areas_of(f"+1{code}2223333")))
+)
+
+
+def young(digits: str, region: str) -> Phone | None:
+    """A number of an overlay that the library does not know: what it would be with its area's oldest code; or None."""
+    national = _national(digits, region)
+    if national[:3] in YOUNG:
+        for area in areas_of("+1" + national):
+            if twin := quick("+1" + area + national[3:], "US"):
+                return Phone("+1" + national, twin.region, twin.line_type)
     return None

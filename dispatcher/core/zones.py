@@ -18,6 +18,8 @@ from zoneinfo import ZoneInfo
 
 from phonenumbers.tzdata import TIMEZONE_DATA
 
+from dispatcher.core.area_codes import areas_of
+
 # --- The tz database, as the tzdata package has it -----------------------------------------------------------------
 
 _PACKAGE: Final = files("tzdata").joinpath("zoneinfo")
@@ -203,8 +205,18 @@ def zones_of(e164: str, region: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def _zones_of(area: str, region: str) -> tuple[str, ...]:
-    told = _at_home(_AREAS.get(area) or _library(area, region), region)
+    told = _at_home(_told(area, region) or _of_older_codes(area, region), region)
     return tuple(sorted(_one_per_clock(told or _country(region))))
+
+
+def _told(area: str, region: str) -> frozenset[str]:
+    return frozenset(_AREAS.get(area) or _library(area, region))
+
+
+def _of_older_codes(area: str, region: str) -> frozenset[str]:
+    """The zones of the areas that a young North American code lies over."""
+    older = areas_of(f"+{area}0000000")
+    return frozenset().union(*(_told(f"1{name}", region) for name in older))
 
 
 def _country(region: str) -> tuple[str, ...]:

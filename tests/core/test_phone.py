@@ -11,8 +11,9 @@ import phonenumbers
 import pytest
 from phonenumbers.phonenumberutil import _VALID_PUNCTUATION, PhoneNumberType
 
+from dispatcher.core.area_codes import CODES
 from dispatcher.core.codes import Code, Refusal
-from dispatcher.core.phone import LINE_TYPES, LineType, Phone, known_region, parse, quick, slow, warm_up
+from dispatcher.core.phone import LINE_TYPES, YOUNG, LineType, Phone, known_region, parse, quick, slow, warm_up, young
 
 MARYLAND = Phone("+13012223333", "US", LineType.FIXED_OR_MOBILE)
 LONDON = Phone("+442079460958", "GB", LineType.FIXED)
@@ -267,6 +268,28 @@ def ordinary(found: Phone | None) -> Phone | None:
 )
 def test_the_fast_path_leaves_the_rest_to_the_library(digits: str, region: str) -> None:
     assert quick(digits, region) is None
+
+
+def test_an_area_code_that_the_library_does_not_know_yet_is_read_as_the_area_that_it_lies_over() -> None:
+    assert "621" in YOUNG, "Houston's, from January 2025"
+    for code in YOUNG:
+        for raw, region in ((f"{code}2223333", "US"), (f"+1 {code} 222 3333", "DE"), (f"1-{code}-222-3333", "CA")):
+            assert parse(raw, region) == Phone(f"+1{code}2223333", "US", LineType.FIXED_OR_MOBILE)
+            assert slow(f"+1{code}2223333", region) is None, "the library knows it now, so this file need not"
+
+
+@pytest.mark.parametrize(
+    "raw", ["621 122 3333", "621 222 333", "621 2222 33333", "+49 621 222 3333 444 555", "0212223333"]
+)
+def test_nor_is_anything_else_of_it_a_number(raw: str) -> None:
+    with pytest.raises(Refusal):
+        parse(raw, "US")
+
+
+def test_the_fast_path_knows_nothing_of_young_codes() -> None:
+    assert {quick(f"{code}2223333", "US") for code in YOUNG} == {None}
+    assert {young(f"{code}2223333", "US") for code in CODES - YOUNG} == {None}
+    assert {young("6212223333", "DE"), young("+496212223333", "US")} == {None}
 
 
 def test_warm_up() -> None:

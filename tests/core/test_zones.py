@@ -53,6 +53,9 @@ NORTH_AMERICA = [
     ("907", "US", "Adak Anchorage"),
     ("310", "US", "Los_Angeles"),
     ("689", "US", "New_York"),  # Orlando
+    ("621", "US", "Chicago"),  # Houston's, which the library does not know yet
+    ("729", "US", "Chicago New_York"),  # over 423
+    ("483", "US", "Chicago New_York"),  # over 334
     ("416", "CA", "Toronto"),
     ("204", "CA", "Winnipeg"),
     ("403", "CA", "Edmonton"),

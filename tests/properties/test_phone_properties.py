@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from dispatcher.core.codes import Code, Refusal
-from dispatcher.core.phone import LINE_TYPES, MAX_E164, Phone, known_region, parse, quick, slow
+from dispatcher.core.phone import LINE_TYPES, MAX_E164, YOUNG, Phone, known_region, parse, quick, slow
 
 REGIONS = ["US", "CA", "GB", "BR", "MX", "DE", "IT", "AG", "RU", "IN", "CI"]
 E164 = re.compile(r"\+[1-9][0-9]{4,14}")
@@ -92,10 +92,14 @@ def reading(raw: str, region: str) -> Phone | None:
 
 
 def agree(raw: str, region: str) -> None:
-    """That parse() reads what the library does; what it refuses to read at all is not compared."""
+    """That parse() reads what the library does; what it refuses to read at all is not compared.
+
+    It reads area codes that the library does not know yet as well; see test_phone.py.
+    """
     found = attempt(raw, region)
     if isinstance(found, Phone):
-        assert found == reading(raw, region)
+        young = found.e164.startswith("+1") and found.e164[2:5] in YOUNG
+        assert reading(raw, region) == (None if young else found)
     elif found.message.startswith("phone: not a valid number"):
         assert reading(raw, region) is None
 
@@ -133,6 +137,7 @@ edits = st.lists(st.tuples(st.integers(0, 40), st.booleans(), hostile), max_size
 @settings(max_examples=1000, deadline=None)
 @given(st.sampled_from(WRITTEN), edits, st.sampled_from(REGIONS))
 @example(("+39 02 1234 5678", "IT"), [(11, True, "~")], "US")  # the library takes what follows for an extension
+@example(("+230 219 0123", "MU"), [(7, False, "~"), (2, True, "0"), (14, False, "-")], "US")  # whatever ends it
 def test_hostile_texts_are_read_as_the_library_reads_them_or_refused(
     given_as: tuple[str, str], edits: list[tuple[int, bool, str]], region: str
 ) -> None:
