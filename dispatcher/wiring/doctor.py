@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from dispatcher.core.zones import tz_version
 from dispatcher.engine.ports import StoreUnavailable
 from dispatcher.settings import Settings
 from dispatcher.store.database import Database
@@ -20,31 +16,19 @@ from dispatcher.store.statement import Statement
 from dispatcher.store.tables import App, Connection, Sender
 from dispatcher.transports.guarded import forbidden_url
 from dispatcher.wiring.desk import carrier_objection
+from dispatcher.wiring.ground import Finding, data, storage
 from dispatcher.wiring.parts import open_database, utc_now
 
-LITTLE_SPACE: Final = 1 << 30  # bytes; less than that is soon full of a busy day's ledger
-MOST_APART: Final = 1_000_000  # microseconds between this host's clock and the database's
+MANY_FAILURES: Final = 10  # of an endpoint, in a row
 LATE: Final = 300_000_000  # microseconds that a due row may wait
 ALIVE: Final = Statement("select count(*) from workers where kind = 'work' and lease_until >= {clock}")
 OLDEST: Final = Statement("select min(due_at), {clock} from messages where state = 'queued'")
-SYNCHRONOUS: Final = Statement("select setting from pg_settings where name = 'synchronous_commit'")
-CLOCK: Final = Statement("select {clock}")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check: `what` was found and, where that is not well, what is `todo`."""
-
-    check: str
-    ok: bool
-    what: str
-    todo: str = ""
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Every check that can be made, in order; one that fails may leave the later ones out."""
     yield Finding("settings", ok=True, what="can be read")
-    yield Finding("time zones", ok=True, what=f"tz database {tz_version()}")
+    yield from data(utc_now())
     try:
         database = open_database(settings)
     except StoreUnavailable as error:
@@ -55,41 +39,11 @@ def examine(settings: Settings) -> Iterator[Finding]:
             yield Finding("database", ok=False, what="is not migrated", todo="run `dispatcher migrate`")
             return
         yield Finding("database", ok=True, what=f"{database.name}, revision {head()}")
-        yield from _storage(settings, database)
+        yield from storage(settings, database)
         yield from _provisioned(settings, Rows(database, utc_now))
         yield from _running(database)
     finally:
         database.close()
-
-
-def _storage(settings: Settings, database: Database) -> Iterator[Finding]:
-    if database.name == "sqlite":
-        folder = Path(settings.database_url.removeprefix("sqlite:///")).resolve().parent
-        free = shutil.disk_usage(folder).free
-        yield Finding(
-            "disk", ok=free >= LITTLE_SPACE, what=f"{free >> 20} MiB free at {folder}", todo="make room on that disk"
-        )
-        return
-    with database.read() as tx:
-        commit = tx.run(SYNCHRONOUS)[0][0]
-        before, there, after = _micros(), int(tx.run(CLOCK)[0][0]), _micros()
-    yield Finding(
-        "durability",
-        ok=commit not in {"off", "local"},
-        what=f"synchronous_commit is {commit}",
-        todo="set synchronous_commit to on, else a crash loses what was answered",
-    )
-    apart = max(before - there, there - after, 0)
-    yield Finding(
-        "clock",
-        ok=apart <= MOST_APART,
-        what=f"{apart / 1_000_000:.1f} s from the database's",
-        todo="synchronise both hosts (NTP)",
-    )
-
-
-def _micros() -> int:
-    return int(utc_now().timestamp() * 1_000_000)
 
 
 def _provisioned(settings: Settings, rows: Rows) -> Iterator[Finding]:
@@ -110,14 +64,27 @@ def _provisioned(settings: Settings, rows: Rows) -> Iterator[Finding]:
             todo="set it to the address at which carriers reach this installation",
         )
     yield from _senders(connections, senders, apps, rows.dedicated())
-    for app in apps:
-        if app["callback_url"]:
-            objection = forbidden_url(app["callback_url"], settings.callbacks.allow)
-            what, todo = objection or "may be called", "`app set --callback-url`, or allow it in callbacks.allow"
-            yield Finding(f"callbacks of {app['app_id']}", ok=not objection, what=what, todo=todo)
+    yield from _callbacks(settings, apps, rows.ailing())
     off = [f"daily cap of {row['number']}" for row in senders if row["daily_cap"] is None]
     off += [f"countries of {row['app_id']}" for row in apps if row["countries"] == "all"]
     yield Finding("limits", ok=True, what=f"off: {', '.join(off)}" if off else "all are set")
+
+
+def _callbacks(settings: Settings, apps: list[dict[str, Any]], ailing: dict[int, dict[str, Any]]) -> Iterator[Finding]:
+    """Whether each app's endpoint may be called, and is."""
+    for app in (app for app in apps if app["callback_url"]):
+        check, endpoint = f"callbacks of {app['app_id']}", ailing.get(app["id"])
+        if objection := forbidden_url(app["callback_url"], settings.callbacks.allow):
+            todo = "`app set --callback-url`, or allow it in callbacks.allow"
+            yield Finding(check, ok=False, what=objection, todo=todo)
+        elif endpoint and endpoint["stopped_at"]:
+            todo = "ask the customer; then `app resume`, or `app set --callback-url`"
+            yield Finding(check, ok=False, what=f"stopped: {endpoint['reason']}", todo=todo)
+        elif endpoint and endpoint["failures"] >= MANY_FAILURES:
+            what = f"failed {endpoint['failures']} times in a row: {endpoint['reason']}"
+            yield Finding(check, ok=False, what=what, todo="ask the customer; calls are tried again by themselves")
+        else:
+            yield Finding(check, ok=True, what="may be called")
 
 
 def _loopback(url: str) -> bool:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import sqlite3
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from dispatcher.store.database import Database
 from dispatcher.store.provisioning import Rows
 from dispatcher.store.statement import Statement
 from dispatcher.store.workers import Workers
+from dispatcher.wiring.ground import data
 from dispatcher.wiring.parts import utc_now
 from tests.cli.commands import Run, runner
 
@@ -36,6 +40,19 @@ def test_an_installation_that_lacks_things_until_it_is_mended(run: Run, rows: Ro
     run("sender", "pause", "+12015550160")
     assert findings(run)[1]["senders of com.example.1"]["ok"] is False
     run("sender", "resume", "+12015550160")
+    for endpoint, what in (
+        ("(1, 9, null, 'HTTP 503')", "may be called"),
+        ("(1, 10, null, 'HTTP 503')", "failed 10 times in a row: HTTP 503"),
+        ("(1, 1, 0, 'HTTP 410')", "stopped: HTTP 410"),
+    ):
+        with database.write() as tx:
+            tx.run(Statement("update apps set callback_url = 'http://93.184.215.14/'"))
+            tx.run(Statement("delete from endpoints"))
+            tx.run(Statement(f"insert into endpoints (app_id, failures, stopped_at, reason) values {endpoint}"))
+        told = findings(run)[1]["callbacks of com.example.1"]
+        assert (told["what"], told["ok"]) == (what, what == "may be called")
+    run("app", "resume", "com.example.1")
+    assert findings(run)[0] == 0
     with database.write() as tx:
         tx.run(Statement("update apps set callback_url = 'http://127.0.0.1/'"))
         tx.run(Statement("update connections set carrier = 'generic'"))
@@ -43,6 +60,35 @@ def test_an_installation_that_lacks_things_until_it_is_mended(run: Run, rows: Ro
     assert status == 1
     bad = {check for check, row in found.items() if not row["ok"]}
     assert bad == {"callbacks of com.example.1", "connection simulated", "public_url"}
+
+
+def test_what_the_database_is(run: Run, rows: Rows, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, found = findings(run)
+    if database.name == "sqlite":
+        assert found["sqlite"]["what"].startswith(f"{sqlite3.sqlite_version}, journal mode wal")
+        assert "MiB free at /" in found["disk"]["what"]
+        return
+    assert re.fullmatch(r"version 1[5-9]\.\d+.*", found["postgres"]["what"])
+    # Two web processes and one that works, with two connections each; one that listens, two of a command.
+    assert found["connections"]["what"].startswith("2 web and 1 work processes may open 9, the server allows ")
+    monkeypatch.setenv("DISPATCHER_POSTGRES__CONNECTIONS", "200")
+    monkeypatch.setattr("dispatcher.wiring.ground.OLDEST_POSTGRES", 99)
+    status, found = findings(run)
+    assert status == 1
+    assert {check for check in ("postgres", "connections", "durability", "clock") if not found[check]["ok"]} == {
+        "postgres", "connections",
+    }  # fmt: skip
+    assert found["postgres"]["todo"] == "upgrade it to 99 or newer"
+
+
+def test_data_that_grew_old() -> None:
+    zones, numbers = data(utc_now())
+    assert (zones.check, zones.ok, numbers.ok) == ("time zones", True, True)
+    assert zones.what.startswith("tz database 20")
+    assert numbers.what.startswith("phonenumbers ")
+    zones, _ = data(utc_now() + timedelta(days=4 * 365))
+    assert not zones.ok
+    assert "tzdata" in zones.todo
 
 
 def test_a_database_that_is_not_ready(
