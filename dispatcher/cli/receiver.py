@@ -40,26 +40,28 @@ class _Receiver(BaseHTTPRequestHandler):
 
 def _introduce(words: str, api: str, credential: str) -> None:
     """Say how to begin once the API answers, so that what is pasted at once works."""
-    while True:
-        try:
-            requests.get(f"{api}/health", timeout=2)
-            if credential:
-                _prepare(api, credential)
-        except requests.RequestException:
-            time.sleep(0.1)
-        else:
-            sys.stdout.write(words)
-            sys.stdout.flush()
-            return
+    with requests.Session() as http:
+        http.trust_env = False  # no proxy stands before this machine's own API
+        while True:
+            try:
+                http.get(f"{api}/health", timeout=2)
+                if credential:
+                    _prepare(http, api, credential)
+            except requests.RequestException:
+                time.sleep(0.1)
+            else:
+                sys.stdout.write(words)
+                sys.stdout.flush()
+                return
 
 
-def _prepare(api: str, credential: str) -> None:
+def _prepare(http: requests.Session, api: str, credential: str) -> None:
     """Teach the engine one phone, as any customer would. Repeated, it changes nothing."""
     key, _, secret = credential.partition(":")
     invited = {"phone": SEEN, "osType": "IOS", "message": "Join me", "appId": OTHER_APP, "referenceId": "prepared"}
     clicked = {"referenceId": "prepared", "userAgent": IPHONE}
     for path, form in (("invitation", invited), ("click", clicked)):
-        requests.post(f"{api}/ws/{path}", form, auth=(key, secret), timeout=10).raise_for_status()
+        http.post(f"{api}/ws/{path}", form, auth=(key, secret), timeout=10).raise_for_status()
 
 
 def demo_receiver(port: Annotated[int, typer.Option(min=1, max=65535)] = 8001) -> None:

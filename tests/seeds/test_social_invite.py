@@ -8,6 +8,7 @@ status of an invitation stands at /ws/invitation/{messageId}, and clicks go to /
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -60,7 +61,11 @@ class Shell:
         """The HTTP status and the JSON that a command is answered with."""
         command = command.replace("https://si.hookmobile.com", f"http://127.0.0.1:{self.house.stage.port}")
         done = subprocess.run(
-            ["sh", "-c", command], env={"CURL_HOME": str(self.home)}, capture_output=True, timeout=30, check=True
+            ["sh", "-c", command],
+            env=os.environ | {"CURL_HOME": str(self.home)},
+            capture_output=True,
+            timeout=30,
+            check=True,
         )
         body, _, said = done.stdout.decode().rpartition("\n")
         status, kind = said.split(" ", 1)
