@@ -142,7 +142,7 @@ _MARKS: Final = " \t-.()[]/~"
 _PUNCTUATION: Final = str.maketrans("", "", _MARKS)
 _NUMBER: Final = re.compile(r"\+?[0-9]+")
 _EXTENSION: Final = re.compile(
-    r"(?:[0-9)][ .,]*(?:;ext|extension|ext|x|#)[ .:=]*|~[ \t.-]*)[0-9]{1,9}$",  # a tilde, too, as the library has it
+    r"(?:[0-9)][ .,]*(?:;ext|extension|ext|x|#)[ .:=]*|~[ \t.-]*)[0-9]{1,9}[^0-9]*$",  # after a tilde, says the library
     re.IGNORECASE,
 )
 

@@ -106,7 +106,7 @@ UNREADABLE = [
     ("(301) 222-3333 #4", "extension"),
     ("301-222-3333 ~ 4", "extension"),
     ("301~222~3333", "extension"),
-    ("030 123～456", "extension"),
+    ("030 123～456 -", "extension"),
     ("", "digits"),
     ("   ", "digits"),
     ("+", "digits"),
