@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final, Protocol
 
 from dispatcher.core.codes import Code, Refusal
@@ -34,6 +35,9 @@ from dispatcher.core.zones import zones_of
 from dispatcher.engine.intake import at_the_door, plan_of, region_of
 
 MOST_SENDERS: Final = 5  # whose hindrances are told one by one
+REACHES: Final = MappingProxyType(
+    {Scope.APP: "of this app", Scope.ACCOUNT: "of its account", Scope.GLOBAL: "of everything"}
+)
 
 
 class Verdict(StrEnum):
@@ -249,7 +253,7 @@ def _reaches(optout: OptOut, app: App) -> bool:
 
 def _told(optout: OptOut) -> str:
     since = f" since {_instant(optout.created_at)}" if optout.created_at else ""
-    return f"{optout.scope}-wide{since}, told by {optout.source}"
+    return f"{REACHES[optout.scope]}{since}, by {optout.source}"
 
 
 def _learned(word: str, at: datetime | None, now: datetime) -> str:

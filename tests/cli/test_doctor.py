@@ -13,6 +13,7 @@ import pytest
 
 from dispatcher.store.database import Database
 from dispatcher.store.provisioning import Rows
+from dispatcher.store.queue import MessageQueue
 from dispatcher.store.statement import Statement
 from dispatcher.store.workers import Workers
 from dispatcher.wiring.ground import data
@@ -25,7 +26,9 @@ def findings(run: Run) -> tuple[int, dict[str, dict[str, Any]]]:
     return ran.status, {row["check"]: row for row in json.loads(ran.out)}
 
 
-def test_an_installation_that_lacks_things_until_it_is_mended(run: Run, rows: Rows, database: Database) -> None:
+def test_an_installation_that_lacks_things_until_it_is_mended(
+    run: Run, rows: Rows, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     status, found = findings(run)
     assert status == 1
     bad = {check for check, row in found.items() if not row["ok"]}
@@ -60,6 +63,13 @@ def test_an_installation_that_lacks_things_until_it_is_mended(run: Run, rows: Ro
     assert status == 1
     bad = {check for check, row in found.items() if not row["ok"]}
     assert bad == {"callbacks of com.example.1", "connection simulated", "public_url"}
+    for url, ok in (("http://localhost:8000", False), ("https://sms.example.com", True)):
+        monkeypatch.setenv("DISPATCHER_PUBLIC_URL", url)
+        assert findings(run)[1]["public_url"]["ok"] is ok
+    MessageQueue(database).stop_connection(1, "HTTP 401", timedelta(hours=1), utc_now())
+    with database.write() as tx:
+        tx.run(Statement("update connections set carrier = 'simulated'"))
+    assert findings(run)[1]["connection simulated"]["what"] == "stopped: HTTP 401"
 
 
 def test_what_the_database_is(run: Run, rows: Rows, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

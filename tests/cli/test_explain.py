@@ -75,7 +75,7 @@ def test_an_objection_is_not_a_failure_of_the_command(run: Run, database: Databa
     run("optout", "add", "+12012223401", *APP, "--said", "never again")
     told = run("explain", "+12012223401", *APP).json
     assert (told["allowed"], told["code"]) == (False, 127)
-    assert told["message"].startswith("User opted-out (app-wide since 20")
+    assert told["message"].startswith("User opted-out (of this app since 20")
     assert "never again" not in str(told), "what somebody said is theirs"
     none = run("explain", "911", *APP).json
     assert (none["phone"], none["allowed"], none["code"], none["zones"]) == (None, False, 123, [])

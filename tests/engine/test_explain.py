@@ -149,9 +149,9 @@ OBJECTIONS: list[tuple[Done, dict[str, Any], str, str]] = [
     (None, {"phone": "+870773111632"}, "line type", "a number of no country"),
     (("line_type", "fixed", NOON), {}, "line type", "fixed learned at 2026-11-22T12:00:00Z"),
     (("os", "IOS", NOON), {}, "device", "ios learned at 2026-11-22T12:00:00Z"),
-    ((Scope.APP, 1), {}, "opt-out", "app-wide since 2026-11-22T12:00:00Z, told by reply"),
-    ((Scope.ACCOUNT, 1), {}, "opt-out", "account-wide since"),
-    ((Scope.GLOBAL, 0), {}, "opt-out", "global-wide since"),
+    ((Scope.APP, 1), {}, "opt-out", "(of this app since 2026-11-22T12:00:00Z, by reply)"),
+    ((Scope.ACCOUNT, 1), {}, "opt-out", "(of its account since"),
+    ((Scope.GLOBAL, 0), {}, "opt-out", "(of everything since"),
     ("invited", {}, "duplicate", "invited as 100; may be invited again at 2026-11-29T12:00:00Z"),
 ]
 HARMLESS: list[tuple[Done, dict[str, Any]]] = [

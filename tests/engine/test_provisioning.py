@@ -221,6 +221,10 @@ def connection(name: str, carrier: str = "simulated", **settings: Any) -> Act:
     return lambda house: house.provisioning.connection(name, carrier, settings, {})
 
 
+def deep(tables: int) -> object:
+    return {"a": deep(tables - 1)} if tables else 1
+
+
 WRONG: list[tuple[Act, str]] = [
     (account(""), "company: 1 to 200 characters"),
     (account("  "), "company: 1 to 200 characters"),
@@ -264,6 +268,7 @@ WRONG: list[tuple[Act, str]] = [
     (connection("new", a=float("inf")), "a: "),
     (connection("new", a=["b\0"]), "a[0]: "),
     (connection("new", a={"\ud800": 1}), "a"),
+    (connection("new", a=deep(30)), "settings: too many tables within one another"),
     (sender("+1999"), "number: not a valid phone number; write it as +, country code and number"),
     (sender("12"), "number: a phone number begins with +; a short code has 3 to 8 digits"),
     (sender("123456789"), "number: a phone number begins with +; a short code has 3 to 8 digits"),
