@@ -114,10 +114,11 @@ class Pool:
         Else those of no country, else all. An app whose own senders are all paused, resting or stopped has none: it
         waits, and borrows from nobody.
         """
-        key = (app_id if app_id in self._own else 0, region)
+        eligible = self._own.get(app_id, self._shared)
+        key = (app_id if app_id in self._own else 0, region if region in eligible.by_region else "")
         found = self._groups.get(key)
         if found is None:
-            found = self._groups[key] = _narrowed(self._own.get(app_id, self._shared), region)
+            found = self._groups[key] = _narrowed(eligible, key[1])
         return found
 
     def choose(
@@ -219,9 +220,7 @@ class Pool:
 
 def _narrowed(eligible: _Eligible, region: str) -> Group:
     if near := eligible.by_region.get(region):
-        return Group(f"{eligible.rule}{'country' if region else 'least used'}", near)
-    if anywhere := eligible.by_region.get(""):
-        return Group(f"{eligible.rule}any country", anywhere)
+        return Group(f"{eligible.rule}{'country' if region else 'any country'}", near)
     return Group(f"{eligible.rule}least used", eligible.ids)
 
 

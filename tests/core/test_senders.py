@@ -59,7 +59,7 @@ GROUPS = [
     (pool(sender(1), sender(2, region="DE")), 7, "FR", "least used", [1, 2]),
     (pool(sender(1), sender(2, region=""), sender(3, region="DE")), 7, "FR", "any country", [2]),
     (pool(sender(1), sender(2, region="")), 7, "US", "country", [1]),
-    (pool(sender(1), sender(2, region="")), 7, "", "least used", [2]),
+    (pool(sender(1), sender(2, region="")), 7, "", "any country", [2]),
     (pool(sender(1, region="DE", apps=[7]), sender(2)), 7, "US", "dedicated, least used", [1]),  # its own go first
 ]
 CHOICES = [
