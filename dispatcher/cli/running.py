@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -41,6 +42,8 @@ def web(host: Host = None, port: Port = None) -> None:
     from granian.constants import Interfaces
     from granian.log import LogLevels
 
+    from dispatcher.wiring.web import load_rules
+
     found = settings()
     configure(found.log_level)
     host, port = host or found.web.host, port or found.web.port
@@ -51,6 +54,8 @@ def web(host: Host = None, port: Port = None) -> None:
     if state["config"] is not None:
         os.environ["_DISPATCHER_CONFIG"] = str(state["config"].resolve())
     os.register_at_fork(after_in_child=_forget_handlers)
+    load_rules()
+    gc.freeze()  # workers are forks of this process, and share its memory as long as nobody writes to it
     Granian(
         "dispatcher.wsgi:create_worker",
         factory=True,

@@ -33,18 +33,23 @@ def states(*names: State) -> str:
     return ", ".join(f"'{name}'" for name in names)
 
 
-NEXT_LANE: Final = """(select m.{column} from messages m
-    where m.state = 'queued' and (m.app_id, m.region) > (lane.app_id, lane.region)
-    order by m.app_id, m.region limit 1)"""
+# From app to app and from country to country along the index of queued rows; comparing both at once reads all of it.
 LANES: Final = Statement(
-    f"""with recursive lane (app_id, region) as (
-        select cast(0 as bigint), cast('' as varchar(3))
+    """with recursive app (app_id) as (
+        select min(app_id) from messages where state = 'queued'
         union all
-        select {NEXT_LANE.format(column="app_id")}, {NEXT_LANE.format(column="region")}
-        from lane where lane.app_id is not null)
+        select (select min(m.app_id) from messages m where m.state = 'queued' and m.app_id > app.app_id)
+        from app where app.app_id is not null),
+    lane (app_id, region) as (
+        select app_id, (select min(m.region) from messages m where m.state = 'queued' and m.app_id = app.app_id)
+        from app where app_id is not null
+        union all
+        select app_id, (select min(m.region) from messages m
+            where m.state = 'queued' and m.app_id = lane.app_id and m.region > lane.region)
+        from lane where region is not null)
     select app_id, region, (select min(m.due_at) from messages m
         where m.state = 'queued' and m.app_id = lane.app_id and m.region = lane.region)
-    from lane where app_id > 0"""
+    from lane where region is not null order by app_id, region"""
 )
 USABLE: Final = """senders s join connections c on c.id = s.connection_id
     where s.paused_at is null and (s.rest_until is null or s.rest_until <= {clock})

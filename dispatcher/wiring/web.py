@@ -52,6 +52,12 @@ def _speaker(contract: Contract) -> Speaker:
     return Speaker(contract.id, contract.name, carrier_of(contract.carrier, contract.settings))
 
 
+def load_rules() -> None:
+    """Read metadata of numbers and browsers, which else the first request pays for."""
+    warm_up(("US",))
+    device_of("")
+
+
 def web_application(settings: Settings) -> Flask:
     """The API, for any WSGI server; it lives as long as its process."""
     house = ExitStack()
@@ -68,8 +74,7 @@ def web_application(settings: Settings) -> Flask:
         clock=utc_now,
         pepper=pepper(database),
     )
-    warm_up(("US",))
-    device_of("")  # else the first request pays for loading metadata and rules
+    load_rules()
     kit = WebKit(directory)
     lines = Lines(Contracts(database), _speaker)
     inbox = Inbox(receipts=GroupedReceipts(database, utc_now), clock=utc_now, ring=database.ring)

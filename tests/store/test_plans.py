@@ -11,11 +11,13 @@ import pkgutil
 import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import dispatcher.store
+from dispatcher.store.queue import LANES
 from dispatcher.store.statement import Statement
 
 SMALL = {
@@ -65,6 +67,25 @@ def test_it_reads_through_no_table_that_grows(name: str, sqlite_url: str) -> Non
     grows = {alias for table, alias in tables if table in named - SMALL} | (named - SMALL)
     assert [step for step in steps if (found := SCAN.match(step)) and found[1] in grows - small] == []
     assert [step for step in steps if PART.match(step)] == []
+
+
+def test_looking_for_lanes_costs_no_more_where_they_are_long(sqlite_url: str, tmp_path: Path) -> None:
+    """Its plan cannot tell, for it names an index that it could read through."""
+
+    def steps(rows: int) -> int:
+        counted: list[int] = []
+        with closing(sqlite3.connect(tmp_path / f"{rows}.db")) as connection:
+            connection.execute("create table messages (id integer primary key, app_id, region, due_at, state)")
+            connection.execute(index)
+            values = [(1 + n % 3, ("US", "DE")[n % 2]) for n in range(rows)]
+            connection.executemany("insert into messages values (null, ?, ?, 0, 'queued')", values)
+            connection.set_progress_handler(lambda: counted.append(1), 1)
+            assert len(connection.execute(LANES.sqlite(None, {})[0]).fetchall()) == 6
+        return len(counted)
+
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as made:
+        [(index,)] = made.execute("select sql from sqlite_master where name = 'ix_messages_due'")
+    assert steps(6000) == steps(6)
 
 
 def test_there_are_statements_to_look_at() -> None:
