@@ -11,7 +11,7 @@ import typer
 from dispatcher.cli import sticky
 from dispatcher.cli.common import AsJson, Failed, answer, instant, listing, provisioned
 from dispatcher.core.invitation import Policy
-from dispatcher.engine.provisioning import AppSettings
+from dispatcher.engine.app_settings import AppSettings
 from dispatcher.store.tables import App
 
 cli = typer.Typer(help="The apps that people are invited to.", no_args_is_help=True)

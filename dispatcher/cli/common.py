@@ -59,8 +59,8 @@ def opted_out() -> Iterator[OptOutDesk]:
 @contextmanager
 def one_sentence() -> Iterator[None]:
     """What an operator did wrong, or a store that is away, ends the command in one sentence."""
+    from dispatcher.engine.checks import Wrong
     from dispatcher.engine.ports import StoreUnavailable
-    from dispatcher.engine.provisioning import Wrong
 
     try:
         yield

@@ -54,7 +54,7 @@ def demo(
 
 def _provisioned(found: Settings, receiver_port: int) -> tuple[str, str]:
     """The credential of a new demo account; empty where the database has been provisioned before."""
-    from dispatcher.engine.provisioning import AppSettings
+    from dispatcher.engine.app_settings import AppSettings
     from dispatcher.store.tables import App
 
     with provisioned(found) as (tools, rows):

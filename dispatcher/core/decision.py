@@ -10,9 +10,10 @@ from typing import Final
 from dispatcher.core.codes import Code
 from dispatcher.core.invitation import App, Claimed
 from dispatcher.core.screening import AT_DISPATCH, KEEPS_HOURS, Facts, screen
-from dispatcher.core.senders import Choice, Pool
+from dispatcher.core.senders import PATIENCE, Choice, Pool
 from dispatcher.core.zones import zones_of
 
+MICROSECOND: Final = timedelta(microseconds=1)
 UNKNOWN_HOURS: Final = timedelta(hours=1)  # how long a row waits before an unanswerable question is asked again
 NO_PLACE: Final = timedelta(milliseconds=100)  # for rows whose sender has room, but whose connection has none
 STUCK: Final = timedelta(seconds=5)  # for rows that were claimed just when their app was paused or lost its senders
@@ -63,13 +64,15 @@ def decide(row: Claimed, app: App | None, pool: Pool, now: datetime) -> Decision
             return Wait(row, now + UNKNOWN_HOURS, "no common open hour")
         if opens > now:
             return Wait(row, opens, "quiet hours")
-    choice = pool.choose(row.app_id, row.region, row.address or "", row.known_sender, row.segments)
+    patient = now - row.planned_at <= PATIENCE * MICROSECOND
+    choice = pool.choose(row.app_id, row.region, row.address or "", row.sticky_sender, row.segments, patient=patient)
     if choice is None:
         return Wait(row, now + STUCK, "no sender")
     if choice.fits:
         pool.charge(choice, row.segments)
         return Send(row, choice)
-    pool.promise(choice, row.segments)
+    if choice.awaited:
+        pool.promise(choice, row.segments)
     ahead = timedelta(microseconds=choice.slot - pool.horizon - pool.now)
     return Wait(row, now + max(ahead, NO_PLACE), "sender's pace")
 

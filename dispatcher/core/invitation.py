@@ -176,10 +176,10 @@ class Claimed:
     text: str
     segments: int
     tries: int
-    created_at: datetime
+    planned_at: datetime
     expires_at: datetime
     opted_out: bool = False
-    known_sender: int | None = None  # the one that this app wrote to this person from before
+    sticky_sender: int | None = None  # the one that this app wrote to this person from last
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Final
 SECOND: Final = 1_000_000
 DAY: Final = 86_400 * SECOND
 SHORTEST_HELD: Final = SECOND // 50  # below that gap the hesitations of a network outweigh those of a process
-HANDOVER: Final = 2 * SECOND
+HANDOVER: Final = 10 * SECOND  # more than a connection may take to open, else a slow carrier would get nothing
 HESITATION: Final = SECOND // 1000  # may be made up for, else a process that is always a bit late falls behind
 
 
@@ -52,7 +52,7 @@ class Room:
         first = self.slot(now)
         if first > now + horizon:
             return 0
-        count = (now + horizon - first) // self.gap + 1 if self.gap else 1 << 30
+        count = (now + horizon - first) // self.gap + 1
         return count if self.daily_cap is None else min(count, self.daily_cap - self._used_on(first // DAY))
 
     def rest(self, segments: int) -> int | None:

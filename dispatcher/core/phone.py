@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -187,18 +187,18 @@ def _objection(text: str) -> str:
 
 def slow(digits: str, region: str) -> Phone | None:
     """What the library makes of digits; None when they are no valid number."""
-    if digits.startswith("+"):
-        return _read(digits, None)
-    return _read(digits, region) or next(
-        (found for prefix in ("00", "011") if digits.startswith(prefix) and (found := _abroad(digits, prefix))), None
-    )
+    return next((found for reading in _readings(digits) if (found := _read(reading, region))), None)
 
 
-def _abroad(digits: str, prefix: str) -> Phone | None:
-    return _read("+" + digits.removeprefix(prefix), None)
+def _readings(digits: str) -> Iterator[str]:
+    """As they stand, and then without a prefix by which people of other countries dial abroad."""
+    yield digits
+    for prefix in ("00", "011"):
+        if digits.startswith(prefix):
+            yield "+" + digits.removeprefix(prefix)
 
 
-def _read(digits: str, region: str | None) -> Phone | None:
+def _read(digits: str, region: str) -> Phone | None:
     try:
         number = phonenumbers.parse(digits, region)
     except NumberParseException:
@@ -232,22 +232,18 @@ def quick(digits: str, region: str) -> Phone | None:
 
     The tests compare the two over every area code, at every edge of the ranges and over hostile digits.
     """
-    national = _national(digits, region)
-    for home, ranges in _RANGES:
-        if ranges.fullmatch(national):
-            return Phone("+1" + national, home, LineType.FIXED_OR_MOBILE)
-    return None
-
-
-def _national(digits: str, region: str) -> str:
-    """The ten digits, if they may be of these countries; else no digits."""
     if digits.startswith("+1"):
         national = digits[2:]
     elif region in ("US", "CA"):
         national = digits.removeprefix("1")
     else:
-        return ""
-    return national if len(national) == _NATIONAL_LENGTH else ""
+        return None
+    if len(national) != _NATIONAL_LENGTH:
+        return None
+    for home, ranges in _RANGES:
+        if ranges.fullmatch(national):
+            return Phone("+1" + national, home, LineType.FIXED_OR_MOBILE)
+    return None
 
 
 # --- Area codes that are younger than the library's metadata --------------------------------------------------------
@@ -266,9 +262,14 @@ YOUNG: Final = frozenset(
 
 def young(digits: str, region: str) -> Phone | None:
     """A number of an overlay that the library does not know: what it would be with its area's oldest code; or None."""
-    national = _national(digits, region)
-    if national[:3] in YOUNG:
-        for area in areas_of("+1" + national):
-            if twin := quick("+1" + area + national[3:], "US"):
-                return Phone("+1" + national, twin.region, twin.line_type)
+    for reading in _readings(digits):
+        try:
+            number = phonenumbers.parse(reading, region)
+        except NumberParseException:
+            continue
+        national = str(number.national_number)
+        if number.country_code == 1 and national[:3] in YOUNG:
+            for area in areas_of("+1" + national):
+                if twin := quick("+1" + area + national[3:], "US"):
+                    return Phone("+1" + national, twin.region, twin.line_type)
     return None

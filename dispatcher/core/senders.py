@@ -1,8 +1,8 @@
 """Which sender an invitation goes out from, and by which rule (semantics.md, Choosing who sends).
 
-An app uses the senders that are its own, else the shared ones. Of these its recipient gets the one that wrote to them
-last, if it can within the hour; else one of the recipient's country, among those one of the same area code or of an
-overlay of it, and among those the one that was used least against its weight and has room.
+An app uses the senders that are its own, else the shared ones. Of these its recipient gets the sticky one, which wrote
+to them last, if it can within the hour; else one of the recipient's country, among those one of the same area code or
+of an overlay of it, and among those the one that was used least against its weight and has room.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class Sender:
 class Choice:
     """A sender, the slot in which it may submit (microseconds, database clock) and the rule that chose it.
 
-    Where it does not `fit`, nothing can be sent yet: the slot lies beyond the horizon, or no place is free.
+    Where it does not `fit`, nothing can be sent yet: the slot lies beyond the horizon, or no place is free. It is
+    `awaited` where the recipient waits for this very sender.
     """
 
     sender: Sender
@@ -54,6 +55,7 @@ class Choice:
     rule: str
     load: float = 0.0
     fits: bool = True
+    awaited: bool = False
 
 
 @dataclass(slots=True)
@@ -64,7 +66,7 @@ class Group:
     ids: Sequence[int]
     heap: list[tuple[float, int, int]] | None = None  # load, slot and id of those that may still have room
     areas: dict[str, Group] | None = None
-    soonest: Choice | None = None  # once none of them has room
+    soonest: dict[int, Choice] = field(default_factory=dict)  # by segments, once none of them has room
 
 
 @dataclass(slots=True)
@@ -82,10 +84,10 @@ class Pool:
 
     Senders that are paused or resting, or whose connection is paused or stopped, are not in it. `now` is the database's
     clock in microseconds when their room was read. A slot may lie `horizon` microseconds ahead, no more: what
-    cannot leave by then waits in the queue, where it can still be stopped. `capacity` is what each connection's
-    transport still has room for; `stopped` names connections that are under a stop and risk one submit; `owners` the
-    apps that have senders of their own, usable or not; `promised` until when the slots of a sender are expected to go
-    to recipients who wait for it.
+    cannot leave by then waits in the queue, where it can still be stopped. `capacity` is what each connection that
+    this process can use still has room for; `stopped` names connections that are under a stop and risk one submit;
+    `owners` the apps that have senders of their own, usable or not; `promised` until when the slots of a sender are
+    expected to go to recipients who wait for it.
     """
 
     now: int
@@ -122,30 +124,39 @@ class Pool:
         return found
 
     def choose(
-        self, app_id: int, region: str, number: str, known: int | None = None, segments: int = 1
+        self,
+        app_id: int,
+        region: str,
+        number: str,
+        sticky: int | None = None,
+        segments: int = 1,
+        *,
+        patient: bool = True,
     ) -> Choice | None:
         """Who may send so many segments to this number; None where the app has no usable sender.
 
-        `known` is the sender that this app wrote to them from before. Nothing is charged.
+        `sticky` is the sender that this app wrote to them from last; only who is `patient` still waits for it. Nothing
+        is charged.
         """
         group = self.group(app_id, region)
-        if known is not None and (choice := self._known(app_id, known, segments)):
+        if sticky is not None and (choice := self._sticky(app_id, sticky, segments)) and (choice.fits or patient):
             return choice
         for area in areas_of(number):
             if (near := self._near(group, area)) and (choice := self._least_used(near, segments)):
                 return choice
         return self._least_used(group, segments) or self._soonest(group, segments)
 
-    def _known(self, app_id: int, known: int, segments: int) -> Choice | None:
-        eligible, sender = self._own.get(app_id, self._shared), self.senders.get(known)
+    def _sticky(self, app_id: int, sticky: int, segments: int) -> Choice | None:
+        eligible, sender = self._own.get(app_id, self._shared), self.senders.get(sticky)
         if sender is None or (sender.apps and app_id not in sender.apps) or (not sender.apps and eligible.rule):
             return None
-        rule = f"{eligible.rule}known sender"
+        rule = f"{eligible.rule}sticky"
         slot = sender.room.slot(self.now, segments)
         if slot <= self.now + self.horizon and self._has_place(sender):
             return Choice(sender, slot, rule, sender.load)
-        slot = max(slot, self.promised.get(known, 0))
-        return Choice(sender, slot, rule, fits=False) if slot <= self.now + PATIENCE else None
+        slot = max(slot, self.promised.get(sticky, 0))
+        can_wait = sender.connection_id in self.capacity and slot <= self.now + PATIENCE
+        return Choice(sender, slot, rule, fits=False, awaited=True) if can_wait else None
 
     def _near(self, group: Group, area: str) -> Group | None:
         if group.areas is None:
@@ -186,10 +197,10 @@ class Pool:
         return group.heap
 
     def _soonest(self, group: Group, segments: int) -> Choice | None:
-        if group.soonest is None and group.ids:
+        if segments not in group.soonest and group.ids:
             slot, i = min((self.senders[i].room.slot(self.now, segments), i) for i in group.ids)
-            group.soonest = Choice(self.senders[i], slot, group.rule, fits=False)
-        return group.soonest
+            group.soonest[segments] = Choice(self.senders[i], slot, group.rule, fits=False)
+        return group.soonest.get(segments)
 
     def _has_place(self, sender: Sender) -> bool:
         return self.capacity.get(sender.connection_id, 0) > 0
@@ -202,7 +213,7 @@ class Pool:
         self.capacity[s.connection_id] -= 1
 
     def promise(self, choice: Choice, segments: int) -> None:
-        """Let a row wait for this slot: who waits for the same sender after it waits for a later one."""
+        """Let a row wait for the slot of a sender that is awaited: the next one that waits for it gets a later one."""
         self.promised[choice.sender.id] = choice.slot + choice.sender.room.gap * segments
 
     def next_free(self, group: Group) -> int | None:

@@ -34,8 +34,8 @@ def is_country(code: str) -> bool:
 
 def share(asked: float) -> float:
     """A weight beside others. Raises Wrong."""
-    if not 0 < asked <= 1000:
-        raise Wrong("weight: more than 0, at most 1000")
+    if not 0.01 <= asked <= 1000:  # less is no share of any batch; see MOST_BEHIND in core/senders.py
+        raise Wrong("weight: 0.01 to 1000")
     return asked
 
 

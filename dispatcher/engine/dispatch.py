@@ -150,15 +150,15 @@ class Dispatch:
         return True
 
     def _limit(self, pool: Pool) -> int:
-        """How many may be started at all: a connection has no more room than its transport, none if it is unknown."""
+        """How many may be started at all: a connection has no more room than its transport, and one unknown is none."""
         lines = self._lines()
         free: dict[int, int] = {}
-        for connection_id, cap in pool.capacity.items():
-            line = lines.get(connection_id)
-            if line is not None:
+        caps, pool.capacity = pool.capacity, {}
+        for connection_id, cap in caps.items():
+            if line := lines.get(connection_id):
                 free.setdefault(id(line.transport), line.transport.room())
-            left = max(0, cap - self._open[connection_id])
-            pool.capacity[connection_id] = 0 if line is None else min(left, free[id(line.transport)])
+                left = max(0, cap - self._open[connection_id])
+                pool.capacity[connection_id] = min(left, free[id(line.transport)])
         return min(MOST_PER_TURN, sum(free.values()), sum(pool.capacity.values()))
 
     def _wants(self, due: Sequence[LaneKey], pool: Pool, places: int) -> tuple[dict[LaneKey, int], timedelta | None]:

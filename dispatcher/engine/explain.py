@@ -109,7 +109,7 @@ class Lookups(Protocol):
         """Who holds this place, or held it last."""
         ...
 
-    def known_sender(self, app_id: int, person: str, now: datetime) -> int | None:
+    def sticky_sender(self, app_id: int, person: str, now: datetime) -> int | None:
         """The sender that this person knows from this app."""
         ...
 
@@ -173,7 +173,7 @@ class Explain:
 
     def _sender(self, app: App, phone: Phone, person: str, segments: int, at: datetime) -> tuple[str, Finding]:
         """Who would send it now, and by which rule; why nobody, where that is so."""
-        pool, known = self._pool(), self._lookups.known_sender(app.id, person, at)
+        pool, known = self._pool(), self._lookups.sticky_sender(app.id, person, at)
         choice = pool.choose(app.id, phone.region, phone.e164, known, segments)
         if choice is None:
             return "", Finding("sender", Verdict.WAIT, _why_none(self._lookups.hindrances(app.id)))

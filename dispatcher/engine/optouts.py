@@ -10,8 +10,8 @@ from dispatcher.core.codes import Refusal
 from dispatcher.core.invitation import OptOut, Scope
 from dispatcher.core.person import person_of
 from dispatcher.core.phone import Phone, known_region, parse
+from dispatcher.engine.checks import Wrong
 from dispatcher.engine.ports import CALLBACKS, Clock, Ring
-from dispatcher.engine.provisioning import Wrong
 
 OPERATOR: Final = "operator"
 

@@ -127,8 +127,8 @@ class Queue(Protocol):
         """Every app and country with queued rows."""
         ...
 
-    def pool(self, horizon: timedelta, worker_id: int) -> Pool:
-        """The senders that may be used now, with the room that this process sees."""
+    def pool(self, horizon: timedelta, worker_id: int | None) -> Pool:
+        """The senders that may be used now, with the room that this process sees (None: as their holders see it)."""
         ...
 
     def claim(self, wants: Mapping[LaneKey, int], now: datetime, lease: timedelta) -> Sequence[Claimed]:

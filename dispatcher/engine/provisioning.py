@@ -14,8 +14,6 @@ from dispatcher.engine.ports import CALLBACKS, DUE, Clock, Ring
 from dispatcher.engine.register import Register
 from dispatcher.engine.sender_settings import sender_columns, sender_number, sender_region
 
-__all__ = ["AppSettings", "Credential", "Provisioning", "Register", "Wrong", "check_texts"]
-
 
 @dataclass(frozen=True, slots=True)
 class Credential:

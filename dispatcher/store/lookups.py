@@ -11,6 +11,7 @@ from dispatcher.engine.explain import Hindrance, Place
 from dispatcher.store.database import Database
 from dispatcher.store.instants import instant, maybe
 from dispatcher.store.optouts import OptOutBook
+from dispatcher.store.queue import OF_APP
 from dispatcher.store.statement import Row, Statement
 from dispatcher.store.sticky import StickySenders
 
@@ -19,14 +20,12 @@ PERSON: Final = Statement("select line_type, line_type_at, os, os_at from people
 PLACE: Final = Statement("select message_id, until_at from duplicate_slots where person = :person and app_id = :app_id")
 # Those that store.queue leaves out of the pool, and why.
 HINDERED: Final = Statement(
-    """select s.number, s.paused_at is not null, case when s.rest_until > {clock} then s.rest_until end, s.rest_reason,
-        c.name, c.paused_at is not null, c.stop_reason, c.retry_at
+    f"""select s.number, s.paused_at is not null, case when s.rest_until > {{clock}} then s.rest_until end,
+        s.rest_reason, c.name, c.paused_at is not null, c.stop_reason, c.retry_at
     from senders s join connections c on c.id = s.connection_id
-    where (s.paused_at is not null or s.rest_until > {clock} or c.paused_at is not null
-        or (c.stopped_at is not null and c.retry_at > {clock}))
-    and (exists (select 1 from sender_apps a where a.sender_id = s.id and a.app_id = :app_id)
-        or (not exists (select 1 from sender_apps a where a.sender_id = s.id)
-            and not exists (select 1 from sender_apps a where a.app_id = :app_id)))
+    where (s.paused_at is not null or s.rest_until > {{clock}} or c.paused_at is not null
+        or (c.stopped_at is not null and c.retry_at > {{clock}}))
+    and {OF_APP.format(app=":app_id")}
     order by s.id"""
 )
 
@@ -62,7 +61,7 @@ class StoreLookups:
             found = tx.run(PLACE, app_id=app_id, person=person)
         return Place(found[0][0], instant(found[0][1])) if found else None
 
-    def known_sender(self, app_id: int, person: str, now: datetime) -> int | None:
+    def sticky_sender(self, app_id: int, person: str, now: datetime) -> int | None:
         """The sender that this person knows from this app."""
         return self._sticky.of(app_id, person, now)
 

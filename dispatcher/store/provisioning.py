@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, delete, select
 
+from dispatcher.engine.checks import Wrong, check_texts
 from dispatcher.engine.ports import Clock
-from dispatcher.engine.provisioning import Wrong, check_texts
 from dispatcher.store.database import Database
 from dispatcher.store.tables import Account, ApiKey, App, Connection, Endpoint, Sender, SenderApp
 

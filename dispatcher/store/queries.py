@@ -11,21 +11,18 @@ from dispatcher.engine.ports import Clock
 from dispatcher.store.database import Database
 from dispatcher.store.group import Group
 from dispatcher.store.instants import instant, maybe, micros
-from dispatcher.store.queue import USABLE
+from dispatcher.store.queue import OF_APP, USABLE
 from dispatcher.store.statement import Row, Statement, Tx
 
-# The case: why a row that is due is not even claimed. Behind others it is in line, for its sender or for a free slot.
+# The case: why a row that is due has not left. Whatever it waited for before is over; it is in line behind others.
 STANDING: Final = Statement(
     f"""select r.n, m.id, m.state, m.code, m.reason, m.reference, m.segments, coalesce(s.number, ''), m.created_at,
         m.planned_at, m.due_at, m.sent_at, m.completed_at, m.clicked_at,
         case when m.state = 'queued' and m.due_at <= :now then coalesce((
-            select case when a.paused_at is not null then 'app paused' when not exists (
-                select 1 from {USABLE} and (
-                    exists (select 1 from sender_apps d where d.sender_id = s.id and d.app_id = a.id)
-                    or (not exists (select 1 from sender_apps d where d.sender_id = s.id)
-                        and not exists (select 1 from sender_apps d where d.app_id = a.id)))
-            ) then 'no sender' end
-            from apps a where a.id = m.app_id), nullif(m.hold, ''), 'in line') else m.hold end
+            select case when a.paused_at is not null then 'app paused'
+                when not exists (select 1 from {USABLE} and {OF_APP.format(app="a.id")}) then 'no sender' end
+            from apps a where a.id = m.app_id),
+            case m.hold when 'sender''s pace' then m.hold end, 'in line') else m.hold end
     from {{rows}} join messages m on m.id = r.message_id and m.account_id = r.account_id
     left join senders s on s.id = m.sender_id""",
     "n integer, account_id bigint, message_id bigint",

@@ -54,12 +54,18 @@ LANES: Final = Statement(
 USABLE: Final = """senders s join connections c on c.id = s.connection_id
     where s.paused_at is null and (s.rest_until is null or s.rest_until <= {clock})
     and c.paused_at is null and (c.stopped_at is null or c.retry_at <= {clock})"""
+# The senders `s` that an app may use: its own, else the shared ones.
+OF_APP: Final = """(exists (select 1 from sender_apps d where d.sender_id = s.id and d.app_id = {app})
+    or (not exists (select 1 from sender_apps d where d.sender_id = s.id)
+        and not exists (select 1 from sender_apps d where d.app_id = {app})))"""
 POOL: Final = Statement(
     f"""select s.mps, s.free_at, s.daily_cap, s.day, s.used, s.holder, s.id, s.number, s.connection_id, s.region,
         s.weight, s.load, c.stopped_at is not null, case when c.stopped_at is null then c.in_flight else 1 end,
         {{clock}}
     from {USABLE}"""
 )
+NOBODY: Final = 0  # who holds a sender that no process holds
+LET_GO: Final = Statement(f"update senders set holder = {NOBODY} where holder = :worker_id")
 DEDICATED: Final = Statement("select sender_id, app_id from sender_apps")
 CLOCK: Final = Statement("select {clock}")
 CLAIM_TEXT: Final = """with due as (
@@ -68,7 +74,7 @@ CLAIM_TEXT: Final = """with due as (
         order by due_at, id limit :most {lock_skip})
     update messages set state = 'claimed', generation = generation + 1, lease_until = {clock} + :lease
     from due where messages.id = due.id
-    returning messages.id, generation, app_id, kind, channel, person, region, text, segments, tries, created_at,
+    returning messages.id, generation, app_id, kind, channel, person, region, text, segments, tries, planned_at,
         expires_at, due_at, (select p.address from people p where p.person = cast(messages.person as text)),
         exists (select 1 from optouts o where o.person = cast(messages.person as text) and (o.scope = 'global'
             or (o.scope = 'account' and o.scope_id = messages.account_id)
@@ -178,12 +184,15 @@ class MessageQueue:
         self._database = database
 
     def lanes(self) -> list[Lane]:
-        """Every app with queued rows, by skipping from app to app along the index of queued rows."""
+        """Every app and country with queued rows."""
         with self._database.read() as tx:
             return [Lane((app_id, region), instant(due_at)) for app_id, region, due_at in tx.run(LANES)]
 
-    def pool(self, horizon: timedelta, worker_id: int = 0) -> Pool:
-        """The senders that may be used now, with the room that this process sees, under the database's clock."""
+    def pool(self, horizon: timedelta, worker_id: int | None) -> Pool:
+        """The senders that may be used now, with the room that this process sees, under the database's clock.
+
+        Without a worker, as whoever holds each of them sees it.
+        """
         with self._database.read() as tx:
             found = tx.run(POOL)
             dedicated: dict[int, set[int]] = defaultdict(set)
@@ -198,7 +207,7 @@ class MessageQueue:
                 id=row[6],
                 number=row[7],
                 connection_id=row[8],
-                room=room if row[5] == worker_id else room.seen_by_another(now, ahead),
+                room=room if worker_id is None or row[5] in (worker_id, NOBODY) else room.seen_by_another(now, ahead),
                 region=row[9],
                 weight=row[10],
                 load=row[11],
@@ -245,6 +254,11 @@ class MessageQueue:
             if discards:
                 _turn_down(tx, discards, now)
             return _mark(tx, sends, now, lease, horizon, worker_id) if sends else []
+
+    def let_go(self, worker_id: int) -> None:
+        """Leave the senders that this process holds to others; nothing that it marked may begin any more."""
+        with self._database.write() as tx:
+            tx.run(LET_GO, worker_id=worker_id)
 
     def settle(self, results: Sequence[Settled], now: datetime) -> int:
         """Write outcomes; how many came too late to change their row."""
@@ -315,11 +329,11 @@ def _claimed(row: Row) -> Claimed:
         text=row[7],
         segments=row[8],
         tries=row[9],
-        created_at=instant(row[10]),
+        planned_at=instant(row[10]),
         expires_at=instant(row[11]),
         address=row[13],
         opted_out=bool(row[14]),
-        known_sender=row[15],
+        sticky_sender=row[15],
     )
 
 
@@ -344,7 +358,8 @@ def _mark(
     clock, ahead = tx.run(CLOCK)[0][0], horizon // MICROSECOND
     rooms, loads = {}, {}
     for row in locked:
-        rooms[row[6]] = _room(row) if row[5] == worker_id else _room(row).seen_by_another(clock, ahead)
+        mine = row[5] in (worker_id, NOBODY)
+        rooms[row[6]] = _room(row) if mine else _room(row).seen_by_another(clock, ahead)
         loads[row[6]] = row[7]
     marked, late, used = [], [], set()
     for send in winners:

@@ -84,6 +84,10 @@ class _Order:
     paced: Paced | None = None
     gone: bool = False
 
+    def is_late(self, now: float) -> bool:
+        """Whether it may no longer be written."""
+        return now >= self.until or (self.paced is not None and now > self.paced.latest)
+
 
 class _Lanes:
     """Who waits for a slot, and how many slots each lane holds. Lanes take turns; a full one holds up no other."""
@@ -148,13 +152,13 @@ class _Exchange:
         most_bytes: int,
         guard: SocketGuard | None,
         ended: Container[_Path],
-        begun: Callable[[_Order], None],
+        written: Callable[[_Order], None],
     ) -> None:
         self.curl = pycurl.Curl()
         self._most_bytes = most_bytes
         self._guard = guard
         self._ended = ended
-        self._tell_begun = begun
+        self._tell_written = written
         for option, value in options.items():
             self.curl.setopt(option, value)
         self.curl.setopt(pycurl.PREREQFUNCTION, self._may_write)
@@ -228,7 +232,7 @@ class _Exchange:
     def _may_write(self, *path: *_Path) -> int:
         """Whether libcurl may write the request now: once, in time, and to no address that the guard refuses."""
         self.again = self.begun
-        if self.begun or monotonic() >= self.order.until:
+        if self.begun or self.order.is_late(monotonic()):
             return int(pycurl.PREREQFUNC_ABORT)
         if path in self._ended:
             self.stale = True
@@ -238,7 +242,7 @@ class _Exchange:
             return int(pycurl.PREREQFUNC_ABORT)
         self.path = path
         self.begun = True
-        self._tell_begun(self.order)
+        self._tell_written(self.order)
         return int(pycurl.PREREQFUNC_OK)
 
     def _take_header(self, line: bytes) -> int | None:
@@ -321,6 +325,8 @@ class HttpTransport:
         self._serial = count()  # a heap keeps the order of what is due at the same instant
         self._later: list[tuple[float, int, _Order]] = []  # by `at`
         self._rests: dict[int, float] = {}  # until when a pace lets nobody begin; one entry for each key ever used
+        self._unwritten: dict[int, _Order] = {}  # of a pace, the one that has begun and is not written yet
+        self._behind: dict[int, list[_Order]] = {}  # and who waits for that, since its connection may be slow to open
         self._lapses: list[tuple[float, int, _Order]] = []  # of those who wait for a slot, by `until`
         self._pool: list[_Exchange] = []
         self._flying: dict[pycurl.Curl, _Exchange] = {}
@@ -474,6 +480,7 @@ class HttpTransport:
         del self._flying[curl]
         self._pool.append(exchange)
         self._lanes.release(order.lane)
+        self._let_next(order)
         self._answer(order, response)
 
     def _note(self, path: _Path, descriptor: int) -> None:
@@ -529,20 +536,29 @@ class HttpTransport:
         now, rests_until = monotonic(), self._rests.get(order.paced.key, 0.0)
         if max(now, rests_until) > order.paced.latest:
             self._answer(order, _LATE)
+        elif order.paced.key in self._unwritten:
+            self._behind.setdefault(order.paced.key, []).append(order)
         elif rests_until > now:
             heappush(self._later, (rests_until, next(self._serial), order))
         else:
             return True
         return False
 
-    def _rest(self, order: _Order) -> None:
-        """Keep those of the same key waiting from now on: from its begin, and again from when it is written."""
+    def _written(self, order: _Order) -> None:
         if order.paced is not None:
             self._rests[order.paced.key] = monotonic() + order.paced.rest
+            self._let_next(order)
+
+    def _let_next(self, order: _Order) -> None:
+        """Let those of the same pace go on that stood behind this one until it was written, or will never be."""
+        if order.paced is not None and self._unwritten.get(order.paced.key) is order:
+            key = order.paced.key
+            del self._unwritten[key]
+            for each in self._behind.pop(key, ()):
+                heappush(self._later, (self._rests.get(key, 0.0), next(self._serial), each))
 
     def _begin(self, order: _Order) -> None:
         order.gone = True
-        self._rest(order)
         exchange = self._pool.pop() if self._pool else self._new_exchange()
         try:
             exchange.load(order)
@@ -553,9 +569,11 @@ class HttpTransport:
             self._answer(order, Response(fault=Fault.UNREACHABLE, detail=f"makes no request: {error}"))
         else:
             self._flying[exchange.curl] = exchange
+            if order.paced is not None:
+                self._unwritten[order.paced.key] = order
 
     def _new_exchange(self) -> _Exchange:
-        return _Exchange(self._options, self._most_bytes, self._guard, self._ended, self._rest)
+        return _Exchange(self._options, self._most_bytes, self._guard, self._ended, self._written)
 
     def _answer(self, order: _Order, response: Response) -> None:
         order.gone = True
@@ -564,8 +582,10 @@ class HttpTransport:
 
     def _dismiss(self) -> None:
         """Answer all who have not begun: UNSENT."""
-        waiting = [*self._lanes.dismiss(), *(order for _, _, order in self._later if not order.gone), *self._inbox]
+        put_off = [*(order for _, _, order in self._later), *(o for behind in self._behind.values() for o in behind)]
+        waiting = [*self._lanes.dismiss(), *(order for order in put_off if not order.gone), *self._inbox]
         self._later.clear()
+        self._behind.clear()
         self._inbox.clear()
         for order in waiting:
             self._answer(order, Response(fault=Fault.UNSENT, detail=_CLOSED))

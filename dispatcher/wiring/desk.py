@@ -1,4 +1,4 @@
-"""The operator's desk: migrating, provisioning, opt-outs and known senders, from the command line."""
+"""The operator's desk: migrating, provisioning, opt-outs and sticky senders, from the command line."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from dispatcher.engine.ports import StoreUnavailable
 from dispatcher.settings import Settings
 from dispatcher.store.database import Database
 from dispatcher.store.provisioning import Rows
+from dispatcher.store.queue import MessageQueue
 from dispatcher.store.revision import head, pending
 from dispatcher.store.statement import Statement
 from dispatcher.store.tables import App, Connection, Sender
@@ -20,9 +22,8 @@ from dispatcher.wiring.ground import Finding, data, storage
 from dispatcher.wiring.parts import open_database, utc_now
 
 MANY_FAILURES: Final = 10  # of an endpoint, in a row
-LATE: Final = 300_000_000  # microseconds that a due row may wait
+LATE: Final = timedelta(minutes=5)  # that a due row may wait
 ALIVE: Final = Statement("select count(*) from workers where kind = 'work' and lease_until >= {clock}")
-OLDEST: Final = Statement("select min(due_at), {clock} from messages where state = 'queued'")
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -126,12 +127,12 @@ def _senders(
 def _running(database: Database) -> Iterator[Finding]:
     with database.read() as tx:
         alive = tx.run(ALIVE)[0][0]
-        due, now = tx.run(OLDEST)[0]
     yield Finding("workers", ok=alive > 0, what=f"{alive} alive", todo="run `dispatcher serve` or `dispatcher work`")
-    waits = 0 if due is None else max(0, now - due)
+    now, lanes = utc_now(), MessageQueue(database).lanes()
+    waits = max((now - lane.due_at for lane in lanes if lane.due_at < now), default=timedelta(0))
     yield Finding(
         "queue",
         ok=waits <= LATE,
-        what=f"the oldest due row has waited {waits // 1_000_000} s",
-        todo="see that workers are alive, apps not paused and senders usable",
+        what=f"the oldest due row has waited {waits.total_seconds():.0f} s",
+        todo="see that workers are alive and no app is paused; else its senders' --mps and --daily-cap allow no more",
     )

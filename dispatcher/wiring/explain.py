@@ -40,5 +40,5 @@ def explaining(settings: Settings) -> Iterator[ExplainDesk]:
     """Explanations, for the command line."""
     with ready_database(settings) as database:
         lookups, queue = StoreLookups(database), MessageQueue(database)
-        explain = Explain(lookups=lookups, pool=lambda: queue.pool(Pace().horizon), pepper=pepper(database))
+        explain = Explain(lookups=lookups, pool=lambda: queue.pool(Pace().horizon, None), pepper=pepper(database))
         yield ExplainDesk(explain, lookups, CachedDirectory(database), Rows(database, utc_now))

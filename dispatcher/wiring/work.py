@@ -61,6 +61,7 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
         workers = Workers(database)
         worker_id = workers.enrol("work", utc_now())
         house.callback(_quietly, lambda: workers.leave(worker_id))
+        house.callback(_quietly, lambda: queue.let_go(worker_id))
         pulse = house.enter_context(Pulse([lambda: workers.beat(worker_id)], LEASE_SECONDS))
         pace = Pace(
             lease=timedelta(seconds=settings.work.lease_seconds),

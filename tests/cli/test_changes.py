@@ -31,7 +31,7 @@ def app(database: Database) -> App:
 
 
 def usable(database: Database) -> set[str]:
-    pool = MessageQueue(database).pool(timedelta(seconds=1))
+    pool = MessageQueue(database).pool(timedelta(seconds=1), None)
     return {sender.number for sender in pool.senders.values()}
 
 
@@ -133,7 +133,9 @@ def test_a_sender_is_changed_paused_and_rested(run: Run, database: Database) -> 
     assert number not in usable(database)
     assert run("sender", "resume", number, "--connection", "simulated").json == {"number": number, "paused": False}
     assert number in usable(database)
-    sender_id = next(s.id for s in MessageQueue(database).pool(timedelta(0)).senders.values() if s.number == number)
+    sender_id = next(
+        s.id for s in MessageQueue(database).pool(timedelta(0), None).senders.values() if s.number == number
+    )
     MessageQueue(database).rest_sender(sender_id, timedelta(hours=1), "carrier says no")
     rests = named(run("sender", "list").json, "number", number)
     assert (rests["restReason"], rests["restUntil"].endswith("Z")) == ("carrier says no", True)

@@ -50,8 +50,6 @@ COUNTS = [
     (Room(TEN, daily_cap=5, day=TODAY - 1, used=5), DAWN, SECOND, 5),
     (Room(TEN, daily_cap=5, day=TODAY, used=5), DAWN, SECOND, 0),
     (Room(TEN, daily_cap=5, day=TODAY - 1, used=5), NIGHT - TEN, SECOND, 5),  # tonight's last second
-    (Room(0), DAWN, SECOND, 1 << 30),
-    (Room(0, daily_cap=9), DAWN, SECOND, 9),
 ]
 GAPS = [
     (1, SECOND),

@@ -91,19 +91,20 @@ CHOICES = [
 ]  # fmt: skip
 KNOWN = [
     # the pool, whom somebody in New Jersey gets who knows sender 3
-    (pool(sender(1), sender(3, load=99)), (3, 0, "known sender")),
-    (pool(sender(1), sender(3, region="DE")), (3, 0, "known sender")),  # before country and area code
-    (pool(sender(1, "+12015550000"), sender(3, "+12125550000")), (3, 0, "known sender")),
+    (pool(sender(1), sender(3, load=99)), (3, 0, "sticky")),
+    (pool(sender(1), sender(3, region="DE")), (3, 0, "sticky")),  # before country and area code
+    (pool(sender(1, "+12015550000"), sender(3, "+12125550000")), (3, 0, "sticky")),
     (pool(sender(1)), (1, 0, "country")),  # it is gone
     (pool(sender(1), sender(3, apps=[8])), (1, 0, "country")),  # or another's
     (pool(sender(1, apps=[7]), sender(3)), (1, 0, "dedicated, country")),  # or no longer among the app's own
-    (pool(sender(1, apps=[7]), sender(3, apps=[7, 8])), (3, 0, "dedicated, known sender")),
-    (pool(sender(1), sender(3, free_at=NOW + SECOND)), (3, SECOND, "known sender")),
-    (pool(sender(1), sender(3, free_at=NOW + SECOND + 1)), (3, -SECOND - 1, "known sender")),  # waited for
-    (pool(sender(1), sender(3, free_at=NOW + PATIENCE)), (3, -PATIENCE, "known sender")),
+    (pool(sender(1, apps=[7]), sender(3, apps=[7, 8])), (3, 0, "dedicated, sticky")),
+    (pool(sender(1), sender(3, free_at=NOW + SECOND)), (3, SECOND, "sticky")),
+    (pool(sender(1), sender(3, free_at=NOW + SECOND + 1)), (3, -SECOND - 1, "sticky")),  # waited for
+    (pool(sender(1), sender(3, free_at=NOW + PATIENCE)), (3, -PATIENCE, "sticky")),
     (pool(sender(1), sender(3, free_at=NOW + PATIENCE + 1)), (1, 0, "country")),  # for an hour
     (pool(sender(1), sender(3, daily_cap=1, used=1)), (1, 0, "country")),  # its day's room is used up
-    (pool(sender(1), sender(3, connection=3)), (3, 0, "known sender")),  # no place at its transport
+    (pool(sender(1), sender(3, connection=3), capacity={1: 9, 3: 0}), (3, 0, "sticky")),  # no place: waited for
+    (pool(sender(1), sender(3, connection=3)), (1, 0, "country")),  # a connection that this process cannot use
 ]
 FREE = [
     (pool(), None),
@@ -288,6 +289,13 @@ def test_who_waits_for_a_sender_is_promised_a_slot_of_his_own() -> None:
         given.promise(choice, segments)
         slots.append(choice.slot - NOW)
     assert slots == [10 * SECOND, 10 * SECOND + TEN, 10 * SECOND + 3 * TEN]
+
+
+def test_who_has_waited_long_enough_gets_it_only_if_it_can_now() -> None:
+    for free_at, found in ((NOW, 3), (NOW + 2 * SECOND, 1)):
+        choice = pool(sender(1), sender(3, free_at=free_at)).choose(7, "US", NEW_JERSEY, 3, patient=False)
+        assert choice is not None
+        assert (choice.sender.id, choice.fits) == (found, True)
 
 
 def test_who_would_be_promised_too_late_a_slot_gets_another_sender() -> None:

@@ -367,7 +367,9 @@ def test_a_paused_app_waits_and_nobody_else(database: Database) -> None:
     assert house.waits(mine.id) == ("app paused", timedelta(0))
     assert house.run("select generation from messages where id = :id", id=mine.id) == [(0,)], "it was left alone"
     house.run("update apps set paused_at = null")
-    assert house.waits(mine.id) == ("in line", timedelta(0))
+    for hold, told in (("", "in line"), ("quiet hours", "in line"), ("sender''s pace", "sender's pace")):
+        house.run(f"update messages set hold = '{hold}' where id = :id", id=mine.id)
+        assert house.waits(mine.id) == (told, timedelta(0))
     house.dispatch.turn()
     assert len(house.transport.begun) == 2
 

@@ -55,7 +55,7 @@ class House:
             pepper=PEPPER,
         )
         self.duty = Explain(
-            lookups=self.lookups, pool=lambda: self.queue.pool(Pace().horizon), pepper=PEPPER
+            lookups=self.lookups, pool=lambda: self.queue.pool(Pace().horizon, None), pepper=PEPPER
         )  # fmt: skip
 
     def app(self) -> App:
@@ -234,7 +234,7 @@ def test_without_a_text_nothing_is_said_of_its_size(house: House) -> None:
 def decided(house: House) -> Send | Wait:
     """What dispatch decides of the one row that is queued, were it due."""
     house.run("update messages set due_at = 0")
-    pool = house.queue.pool(Pace().horizon)
+    pool = house.queue.pool(Pace().horizon, None)
     [lane] = house.queue.lanes()
     [row] = house.queue.claim({lane.key: 1}, house.now, timedelta(seconds=60))
     decision = decide(row, house.app(), pool, house.now)
@@ -311,20 +311,27 @@ def test_the_sender_is_the_one_that_dispatch_chooses(database: Database) -> None
         house.run("update messages set state = 'discarded'")
 
 
-def test_the_known_sender_is_told(database: Database) -> None:
+def test_the_sticky_sender_is_told(database: Database) -> None:
     provision(database, senders=2)
     house = House(database)
     house.run(
         "insert into sticky_senders (app_id, person, sender_id, used_at) values (1, :person, 2, :at)",
         person=person_of(PEPPER, ALICE), at=micros(NOON),
     )  # fmt: skip
-    assert finding(house.explain(), "sender") == (Verdict.PASS, "+12015550001: known sender")
+    assert finding(house.explain(), "sender") == (Verdict.PASS, "+12015550001: sticky")
+
+
+def test_a_sender_in_use_is_seen_as_the_process_that_uses_it_does(database: Database) -> None:
+    provision(database, mps=10)
+    house = House(database)
+    house.run("update senders set holder = 7, free_at = {clock} + 300000")
+    assert finding(house.explain(), "sender") == (Verdict.PASS, "+12015550000: area code")
 
 
 def test_a_sender_without_room_is_waited_for(database: Database) -> None:
     provision(database, mps=0.1)
     house = House(database)
-    clock = house.queue.pool(timedelta(0)).now
+    clock = house.queue.pool(timedelta(0), None).now
     house.run("update senders set free_at = :at", at=clock + 120_000_000)
     found = house.explain()
     verdict, because = finding(found, "sender")

@@ -8,9 +8,9 @@ import pytest
 
 from dispatcher.core.invitation import OptOut, Scope
 from dispatcher.core.person import person_of
+from dispatcher.engine.checks import Wrong
 from dispatcher.engine.optouts import OptOuts
 from dispatcher.engine.ports import CALLBACKS
-from dispatcher.engine.provisioning import Wrong
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
 from dispatcher.store.optouts import OptOutBook

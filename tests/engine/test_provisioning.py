@@ -12,7 +12,9 @@ import pytest
 
 from dispatcher.core.hours import DEFAULT, from_mapping
 from dispatcher.core.invitation import Account, App, Policy
-from dispatcher.engine.provisioning import AppSettings, Credential, Provisioning, Wrong
+from dispatcher.engine.app_settings import AppSettings
+from dispatcher.engine.checks import Wrong
+from dispatcher.engine.provisioning import Credential, Provisioning
 from dispatcher.store.database import Database
 from dispatcher.store.directory import CachedDirectory
 from dispatcher.store.provisioning import Rows
@@ -282,8 +284,8 @@ WRONG: list[tuple[Act, str]] = [
     (sender(mps=float("nan")), "mps: 0.001 to 1000000 segments per second"),
     (sender(daily_cap=0), "daily-cap: "),
     (sender(daily_cap=1 << 31), "daily-cap: "),
-    (sender(weight=0.0), "weight: more than 0, at most 1000"),
-    (sender(weight=1001.0), "weight: more than 0, at most 1000"),
+    (sender(weight=0.0), "weight: 0.01 to 1000"),
+    (sender(weight=1001.0), "weight: 0.01 to 1000"),
     (sender("12345", country="XX"), "country: not an ISO 3166 country code such as US or DE"),
     (sender(country="CA"), "country: +12015550000 is a number of US"),
     (sender("+12015550000", "nowhere"), "connection: nowhere is not known"),

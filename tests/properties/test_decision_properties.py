@@ -29,10 +29,10 @@ rows = st.builds(
     text=st.just("Join me"),
     segments=st.integers(1, 10),
     tries=st.integers(0, 3),
-    created_at=st.just(NOON),
+    planned_at=st.just(NOON),
     expires_at=st.sampled_from([NOON, NOON + timedelta(hours=1), NOON + timedelta(hours=1)]),
     opted_out=st.booleans(),
-    known_sender=st.none() | st.integers(1, 5),
+    sticky_sender=st.none() | st.integers(1, 5),
 )
 rooms = st.builds(
     Room,

@@ -20,7 +20,7 @@ def test_nobody_is_known(database: Database) -> None:
     assert asked.known("nobody") == Known()
     assert asked.opt_outs("nobody") == []
     assert asked.place(1, "nobody") is None
-    assert asked.known_sender(1, "nobody", NOON) is None
+    assert asked.sticky_sender(1, "nobody", NOON) is None
     assert asked.account(1) == Account(1)
 
 

@@ -42,10 +42,10 @@ def take(queue: MessageQueue, most: int = 100, now: datetime = NOON) -> list[Cla
 
 
 def mark(queue: MessageQueue, rows: Sequence[Claimed], now: datetime = NOON) -> list[Marked]:
-    pool = queue.pool(HORIZON)
+    pool = queue.pool(HORIZON, None)
     sends = []
     for row in rows:
-        choice = pool.choose(row.app_id, row.region, row.address or "", row.known_sender)
+        choice = pool.choose(row.app_id, row.region, row.address or "", row.sticky_sender)
         assert choice is not None
         pool.charge(choice, row.segments)
         sends.append(Send(row, choice))
@@ -128,7 +128,7 @@ def test_a_sender_is_never_given_more_than_its_pace(database: Database) -> None:
     queued(database, 30)
     queue = MessageQueue(database)
     rows = take(queue)
-    pool = queue.pool(HORIZON)
+    pool = queue.pool(HORIZON, None)
     sends, waits = [], []
     for row in rows:
         choice = pool.choose(1, "US", row.address or "")
@@ -150,7 +150,7 @@ def test_room_taken_by_another_process_sends_rows_back(database: Database) -> No
     made = queued(database, 4)
     queue, other = MessageQueue(database), MessageQueue(database)
     rows = take(queue)
-    mine, theirs = queue.pool(HORIZON), other.pool(HORIZON)
+    mine, theirs = queue.pool(HORIZON, None), other.pool(HORIZON, None)
     sends = []
     for pool, pair in ((mine, rows[:2]), (theirs, rows[2:])):
         for row in pair:
@@ -306,11 +306,11 @@ def test_resting_senders_and_stopped_connections_leave_the_pool(database: Databa
     provision(database, senders=2)
     queue = MessageQueue(database)
     queue.rest_sender(1, timedelta(minutes=10), "filtered")
-    assert set(queue.pool(HORIZON).senders) == {2}
+    assert set(queue.pool(HORIZON, None).senders) == {2}
     queue.stop_connection(1, "HTTP 401", timedelta(minutes=5), NOON)
-    assert queue.pool(HORIZON).senders == {}
+    assert queue.pool(HORIZON, None).senders == {}
     queue.stop_connection(1, "HTTP 401", timedelta(0), NOON)
-    probing = queue.pool(HORIZON)
+    probing = queue.pool(HORIZON, None)
     assert probing.capacity == {1: 1}, "after its rest one submit is risked"
     queue.resume_connections([1])
-    assert queue.pool(HORIZON).capacity == {1: 256}
+    assert queue.pool(HORIZON, None).capacity == {1: 256}

@@ -37,7 +37,7 @@ def test_who_wrote_last_is_kept_and_handed_to_the_next_claim(database: Database)
     assert sorted(pairs(database)) == [(ANN, 1, NOON), (BEN, 2, NOON)]
     Admissions(database).admit([candidate(BEN, planned_at=NOON)], NOON)
     [row] = take(MessageQueue(database))
-    assert row.known_sender == 2
+    assert row.sticky_sender == 2
 
 
 def test_a_pair_is_of_one_app(database: Database) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from math import inf
 from pathlib import Path
 from queue import SimpleQueue
@@ -761,14 +762,56 @@ def test_exchanges_of_one_pace_begin_apart_and_hold_up_no_other() -> None:
         for number in range(4):
             paced = Paced(7, rest, inf)
             transport.start(Request("GET", server.url(f"/{number}")), answers.then(number), lane="a", paced=paced)
-        assert ask(transport, Request("GET", server.url("/other"))).status == 200
         answers.take(4)
-    order = [seen.target for seen in server.seen[1:]]
-    assert [target for target in order if target != "/other"] == ["/0", "/1", "/2", "/3"]
-    assert order.index("/other") < 3, "those who wait for their pace hold no slot"
-    times = dict(zip(order, begins.at[before:], strict=True))
-    gaps = [times[f"/{n + 1}"] - times[f"/{n}"] for n in range(3)]
+    assert [seen.target for seen in server.seen[1:]] == ["/0", "/1", "/2", "/3"]
+    gaps = [after - earlier for earlier, after in pairwise(begins.at[before:])]
     assert min(gaps) >= rest
+
+
+def test_those_who_wait_for_their_pace_hold_no_slot() -> None:
+    answers = Answers()
+    with Server() as server, make(slots=1) as transport:
+        for number in range(3):
+            transport.start(Request("GET", server.url()), answers.then(number), lane="a", paced=Paced(7, 3600.0, inf))
+        assert ask(transport, Request("GET", server.url("/other"))).status == 200
+
+
+def test_a_pace_counts_from_when_a_request_is_written_however_long_its_connection_took(
+    tls: ssl.SSLContext, tmp_path: Path
+) -> None:
+    """Each opens a connection of its own, the first the slowest: none may overtake another, or come too close."""
+    answers, begins, rest = Answers(), Begins(), 0.05
+    waits = deque([0.2, 0.1, 0.0])
+    with (
+        Server(otherwise=close, tls=tls) as server,
+        make(ca_file=str(tmp_path / "ca.pem"), socket_guard=begins) as transport,
+    ):
+        server.greet = lambda server, _: server.let_go.wait(waits.popleft())
+        for number in range(3):
+            request = Request("POST", server.url(f"/{number}", host="localhost", scheme="https"), {}, b"x")
+            transport.start(request, answers.then(number), lane="a", paced=Paced(7, rest, inf))
+        answers.take(3)
+    assert [seen.target for seen in server.seen] == ["/0", "/1", "/2"]
+    written = begins.at[1::2]  # of each it is asked when its connection is opened, and again before it is written
+    assert min(after - before for before, after in pairwise(written)) >= rest
+
+
+def test_a_connection_that_opens_too_late_for_a_pace_is_not_written_on(tls: ssl.SSLContext, tmp_path: Path) -> None:
+    answers = Answers()
+    with Server(tls=tls) as server, make(ca_file=str(tmp_path / "ca.pem")) as transport:
+        latest = monotonic() + 0.1
+
+        def dawdle(server: Server, _conn: socket.socket) -> None:
+            while (rest := latest - monotonic()) > -0.01:
+                server.let_go.wait(max(rest, 0.01))
+
+        server.greet = dawdle
+        request = Request("POST", server.url(host="localhost", scheme="https"), {}, b"x")
+        transport.start(request, answers.then(0), lane="a", paced=Paced(7, 0.0, latest))
+        transport.start(request, answers.then(1), lane="a", paced=Paced(7, 0.0, inf))
+        found = answers.take(2)
+    assert (found[0].fault, found[1].status) == (Fault.UNSENT, 200), "and who stood behind it goes on"
+    assert len(server.seen) == 1
 
 
 def test_paces_of_different_keys_know_nothing_of_one_another() -> None:

@@ -108,7 +108,7 @@ def submitting(api: Api) -> Marked:
     number = int(accepted(api.invite(invitation()))["messageId"])
     queue, now = MessageQueue(api.database), utc_now()
     rows = queue.claim({(1, "US"): 1000}, now + timedelta(hours=1), timedelta(minutes=1))
-    pool = queue.pool(timedelta(seconds=1))
+    pool = queue.pool(timedelta(seconds=1), None)
     choice = pool.choose(1, "US", "+12012223333")
     assert choice is not None
     sends = [Send(row, choice) for row in rows if row.id == number]
