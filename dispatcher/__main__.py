@@ -74,6 +74,8 @@ def main() -> None:
     except Failed as error:
         typer.echo(f"dispatcher: {' '.join(str(error).splitlines())}", err=True)  # one line, whatever it repeats
         sys.exit(1)
+    except KeyboardInterrupt:  # before a command had begun: while its modules were read
+        sys.exit(130)
 
 
 if __name__ == "__main__":

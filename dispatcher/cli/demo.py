@@ -21,7 +21,7 @@ from dispatcher.settings import Settings
 
 COMPANY: Final = "Demo"
 APP_ID: Final = "com.example.demo"
-SENDERS: Final = ("+12015550160", "+13015550161", "+14155550162")
+SENDERS: Final = ("+12015550140", "+13015550141", "+14155550142")
 AREA_CODES: Final = ("201", "206", "212", "301", "305", "312", "404", "415", "503", "617", "702", "713")
 
 

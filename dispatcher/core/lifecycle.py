@@ -86,7 +86,7 @@ STEPS: Final = MappingProxyType(
             E.CLOSE: S.FAILED,
         },
         S.SUBMITTED: {E.DELIVER: S.DELIVERED, E.REFUSE: S.FAILED, E.CLOSE: S.FAILED},  # CLOSE: nobody will ever tell
-        S.FAILED: {E.DELIVER: S.DELIVERED},  # a late receipt outranks our guess
+        S.FAILED: {E.DELIVER: S.DELIVERED},  # a late receipt outranks our guess, and a click outranks both
         S.DELIVERED: {},
         S.DISCARDED: {},
         S.CANCELLED: {},
@@ -115,12 +115,13 @@ def word(state: State, *, sent: bool) -> Word:
     return Word.DISCARDED if state in FINAL else Word.PENDING
 
 
-def lifts_doubt(state: State, *, sent: bool) -> bool:
-    """Whether a click, which proves that the text arrived, is news: nobody knew yet that a carrier took it.
+def proven_by_click(state: State, *, sent: bool) -> bool:
+    """Whether a click, which proves that the text arrived, is news: its carrier did not say so, or said otherwise.
 
-    `sent` as for `word`: a message that is queued again in doubt may have left, any other queued one cannot have.
+    `sent` as for `word`: a message that is queued again in doubt may have left, any other queued one cannot have; and
+    what was refused for good before it left cannot have been clicked.
     """
-    return state in (S.SUBMITTING, S.IN_DOUBT) or (state in UNSENT and sent)
+    return state in (S.SUBMITTING, S.IN_DOUBT) or (state in (S.FAILED, *UNSENT) and sent)
 
 
 def diagram() -> str:

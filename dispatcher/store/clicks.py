@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from dispatcher.core.codes import Code
-from dispatcher.core.lifecycle import Event, State, lifts_doubt
+from dispatcher.core.lifecycle import Event, State, proven_by_click
 from dispatcher.engine.ports import Clicked, ClickReport, Clock
 from dispatcher.store.database import Database
 from dispatcher.store.finals import close_books
@@ -84,15 +84,15 @@ class GroupedClicks:
 def record(tx: Tx, clicks: Sequence[ClickReport], now: datetime) -> list[Clicked | None]:
     """Write these, in the order told; for each the invitation, or None where the account has no such one.
 
-    A click proves that a text arrived. A doubt whether it was ever taken ends with it, so that it is not sent again;
-    what a carrier surely took goes on waiting for its receipt.
+    A click proves that a text arrived. A doubt whether it was ever taken ends with it, so that it is not sent again,
+    and so does a failure that its carrier or we told; what a carrier surely took goes on waiting for its receipt.
     """
     at = micros(now)
     found = {row[0]: row[1:] for row in tx.run(FIND, _named(tx, clicks))}
     human = [(found[n], click) for n, click in enumerate(clicks) if n in found and click.human]
-    doubted = sorted({message[0] for message, _ in human if lifts_doubt(State(message[3]), sent=bool(message[4]))})
-    if doubted:
-        rows = [(i, int(Code.DELIVERED), "", at) for i in doubted]
+    proven = sorted({m[0] for m, _ in human if proven_by_click(State(m[3]), sent=bool(m[4]))})
+    if proven:
+        rows = [(i, int(Code.DELIVERED), "", at) for i in proven]
         close_books(tx, [row[0] for row in tx.run(APPLY[Event.DELIVER], rows, now=at)], now)
     news = _news(tx, [(found[n], click) for n, click in enumerate(clicks) if n in found])
     tx.run(
@@ -103,7 +103,7 @@ def record(tx: Tx, clicks: Sequence[ClickReport], now: datetime) -> list[Clicked
     learned = {message[2]: c.os for message, c in news if c.os}
     tx.run(LEARN, sorted(learned.items()), now=at)
     first = tx.run(CLICK, [(i,) for i in sorted({message[0] for message, _ in human})], now=at)
-    owed = {row[0] for row in tx.run(OWE, sorted(first), now=at)} | set(doubted)
+    owed = {row[0] for row in tx.run(OWE, sorted(first), now=at)} | set(proven)
     return [Clicked(found[n][0], found[n][0] in owed) if n in found else None for n in range(len(clicks))]
 
 

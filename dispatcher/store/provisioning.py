@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, delete, select
@@ -12,7 +12,18 @@ from sqlmodel import Session, col, delete, select
 from dispatcher.engine.checks import Wrong, check_texts
 from dispatcher.engine.ports import Clock
 from dispatcher.store.database import Database
+from dispatcher.store.instants import micros
+from dispatcher.store.statement import Statement
 from dispatcher.store.tables import Account, ApiKey, App, Connection, Endpoint, Sender, SenderApp
+
+HEEDED: Final = timedelta(seconds=3)  # by then every process has seen what was changed
+PAGE: Final = 5000
+PLAN_AGAIN: Final = Statement(
+    """update messages set due_at = :at where id in (
+        select id from messages where app_id = :app_id and state = 'queued' and due_at > :at
+        and hold in ('quiet hours', 'no common open hour') limit :most)
+    returning id"""
+)
 
 
 class Rows:
@@ -57,7 +68,9 @@ class Rows:
                 select(Account.id).where((col(Account.company) == name) | (col(Account.id) == number))
             ).all()
         if len(found) != 1 or found[0] is None:
-            raise Wrong(f"account: {name} is {'more than one' if found else 'no'} apiKey, number or company name")
+            if found:
+                raise Wrong(f"account: {name} is the name of several; name one by its number or an apiKey")
+            raise Wrong(f"account: {name} is no apiKey, number or company name")
         return found[0]
 
     def add_app(self, account_id: int, values: Mapping[str, Any]) -> int:
@@ -90,6 +103,16 @@ class Rows:
         number = self.find_app(name, account)
         with self._database.session() as session:
             _set(session, session.get_one(App, number), values)
+        if "hours" in values:
+            self._plan_again(number)
+
+    def _plan_again(self, app_id: int) -> None:
+        """Have dispatch look again, by the new hours, at what waited for the old ones to open."""
+        given = {"app_id": app_id, "at": micros(self._clock() + HEEDED), "most": PAGE}
+        moved = PAGE
+        while moved == PAGE:
+            with self._database.write() as tx:
+                moved = len(tx.run(PLAN_AGAIN, **given))
 
     def forget_endpoint(self, name: str, account: str) -> None:
         """An end to what is held against an app's callback endpoint: failures, a rest, a stop."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from dispatcher.core.invitation import Standing
 from dispatcher.core.lifecycle import State
+from dispatcher.core.pacing import DAY
 from dispatcher.engine.ports import Clock
 from dispatcher.store.database import Database
 from dispatcher.store.group import Group
@@ -17,10 +18,13 @@ from dispatcher.store.statement import Row, Statement, Tx
 # The case: why a row that is due has not left. Whatever it waited for before is over; it is in line behind others.
 STANDING: Final = Statement(
     f"""select r.n, m.id, m.state, m.code, m.reason, m.reference, m.segments, coalesce(s.number, ''), m.created_at,
-        m.planned_at, m.due_at, m.sent_at, m.completed_at, m.clicked_at,
+        m.planned_at, case when m.state = 'queued' and m.due_at < :now then :now else m.due_at end, m.sent_at,
+        m.completed_at, m.clicked_at,
         case when m.state = 'queued' and m.due_at <= :now then coalesce((
             select case when a.paused_at is not null then 'app paused'
-                when not exists (select 1 from {USABLE} and {OF_APP.format(app="a.id")}) then 'no sender' end
+                when not exists (select 1 from {USABLE} and {OF_APP.format(app="a.id")}) then 'no sender'
+                when not exists (select 1 from {USABLE} and {OF_APP.format(app="a.id")}
+                    and (s.daily_cap is null or s.used < s.daily_cap or s.day < {{clock}} / {DAY})) then 'daily cap' end
             from apps a where a.id = m.app_id),
             case m.hold when 'sender''s pace' then m.hold end, 'in line') else m.hold end
     from {{rows}} join messages m on m.id = r.message_id and m.account_id = r.account_id

@@ -299,7 +299,7 @@ def test_what_a_database_would_refuse_is_one_sentence(
 def test_a_company_with_two_accounts_is_named_by_its_key(run: Run) -> None:
     for _ in range(2):
         assert run("account", "create", "--company", "Twice", "--email", "a@example.com").json
-    refused(run("app", "create", "--account", "Twice", "--app-id", "x"), "account", "more than one")
+    refused(run("app", "create", "--account", "Twice", "--app-id", "x"), "account", "name of several")
 
 
 def test_a_sender_is_added_to_a_connection_once(run: Run) -> None:

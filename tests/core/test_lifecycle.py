@@ -7,7 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.core.lifecycle import FINAL, UNSENT, Event, State, Word, advance, diagram, lifts_doubt, sources, word
+from dispatcher.core.lifecycle import (
+    FINAL,
+    UNSENT,
+    Event,
+    State,
+    Word,
+    advance,
+    diagram,
+    proven_by_click,
+    sources,
+    word,
+)
 
 # Every pair: a column is an event, a line a state; a dot is an event that comes too late to matter.
 TABLE = """
@@ -88,10 +99,10 @@ def test_every_state_has_its_word_for_both_answers() -> None:
     assert {(state, sent) for state, sent, _ in WORDS + ODD_WORDS} == {(s, b) for s in State for b in (True, False)}
 
 
-def test_a_click_lifts_the_doubts_and_nothing_else() -> None:
-    lifted = {(state, sent) for state in State for sent in (True, False) if lifts_doubt(state, sent=sent)}
+def test_a_click_ends_doubts_and_failures_and_nothing_else() -> None:
+    lifted = {(state, sent) for state in State for sent in (True, False) if proven_by_click(state, sent=sent)}
     either = {(state, sent) for state in (State.SUBMITTING, State.IN_DOUBT) for sent in (True, False)}
-    assert lifted == either | {(State.QUEUED, True), (State.CLAIMED, True)}
+    assert lifted == either | {(State.QUEUED, True), (State.CLAIMED, True), (State.FAILED, True)}
     assert all(advance(state, Event.DELIVER) for state, _ in lifted)
 
 

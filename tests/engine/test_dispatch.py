@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -408,6 +409,22 @@ def test_quiet_hours_wait_until_the_next_open_instant(database: Database) -> Non
     house.dispatch.turn()
     assert house.sent_to() == [made.address]
     assert house.row(made.id)["hold"] == ""
+
+
+@pytest.mark.parametrize(("hours", "after"), [('{"always": true}', timedelta(0)), ('{"every": ["10:00-20:00"]}', HOUR)])
+def test_new_hours_move_what_waited_for_the_old_ones(database: Database, hours: str, after: timedelta) -> None:
+    """Nine in New York is two hours from now, and the hours are changed before that."""
+    rows = provision(database, hours=None)
+    house = House(database)
+    [made] = house.admit(planned_at=NINE_IN_NEW_YORK)
+    house.run("update messages set hold = 'quiet hours'")
+    rows.change_app("com.example.1", "", {"hours": json.loads(hours)})
+    house.now += 4 * SECOND
+    house.dispatch.turn()
+    if after:
+        assert house.waits(made.id) == ("quiet hours", NINE_IN_NEW_YORK + after - house.now)
+    else:
+        assert house.sent_to() == [made.address]
 
 
 def test_what_falls_due_in_the_evening_waits_for_the_morning(database: Database) -> None:

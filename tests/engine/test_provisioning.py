@@ -308,7 +308,7 @@ def test_what_is_refused(house: House) -> None:
 
 def test_names_that_mean_more_than_one(house: House) -> None:
     house.provisioning.account("Example", "b@example.com")
-    with pytest.raises(Wrong, match="account: Example is more than one apiKey, number or company name"):
+    with pytest.raises(Wrong, match="account: Example is the name of several; name one by its number or an apiKey"):
         house.provisioning.key("Example")
     house.provisioning.app("2", AppSettings("com.example.1"))
     with pytest.raises(Wrong, match=re.escape("app: com.example.1 is more than one app")):

@@ -146,6 +146,8 @@ def test_what_is_beyond_the_days_cap_is_left_alone_until_tomorrow(database: Data
     invite(database, range(2_220_000, 2_220_030))
     send_all(at)
     assert sent(at) == {1: 7, 2: 7}
+    [(waiting,)] = at.run("select min(id) from messages where state = 'queued'")
+    assert at.waits(waiting) == ("daily cap", timedelta(0))
     again = at.dispatch.turn()
     assert again is not None
     [(micros_left,)] = at.run("select {clock} / 86400000000 * 86400000000 + 86400000000 - {clock}")

@@ -24,7 +24,7 @@ from tests.processes import ROOT, Customer, Process, Stage, eventually, family_o
 
 README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
 BASE: Final = "http://127.0.0.1:8000"
-PHONE: Final = "+14155550162"
+PHONE: Final = "+14155550172"
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dispatcher.core.codes import Code
-from dispatcher.core.exchange import Receipt
+from dispatcher.core.exchange import Fate, Receipt
 from dispatcher.core.invitation import Policy
 from dispatcher.core.lifecycle import Event, State
 from dispatcher.core.screening import KnownOs
@@ -24,7 +24,7 @@ from dispatcher.store.queue import MessageQueue
 from dispatcher.store.receipts import ReceiptBook
 from dispatcher.store.statement import Statement
 from tests.factories import NOON, candidate, ids, provision
-from tests.store.test_queue import CALLBACKS, EXPIRE_LEASES, mark, queued, run, state, take
+from tests.store.test_queue import CALLBACKS, EXPIRE_LEASES, mark, queued, run, settled, state, take
 from tests.store.test_receipts import submitted
 
 SECOND = timedelta(seconds=1)
@@ -149,12 +149,26 @@ def test_the_callback_tells_the_click_and_its_instant(database: Database) -> Non
     assert (due.message_id, due.kind, due.status, due.completed_at) == (a, "click", 2, NOON + SECOND)
 
 
-def test_a_failure_stays_one(database: Database) -> None:
-    provision(database)
+def test_a_failure_is_corrected(database: Database) -> None:
+    provision(database, callback_url=URL, callback_corrections=1)
     [a] = submitted(database)
     ReceiptBook(database).take(1, [Receipt(Event.REFUSE, key=str(a), code=Code.SEND_FAILED)], NOON)
-    tell(database, click(a))
-    assert (state(database, a), clicked_at(database, a)) == (State.FAILED, NOON)
+    assert tell(database, click(a)) == [Clicked(a, True)]
+    assert (state(database, a), clicked_at(database, a)) == (State.DELIVERED, NOON)
+    with database.read() as tx:
+        owed = tx.run(Statement("select kind, status from callbacks order by kind"))
+    assert owed == [("correction", 1), ("final", 124)]
+
+
+def test_what_was_refused_before_it_left_stays_refused(database: Database) -> None:
+    provision(database, callback_url=URL, callback_clicks=1)
+    [made] = queued(database)
+    queue = MessageQueue(database)
+    [marked] = mark(queue, take(queue))
+    refused = settled(marked.row, Event.REFUSE, Fate.NEVER, code=Code.NOT_MOBILE, sent=False)
+    queue.settle([refused], NOON)
+    assert tell(database, click(made.id)) == [Clicked(made.id, False)]
+    assert (state(database, made.id), clicked_at(database, made.id)) == (State.FAILED, None)
 
 
 def test_what_never_left_keeps_its_first_click(database: Database) -> None:
