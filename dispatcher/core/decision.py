@@ -15,6 +15,8 @@ from dispatcher.core.zones import zones_of
 
 MICROSECOND: Final = timedelta(microseconds=1)
 UNKNOWN_HOURS: Final = timedelta(hours=1)  # how long a row waits before an unanswerable question is asked again
+PACE: Final = "sender's pace"
+LONGEST_WAIT: Final = timedelta(minutes=5)  # for a sender's room, which an operator may widen meanwhile
 NO_PLACE: Final = timedelta(milliseconds=100)  # for rows whose sender has room, but whose connection has none
 STUCK: Final = timedelta(seconds=5)  # for rows that were claimed just when their app was paused or lost its senders
 
@@ -29,11 +31,15 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Back to the queue until `until`; `why` is the reason that the customer sees."""
+    """Back to the queue until `until`; `why` is the reason that the customer sees.
+
+    With a sender `awaited` it joins the line for that one, in the place that its `until` gives it.
+    """
 
     row: Claimed
     until: datetime
     why: str
+    awaited: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,10 @@ def decide(row: Claimed, app: App | None, pool: Pool, now: datetime) -> Decision
             return Wait(row, now + UNKNOWN_HOURS, "no common open hour")
         if opens > now:
             return Wait(row, opens, "quiet hours")
+    return _by_whom(row, pool, now)
+
+
+def _by_whom(row: Claimed, pool: Pool, now: datetime) -> Send | Wait:
     patient = now - row.planned_at <= PATIENCE * MICROSECOND
     choice = pool.choose(row.app_id, row.region, row.address or "", row.sticky_sender, row.segments, patient=patient)
     if choice is None:
@@ -72,9 +82,9 @@ def decide(row: Claimed, app: App | None, pool: Pool, now: datetime) -> Decision
         pool.charge(choice, row.segments)
         return Send(row, choice)
     if choice.awaited:
-        pool.promise(choice, row.segments)
+        return Wait(row, row.due_at, PACE, choice.sender.id)
     ahead = timedelta(microseconds=choice.slot - pool.horizon - pool.now)
-    return Wait(row, now + max(ahead, NO_PLACE), "sender's pace")
+    return Wait(row, now + min(max(ahead, NO_PLACE), LONGEST_WAIT), PACE)
 
 
 def decide_all(rows: Sequence[Claimed], apps: Mapping[int, App], pool: Pool, now: datetime) -> list[Decision]:

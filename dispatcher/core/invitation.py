@@ -177,9 +177,11 @@ class Claimed:
     segments: int
     tries: int
     planned_at: datetime
+    due_at: datetime
     expires_at: datetime
     opted_out: bool = False
     sticky_sender: int | None = None  # the one that this app wrote to this person from last
+    awaited: int = 0  # the same, where it was in line for that one
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,18 +11,28 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush, heapreplace
 from itertools import zip_longest
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from dispatcher.core.area_codes import areas_of
 from dispatcher.core.pacing import SECOND, Room
 
 Row = TypeVar("Row")
 Key = TypeVar("Key", bound=Hashable)
-LaneKey = tuple[int, str]  # an app and a recipient's country: whose rows may all use the same senders
 
 PATIENCE: Final = 3600 * SECOND  # how long a recipient waits for the sender they know rather than get another
 # A sender that is new, or was out for long, has been used little; it would get everything until it caught up.
 MOST_BEHIND: Final = 100.0  # segments at weight 1
+
+
+class LaneKey(NamedTuple):
+    """Which rows are in line together, since the same senders may send them: those of an app to a country.
+
+    Who waits for the sender that they know is in a line of its own; `awaited` is that sender, 0 in all other lines.
+    """
+
+    app_id: int
+    region: str
+    awaited: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +57,7 @@ class Choice:
     """A sender, the slot in which it may submit (microseconds, database clock) and the rule that chose it.
 
     Where it does not `fit`, nothing can be sent yet: the slot lies beyond the horizon, or no place is free. It is
-    `awaited` where the recipient waits for this very sender.
+    `awaited` where the recipient knows this very sender and waits for it rather than get another.
     """
 
     sender: Sender
@@ -86,8 +96,7 @@ class Pool:
     clock in microseconds when their room was read. A slot may lie `horizon` microseconds ahead, no more: what
     cannot leave by then waits in the queue, where it can still be stopped. `capacity` is what each connection that
     this process can use still has room for; `stopped` names connections that are under a stop and risk one submit;
-    `owners` the apps that have senders of their own, usable or not; `promised` until when the slots of a sender are
-    expected to go to recipients who wait for it.
+    `owners` the apps that have senders of their own, usable or not.
     """
 
     now: int
@@ -96,10 +105,9 @@ class Pool:
     capacity: dict[int, int] = field(default_factory=dict)
     stopped: frozenset[int] = frozenset()
     owners: frozenset[int] = frozenset()
-    promised: dict[int, int] = field(default_factory=dict)
     _own: dict[int, _Eligible] = field(init=False)
     _shared: _Eligible = field(init=False)
-    _groups: dict[tuple[int, str], Group] = field(default_factory=dict, init=False)
+    _groups: dict[LaneKey, Group] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         """Sort the senders by whose they are."""
@@ -110,17 +118,19 @@ class Pool:
                 eligible.ids.append(sender.id)
                 eligible.by_region.setdefault(sender.region, []).append(sender.id)
 
-    def group(self, app_id: int, region: str) -> Group:
-        """The senders that rows of this app to this country may leave from: those of the country, if there are any.
+    def group(self, lane: LaneKey) -> Group:
+        """The senders that rows of this lane may leave from: the one awaited, else those of the country if it has any.
 
         Else those of no country, else all. An app whose own senders are all paused, resting or stopped has none: it
         waits, and borrows from nobody.
         """
-        eligible = self._own.get(app_id, self._shared)
-        key = (app_id if app_id in self._own else 0, region if region in eligible.by_region else "")
+        owner = lane.app_id if lane.app_id in self._own else 0
+        eligible = self._own.get(lane.app_id, self._shared)
+        region = lane.region if lane.region in eligible.by_region and not lane.awaited else ""
+        key = LaneKey(owner, region, lane.awaited)
         found = self._groups.get(key)
         if found is None:
-            found = self._groups[key] = _narrowed(eligible, key[1])
+            found = self._groups[key] = _narrowed(eligible, key)
         return found
 
     def choose(
@@ -138,7 +148,7 @@ class Pool:
         `sticky` is the sender that this app wrote to them from last; only who is `patient` still waits for it. Nothing
         is charged.
         """
-        group = self.group(app_id, region)
+        group = self.group(LaneKey(app_id, region))
         if sticky is not None and (choice := self._sticky(app_id, sticky, segments)) and (choice.fits or patient):
             return choice
         for area in areas_of(number):
@@ -147,16 +157,15 @@ class Pool:
         return self._least_used(group, segments) or self._soonest(group, segments)
 
     def _sticky(self, app_id: int, sticky: int, segments: int) -> Choice | None:
-        eligible, sender = self._own.get(app_id, self._shared), self.senders.get(sticky)
-        if sender is None or (sender.apps and app_id not in sender.apps) or (not sender.apps and eligible.rule):
+        group = self.group(LaneKey(app_id, "", sticky))
+        if not group.ids:
             return None
-        rule = f"{eligible.rule}sticky"
+        sender = self.senders[sticky]
         slot = sender.room.slot(self.now, segments)
-        if slot <= self.now + self.horizon and self._has_place(sender):
-            return Choice(sender, slot, rule, sender.load)
-        slot = max(slot, self.promised.get(sticky, 0))
-        can_wait = sender.connection_id in self.capacity and slot <= self.now + PATIENCE
-        return Choice(sender, slot, rule, fits=False, awaited=True) if can_wait else None
+        fits = slot <= self.now + self.horizon and self._has_place(sender)
+        if not fits and (slot > self.now + PATIENCE or sender.connection_id not in self.capacity):
+            return None
+        return Choice(sender, slot, group.rule, sender.load, fits, awaited=True)
 
     def _near(self, group: Group, area: str) -> Group | None:
         if group.areas is None:
@@ -212,10 +221,6 @@ class Pool:
         self.senders[s.id] = Sender(s.id, s.number, s.connection_id, room, s.region, s.weight, load, s.apps)
         self.capacity[s.connection_id] -= 1
 
-    def promise(self, choice: Choice, segments: int) -> None:
-        """Let a row wait for the slot of a sender that is awaited: the next one that waits for it gets a later one."""
-        self.promised[choice.sender.id] = choice.slot + choice.sender.room.gap * segments
-
     def next_free(self, group: Group) -> int | None:
         """The earliest slot of any of these senders (microseconds); None where there are none."""
         return min((self.senders[i].room.slot(self.now) for i in group.ids), default=None)
@@ -229,9 +234,11 @@ class Pool:
         return sum(min(count, self.capacity.get(of, 0)) for of, count in by_connection.items())
 
 
-def _narrowed(eligible: _Eligible, region: str) -> Group:
-    if near := eligible.by_region.get(region):
-        return Group(f"{eligible.rule}{'country' if region else 'any country'}", near)
+def _narrowed(eligible: _Eligible, lane: LaneKey) -> Group:
+    if lane.awaited:
+        return Group(f"{eligible.rule}sticky", [i for i in eligible.ids if i == lane.awaited])
+    if near := eligible.by_region.get(lane.region):
+        return Group(f"{eligible.rule}{'country' if lane.region else 'any country'}", near)
     return Group(f"{eligible.rule}least used", eligible.ids)
 
 
@@ -253,7 +260,7 @@ def shares_by_app(free: int, wants: Mapping[LaneKey, int]) -> dict[LaneKey, int]
     """The same, first among apps and then among the lanes of each: many countries do not make a larger share."""
     of_app: dict[int, dict[LaneKey, int]] = {}
     for lane, wanted in wants.items():
-        of_app.setdefault(lane[0], {})[lane] = wanted
+        of_app.setdefault(lane.app_id, {})[lane] = wanted
     given = shares(free, {app_id: sum(lanes.values()) for app_id, lanes in of_app.items()})
     return {lane: n for app_id, places in given.items() for lane, n in shares(places, of_app[app_id]).items()}
 

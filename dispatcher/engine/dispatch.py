@@ -104,7 +104,7 @@ class Dispatch:
         self._open: Counter[int] = Counter()  # submits that are not answered yet, by connection
         self._lock = Lock()
         self._stopped: frozenset[int] = frozenset()
-        self._promised: dict[int, int] = {}  # by sender, in the database's clock; see Pool
+        self._served: dict[int | LaneKey, int] = {}  # the turn in which each app and lane last got a place
 
     def turn(self) -> timedelta | None:
         """Start as many due rows as there are free slots; how long until the next turn is worth it, None if unknown."""
@@ -117,9 +117,11 @@ class Dispatch:
         if not due:
             return later
         pool = self._queue.pool(self._pace.horizon, self._worker_id)
-        pool.promised = self._promised
         self._stopped = pool.stopped
-        stuck = self._stuck(due, pool)
+        stuck, gone = self._stuck(due, pool)
+        if gone:
+            self._queue.leave_line(gone, MOST_PER_TURN)
+            return timedelta(0)
         swept = self._sweep(sorted(stuck), pool, now)
         ready = [lane.key for lane in due if lane.key not in stuck]
         self._short_of_room = bool(ready)  # before the look: who answers after the look rings
@@ -133,11 +135,15 @@ class Dispatch:
             return timedelta(0)  # that lane may have more, and others may have left some of their share
         return _soonest(later, dry)
 
-    def _stuck(self, due: Sequence[Lane], pool: Pool) -> set[LaneKey]:
-        """The lanes that cannot move until an operator acts; their rows are left alone, whoever asks is told why."""
+    def _stuck(self, due: Sequence[Lane], pool: Pool) -> tuple[set[LaneKey], list[LaneKey]]:
+        """The lanes that cannot move until an operator acts, and among them those whose awaited sender is out.
+
+        Rows of the former are left alone, whoever asks is told why; rows of the latter get another sender.
+        """
         keys = [lane.key for lane in due]
-        paused = {i for i, app in self._directory.apps([app_id for app_id, _ in keys]).items() if app.paused}
-        return {key for key in keys if key[0] in paused or not pool.group(*key).ids}
+        paused = {i for i, app in self._directory.apps([key.app_id for key in keys]).items() if app.paused}
+        stuck = {key for key in keys if key.app_id in paused or not pool.group(key).ids}
+        return stuck, [key for key in sorted(stuck) if key.awaited and key.app_id not in paused]
 
     def _sweep(self, stuck: Sequence[LaneKey], pool: Pool, now: datetime) -> bool:
         """Discard what expired in lanes that are stuck; whether there may be more of it."""
@@ -164,23 +170,27 @@ class Dispatch:
     def _wants(self, due: Sequence[LaneKey], pool: Pool, places: int) -> tuple[dict[LaneKey, int], timedelta | None]:
         """How many rows of each lane to take, and how soon a lane that has no room now will have some.
 
-        Lanes that share senders share their room too, so that nobody's long lane claims all of it.
+        Lanes that share senders share their room too, so that nobody's long lane claims all of it. First come those
+        who wait for a sender that they know, since they can use no other; then who was served the longest ago.
         """
         self._turns += 1
-        start = self._turns % max(1, len(due))
-        order = [*due[start:], *due[:start]]
+        served = self._served
+        order = sorted(due, key=lambda lane: (not lane.awaited, served.get(lane.app_id, 0), served.get(lane, 0)))
         sharing: dict[tuple[int, ...], list[LaneKey]] = {}
         for lane in order:
-            sharing.setdefault(tuple(pool.group(*lane).ids), []).append(lane)
+            sharing.setdefault(tuple(pool.group(lane).ids), []).append(lane)
         wants: dict[LaneKey, int] = {}
         dry: list[timedelta] = []
         for lanes in sharing.values():
-            group = pool.group(*lanes[0])
+            group = pool.group(lanes[0])
             if room := pool.slots(group):
                 wants |= shares_by_app(room, dict.fromkeys(lanes, room))
             elif (free := pool.next_free(group)) and free > pool.now + pool.horizon:
                 dry.append(timedelta(microseconds=free - pool.horizon - pool.now))
         given = shares_by_app(places, {lane: wants[lane] for lane in order if lane in wants})
+        self._served = {key: served[key] for lane in order for key in (lane.app_id, lane) if key in served}
+        for lane in given:
+            self._served |= {lane.app_id: self._turns, lane: self._turns}
         return {lane: given[lane] for lane in order if lane in given}, min(dry, default=None)
 
     def _start(
@@ -194,7 +204,7 @@ class Dispatch:
         if not claimed:
             return taken
         self._between("claimed")
-        decisions = decide_all(claimed, self._directory.apps([app_id for app_id, _ in taken]), pool, now)
+        decisions = decide_all(claimed, self._directory.apps([lane.app_id for lane in taken]), pool, now)
         asked = time.monotonic()
         marked = self._queue.mark(
             [d for d in decisions if isinstance(d, Send)],
@@ -296,7 +306,7 @@ class Dispatch:
 
 
 def _lane_of(row: Claimed) -> LaneKey:
-    return row.app_id, row.region
+    return LaneKey(row.app_id, row.region, row.awaited)
 
 
 def _soonest(*spans: timedelta | None) -> timedelta | None:

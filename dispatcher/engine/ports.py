@@ -27,7 +27,7 @@ class StoreUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """Queued rows of one app to one country, and when the first of them is due."""
+    """A line of queued rows, and when the first of them is due."""
 
     key: LaneKey
     due_at: datetime
@@ -124,7 +124,7 @@ class Queue(Protocol):
     """The queue, as dispatch and rescue see it."""
 
     def lanes(self) -> Sequence[Lane]:
-        """Every app and country with queued rows."""
+        """Every line of queued rows."""
         ...
 
     def pool(self, horizon: timedelta, worker_id: int | None) -> Pool:
@@ -137,6 +137,10 @@ class Queue(Protocol):
 
     def claim_expired(self, lanes: Sequence[LaneKey], most: int, now: datetime, lease: timedelta) -> Sequence[Claimed]:
         """Take up to `most` due rows of these lanes that are past their validity."""
+        ...
+
+    def leave_line(self, lanes: Sequence[LaneKey], most: int) -> None:
+        """Let up to `most` rows of each of these no longer wait for the sender that is awaited there."""
         ...
 
     def mark(

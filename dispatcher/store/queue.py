@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from dispatcher.core.codes import Code
-from dispatcher.core.decision import Discard, Send, Wait
+from dispatcher.core.decision import PACE, Discard, Send, Wait
 from dispatcher.core.exchange import Fate, Outcome
 from dispatcher.core.invitation import Channel, Claimed, Kind, Policy
 from dispatcher.core.lifecycle import FINAL, Event, State, advance, sources
 from dispatcher.core.pacing import Room, gap_of
-from dispatcher.core.senders import LaneKey, Pool, Sender
+from dispatcher.core.senders import PATIENCE, LaneKey, Pool, Sender
 from dispatcher.engine.ports import Lane, Marked, Rescued, Settled
 from dispatcher.store.database import Database
 from dispatcher.store.finals import close_books
@@ -33,7 +33,7 @@ def states(*names: State) -> str:
     return ", ".join(f"'{name}'" for name in names)
 
 
-# From app to app and from country to country along the index of queued rows; comparing both at once reads all of it.
+# From app to app, country to country and so on along the index of queued rows; comparing all at once reads all of it.
 LANES: Final = Statement(
     """with recursive app (app_id) as (
         select min(app_id) from messages where state = 'queued'
@@ -46,10 +46,19 @@ LANES: Final = Statement(
         union all
         select app_id, (select min(m.region) from messages m
             where m.state = 'queued' and m.app_id = lane.app_id and m.region > lane.region)
-        from lane where region is not null)
-    select app_id, region, (select min(m.due_at) from messages m
-        where m.state = 'queued' and m.app_id = lane.app_id and m.region = lane.region)
-    from lane where region is not null order by app_id, region"""
+        from lane where region is not null),
+    line (app_id, region, awaited) as (
+        select app_id, region, (select min(m.awaited) from messages m
+            where m.state = 'queued' and m.app_id = lane.app_id and m.region = lane.region)
+        from lane where region is not null
+        union all
+        select app_id, region, (select min(m.awaited) from messages m
+            where m.state = 'queued' and m.app_id = line.app_id and m.region = line.region
+            and m.awaited > line.awaited)
+        from line where awaited is not null)
+    select app_id, region, awaited, (select min(m.due_at) from messages m
+        where m.state = 'queued' and m.app_id = line.app_id and m.region = line.region and m.awaited = line.awaited)
+    from line where awaited is not null order by app_id, region, awaited"""
 )
 USABLE: Final = """senders s join connections c on c.id = s.connection_id
     where s.paused_at is null and (s.rest_until is null or s.rest_until <= {clock})
@@ -70,9 +79,10 @@ DEDICATED: Final = Statement("select sender_id, app_id from sender_apps")
 CLOCK: Final = Statement("select {clock}")
 CLAIM_TEXT: Final = """with due as (
         select id from messages
-        where app_id = :app_id and region = :region and state = 'queued' and due_at <= :now {only}
+        where app_id = :app_id and region = :region and awaited = :awaited and state = 'queued'
+        and due_at <= :now {only}
         order by due_at, id limit :most {lock_skip})
-    update messages set state = 'claimed', generation = generation + 1, lease_until = {clock} + :lease
+    update messages set state = 'claimed', generation = generation + 1, awaited = 0, lease_until = {clock} + :lease
     from due where messages.id = due.id
     returning messages.id, generation, app_id, kind, channel, person, region, text, segments, tries, planned_at,
         expires_at, due_at, (select p.address from people p where p.person = cast(messages.person as text)),
@@ -110,11 +120,23 @@ ATTEMPT: Final = Statement(
     "started_at bigint",
 )
 PUT_BACK: Final = Statement(
-    f"""update messages set state = 'queued', due_at = r.due_at, hold = r.hold, lease_until = null
+    f"""update messages set state = 'queued', due_at = r.due_at, hold = r.hold, awaited = r.awaited, lease_until = null
     from {{rows}}
     where messages.id = r.id and messages.generation = r.generation
     and messages.state in ({states(State.CLAIMED, State.SUBMITTING)})""",
-    "id bigint, generation integer, due_at bigint, hold text",
+    "id bigint, generation integer, due_at bigint, hold text, awaited bigint",
+)
+LEAVE_LINE: Final = Statement(
+    """update messages set awaited = 0 where id in (
+        select id from messages where app_id = :app_id and region = :region and awaited = :awaited and state = 'queued'
+        limit :most {lock_skip})
+    returning id"""
+)
+LEAVE_LINES: Final = Statement(
+    """update messages set awaited = 0 where id in (
+        select id from messages where state = 'queued' and awaited > 0 and planned_at < :now - :patience
+        order by planned_at limit :most {lock_skip})
+    returning id"""
 )
 TURN_DOWN: Final = Statement(
     f"""update messages set state = r.state, code = r.code, reason = r.reason, completed_at = :now, lease_until = null
@@ -184,9 +206,9 @@ class MessageQueue:
         self._database = database
 
     def lanes(self) -> list[Lane]:
-        """Every app and country with queued rows."""
+        """Every line of queued rows."""
         with self._database.read() as tx:
-            return [Lane((app_id, region), instant(due_at)) for app_id, region, due_at in tx.run(LANES)]
+            return [Lane(LaneKey(*row[:3]), instant(row[3])) for row in tx.run(LANES)]
 
     def pool(self, horizon: timedelta, worker_id: int | None) -> Pool:
         """The senders that may be used now, with the room that this process sees, under the database's clock.
@@ -230,11 +252,17 @@ class MessageQueue:
 
     def claim_expired(self, lanes: Sequence[LaneKey], most: int, now: datetime, lease: timedelta) -> list[Claimed]:
         """Take up to `most` due rows of these lanes that are past their validity, the longest due first."""
-        found: list[Row] = []
+        found: list[Claimed] = []
         with self._database.write() as tx:
             for lane in lanes:
                 found += _claim(tx, CLAIM_EXPIRED, lane, most - len(found), now, lease)
         return _in_order(found)
+
+    def leave_line(self, lanes: Sequence[LaneKey], most: int) -> None:
+        """Let up to `most` rows of each of these no longer wait for the sender that is awaited there."""
+        with self._database.write() as tx:
+            for lane in lanes:
+                tx.run(LEAVE_LINE, app_id=lane.app_id, region=lane.region, awaited=lane.awaited, most=most)
 
     def mark(
         self,
@@ -250,7 +278,7 @@ class MessageQueue:
         """Write the decisions. What comes back is marked `submitting`, has its attempt row and its sender's room."""
         with self._database.write() as tx:
             if waits:
-                tx.run(PUT_BACK, [(w.row.id, w.row.generation, micros(w.until), w.why) for w in waits])
+                tx.run(PUT_BACK, [(w.row.id, w.row.generation, micros(w.until), w.why, w.awaited) for w in waits])
             if discards:
                 _turn_down(tx, discards, now)
             return _mark(tx, sends, now, lease, horizon, worker_id) if sends else []
@@ -290,6 +318,7 @@ class MessageQueue:
         """One page of sweeping: leases that ran out, receipts that never came, doubts that nobody resolved."""
         with self._database.write() as tx:
             back = tx.run(RESCUE, doubt_until=micros(now + doubt), most=most)
+            tx.run(LEAVE_LINES, now=micros(now), patience=PATIENCE, most=most)
             overdue = tx.run(OVERDUE, now=micros(now), most=most)
             step(tx, [_closing(row, now) for row in overdue], now)
         requeued = sum(1 for _, state in back if state == State.QUEUED)
@@ -301,23 +330,25 @@ def _room(row: Row) -> Room:
     return Room(gap_of(row[0]), free_at=row[1], daily_cap=row[2], day=row[3], used=row[4])
 
 
-def _claim(tx: Tx, statement: Statement, lane: LaneKey, most: int, now: datetime, lease: timedelta) -> list[Row]:
-    return tx.run(
+def _claim(tx: Tx, statement: Statement, lane: LaneKey, most: int, now: datetime, lease: timedelta) -> list[Claimed]:
+    rows = tx.run(
         statement,
-        app_id=lane[0],
-        region=lane[1],
+        app_id=lane.app_id,
+        region=lane.region,
+        awaited=lane.awaited,
         most=most,
         now=micros(now),
         lease=lease // MICROSECOND,
         remembered=REMEMBERED // MICROSECOND,
     )
+    return [_claimed(row, lane.awaited) for row in rows]
 
 
-def _in_order(found: Sequence[Row]) -> list[Claimed]:
-    return [_claimed(row) for row in sorted(found, key=lambda row: (row[12], row[0]))]
+def _in_order(found: Sequence[Claimed]) -> list[Claimed]:
+    return sorted(found, key=lambda row: (row.due_at, row.id))
 
 
-def _claimed(row: Row) -> Claimed:
+def _claimed(row: Row, awaited: int) -> Claimed:
     return Claimed(
         id=row[0],
         generation=row[1],
@@ -331,9 +362,11 @@ def _claimed(row: Row) -> Claimed:
         tries=row[9],
         planned_at=instant(row[10]),
         expires_at=instant(row[11]),
+        due_at=instant(row[12]),
         address=row[13],
         opted_out=bool(row[14]),
         sticky_sender=row[15],
+        awaited=awaited,
     )
 
 
@@ -368,7 +401,8 @@ def _mark(
         slot = room.slot(clock, segments)
         if slot > clock + ahead:  # another process took this room meanwhile
             until = now + (slot - clock - ahead) * MICROSECOND
-            late.append((send.row.id, send.row.generation, micros(until), "sender's pace"))
+            due, awaited = (send.row.due_at, sender.id) if send.choice.awaited else (until, 0)
+            late.append((send.row.id, send.row.generation, micros(due), PACE, awaited))
             continue
         used.add(sender.id)
         rooms[sender.id] = room.charged(segments, clock)

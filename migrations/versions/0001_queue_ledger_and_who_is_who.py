@@ -204,6 +204,7 @@ def upgrade() -> None:
         sa.Column("planned_at", sa.BigInteger(), nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=False),
         sa.Column("hold", sa.String(length=64), server_default="", nullable=False),
+        sa.Column("awaited", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("generation", sa.Integer(), server_default="0", nullable=False),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
@@ -217,10 +218,17 @@ def upgrade() -> None:
     with op.batch_alter_table("messages", schema=None) as batch_op:
         batch_op.create_index(
             "ix_messages_due",
-            ["app_id", "region", "due_at", "id"],
+            ["app_id", "region", "awaited", "due_at", "id"],
             unique=False,
             sqlite_where=sa.text("state = 'queued'"),
             postgresql_where=sa.text("state = 'queued'"),
+        )
+        batch_op.create_index(
+            "ix_messages_awaiting",
+            ["planned_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'queued' and awaited > 0"),
+            postgresql_where=sa.text("state = 'queued' and awaited > 0"),
         )
         batch_op.create_index(
             "ix_messages_external",
@@ -497,6 +505,11 @@ def downgrade() -> None:
             "ix_messages_external",
             sqlite_where=sa.text("external_id <> ''"),
             postgresql_where=sa.text("external_id <> ''"),
+        )
+        batch_op.drop_index(
+            "ix_messages_awaiting",
+            sqlite_where=sa.text("state = 'queued' and awaited > 0"),
+            postgresql_where=sa.text("state = 'queued' and awaited > 0"),
         )
         batch_op.drop_index(
             "ix_messages_due", sqlite_where=sa.text("state = 'queued'"), postgresql_where=sa.text("state = 'queued'")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 
 from dispatcher.core.codes import Code
-from dispatcher.core.decision import Decision, Discard, Send, Wait, decide, decide_all
+from dispatcher.core.decision import LONGEST_WAIT, Decision, Discard, Send, Wait, decide, decide_all
 from dispatcher.core.hours import ALWAYS, DEFAULT, OpenHours, Span
 from dispatcher.core.invitation import App, Channel, Claimed, Kind
 from dispatcher.core.pacing import DAY, SECOND, Room
@@ -33,6 +33,7 @@ ROW = Claimed(
     segments=1,
     tries=0,
     planned_at=NOON,
+    due_at=NOON - timedelta(seconds=1),
     expires_at=NOON + 24 * HOUR,
 )
 APP = App(1, 1, "com.example.1")
@@ -83,7 +84,7 @@ DECISIONS: list[tuple[str, Claimed, App | None, Pool, Decision]] = [
     ("no place at the carrier", ROW, APP, pool(SENDER, capacity=0),
      Wait(ROW, NOON + timedelta(milliseconds=100), "sender's pace")),
     ("the one that is known", replace(ROW, sticky_sender=4), APP, pool(SENDER, OTHER),
-     Send(replace(ROW, sticky_sender=4), Choice(OTHER, CLOCK, "sticky"))),
+     Send(replace(ROW, sticky_sender=4), Choice(OTHER, CLOCK, "sticky", awaited=True))),
     ("no sender", ROW, APP, pool(), Wait(ROW, SOON, "no sender")),
     ("no sender of its own", ROW, APP, pool(replace(SENDER, apps=frozenset({2}))), Wait(ROW, SOON, "no sender")),
 ]  # fmt: skip
@@ -115,22 +116,20 @@ def test_a_batch_uses_up_the_pace_of_its_sender() -> None:
     assert given.capacity == {1: 6}
 
 
-def test_those_who_wait_for_a_sender_they_know_wait_for_one_slot_each() -> None:
-    rows = [replace(ROW, id=n, sticky_sender=3) for n in range(3)]
-    decided = decide_all(rows, {1: APP}, pool(busy(3 * SECOND), OTHER), NOON)
-    assert decided == [Wait(row, NOON + timedelta(seconds=n), "sender's pace") for n, row in enumerate(rows, 2)]
+def test_those_who_wait_for_a_sender_they_know_join_the_line_for_it_in_their_old_place() -> None:
+    row = replace(ROW, sticky_sender=3)
+    assert decide(row, APP, pool(busy(3 * SECOND), OTHER), NOON) == Wait(row, row.due_at, "sender's pace", 3)
 
 
 def test_a_long_text_that_fits_no_rest_of_the_day_holds_back_nobody() -> None:
-    """The first waits for tomorrow, the others for the next slot, also those who wait for that very sender."""
+    """The first could go tomorrow, the others in the next slot, or in line for that very sender."""
     room = Room(SECOND // 2, free_at=CLOCK + 2 * SECOND, daily_cap=10, day=CLOCK // DAY, used=7)
     rows = [replace(ROW, id=n, segments=size) for n, size in enumerate([4, 1, 2])]
     rows.append(replace(ROW, id=3, sticky_sender=3))
     decided = decide_all(rows, {1: APP}, pool(replace(SENDER, room=room)), NOON)
-    tomorrow = datetime(2026, 11, 23, tzinfo=UTC)
-    waits = [d.until for d in decided if isinstance(d, Wait)]
-    assert abs(waits[0] - tomorrow) < timedelta(seconds=2)
-    assert waits[1:] == [NOON + timedelta(seconds=1)] * 3
+    waits = [(d.until, d.awaited) for d in decided if isinstance(d, Wait)]
+    assert waits[0] == (NOON + LONGEST_WAIT, 0), "it is looked at again before, for the cap may be changed"
+    assert waits[1:] == [(NOON + timedelta(seconds=1), 0)] * 2 + [(ROW.due_at, 3)]
 
 
 def test_nobody_waits_for_a_sender_longer_than_an_hour_in_all() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dispatcher.core.pacing import DAY, SECOND, Room
-from dispatcher.core.senders import MOST_BEHIND, PATIENCE, Choice, Pool, Sender, in_turn, shares, shares_by_app
+from dispatcher.core.senders import MOST_BEHIND, PATIENCE, Choice, LaneKey, Pool, Sender, in_turn, shares, shares_by_app
 
 NOW = 20_000 * DAY + SECOND
 TEN = SECOND // 10
@@ -136,21 +136,21 @@ SHARES = [
 ]
 
 
+US_1, DE_1, FR_1, US_2 = (LaneKey(app, region) for app, region in ((1, "US"), (1, "DE"), (1, "FR"), (2, "US")))
 SHARES_BY_APP = [
     # free, wants, what each gets
-    (10, {(1, "US"): 99, (2, "US"): 99}, {(1, "US"): 5, (2, "US"): 5}),
-    (10, {(1, "US"): 99, (1, "DE"): 99, (1, "FR"): 99, (2, "US"): 99},
-     {(1, "US"): 1, (1, "DE"): 2, (1, "FR"): 2, (2, "US"): 5}),
-    (10, {(1, "US"): 1, (1, "DE"): 99, (2, "US"): 2}, {(1, "US"): 1, (1, "DE"): 7, (2, "US"): 2}),
-    (1, {(2, "US"): 9, (1, "US"): 9}, {(2, "US"): 1}),
-]  # fmt: skip
+    (10, {US_1: 99, US_2: 99}, {US_1: 5, US_2: 5}),
+    (10, {US_1: 99, DE_1: 99, FR_1: 99, US_2: 99}, {US_1: 1, DE_1: 2, FR_1: 2, US_2: 5}),
+    (10, {US_1: 1, DE_1: 99, US_2: 2}, {US_1: 1, DE_1: 7, US_2: 2}),
+    (1, {US_2: 9, US_1: 9}, {US_2: 1}),
+]
 
 
 @pytest.mark.parametrize(("given", "app", "region", "rule", "ids"), GROUPS)
 def test_group(given: Pool, app: int, region: str, rule: str, ids: list[int]) -> None:
-    group = given.group(app, region)
+    group = given.group(LaneKey(app, region))
     assert (group.rule, group.ids) == (rule, ids)
-    assert given.group(app, region) is group
+    assert given.group(LaneKey(app, region)) is group
 
 
 @pytest.mark.parametrize(("given", "found"), CHOICES)
@@ -192,12 +192,12 @@ def test_a_long_text_goes_where_the_days_room_suffices(segments: int, found: tup
 
 @pytest.mark.parametrize(("given", "free"), FREE)
 def test_next_free(given: Pool, free: int | None) -> None:
-    assert given.next_free(given.group(7, "US")) == free
+    assert given.next_free(given.group(LaneKey(7, "US"))) == free
 
 
 @pytest.mark.parametrize(("given", "count"), COUNTS)
 def test_slots(given: Pool, count: int) -> None:
-    assert given.slots(given.group(7, "US")) == count
+    assert given.slots(given.group(LaneKey(7, "US"))) == count
 
 
 @pytest.mark.parametrize(("free", "wants", "given"), SHARES)
@@ -206,14 +206,14 @@ def test_shares(free: int, wants: dict[int, int], given: dict[int, int]) -> None
 
 
 @pytest.mark.parametrize(("free", "wants", "given"), SHARES_BY_APP)
-def test_shares_by_app(free: int, wants: dict[tuple[int, str], int], given: dict[tuple[int, str], int]) -> None:
+def test_shares_by_app(free: int, wants: dict[LaneKey, int], given: dict[LaneKey, int]) -> None:
     assert shares_by_app(free, wants) == given
 
 
 def test_an_owner_whose_senders_are_all_out_has_none() -> None:
     given = Pool(NOW, SECOND, {1: sender(1)}, {1: 9}, owners=frozenset({7}))
-    assert given.group(7, "US").ids == []
-    assert given.group(8, "US").ids == [1]
+    assert given.group(LaneKey(7, "US")).ids == []
+    assert given.group(LaneKey(8, "US")).ids == [1]
     assert given.choose(7, "US", NEW_JERSEY, 1) is None, "not even one that is known"
 
 
@@ -280,17 +280,6 @@ def test_choosing_by_area_and_by_country_share_one_account() -> None:
     assert (texas.sender.id, texas.rule) == (2, "country")
 
 
-def test_who_waits_for_a_sender_is_promised_a_slot_of_his_own() -> None:
-    given = pool(sender(1), sender(3, free_at=NOW + 10 * SECOND))
-    slots = []
-    for segments in (1, 2, 1):
-        choice = given.choose(7, "US", NEW_JERSEY, 3, segments)
-        assert choice is not None
-        given.promise(choice, segments)
-        slots.append(choice.slot - NOW)
-    assert slots == [10 * SECOND, 10 * SECOND + TEN, 10 * SECOND + 3 * TEN]
-
-
 def test_who_has_waited_long_enough_gets_it_only_if_it_can_now() -> None:
     for free_at, found in ((NOW, 3), (NOW + 2 * SECOND, 1)):
         choice = pool(sender(1), sender(3, free_at=free_at)).choose(7, "US", NEW_JERSEY, 3, patient=False)
@@ -298,7 +287,8 @@ def test_who_has_waited_long_enough_gets_it_only_if_it_can_now() -> None:
         assert (choice.sender.id, choice.fits) == (found, True)
 
 
-def test_who_would_be_promised_too_late_a_slot_gets_another_sender() -> None:
-    given = pool(sender(1), sender(3, free_at=NOW + 10 * SECOND))
-    given.promised[3] = NOW + PATIENCE + 1
-    assert chosen(given, known=3) == (1, 0, "country")
+def test_a_line_for_one_sender() -> None:
+    given = pool(sender(1), sender(2), sender(3, apps=[7]))
+    assert [given.group(LaneKey(8, "US", n)).ids for n in (1, 2, 3, 4)] == [[1], [2], [], []]
+    assert [given.group(LaneKey(7, "US", n)).ids for n in (1, 3)] == [[], [3]]
+    assert given.slots(given.group(LaneKey(8, "DE", 2))) == 9, "whatever the country"

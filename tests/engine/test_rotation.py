@@ -174,22 +174,71 @@ def begun(at: House) -> Sequence[tuple[str, float]]:
     return [(e.mt["sender"], e.at) for e in at.transport.begun]
 
 
+def know(at: House, sender: int, phones: Iterable[str]) -> None:
+    """Let these know a sender."""
+    for phone in phones:
+        at.run(
+            """insert into sticky_senders (app_id, person, sender_id, used_at)
+            select 1, person, :sender, :now from people where address = :phone""",
+            now=int(NOON.timestamp()) * 1_000_000, sender=sender, phone=phone,
+        )  # fmt: skip
+
+
 def test_those_who_wait_for_the_sender_they_know_are_not_looked_at_over_and_over(database: Database) -> None:
     provision(database, senders=3, mps=0.5)
     at = house(database)
     made = invite(database, range(2_220_000, 2_220_200))
-    at.run(
-        "insert into sticky_senders (app_id, person, sender_id, used_at) select 1, person, 1, :now from people",
-        now=int(NOON.timestamp()) * 1_000_000,
-    )
-    for _ in range(150):
+    know(at, 1, [c.address for c in made])
+    for _ in range(250):
         at.dispatch.turn()
     assert {sender for sender, _ in begun(at)} == {"+12015550000"}
     assert len(at.transport.begun) == 1
-    [(claims,)] = at.run("select sum(generation) from messages")
-    assert claims == len(made), "each was claimed once and told when to come again"
-    [(waits,)] = at.run("select count(distinct due_at) from messages where state = 'queued'")
-    assert waits == len(made) - 1, "one slot each"
+    assert at.run("select generation, awaited, count(*) from messages where state = 'queued' group by 1, 2") == [
+        (1, 1, 199)
+    ]
+
+
+def test_who_waits_gets_the_next_slot_of_the_sender_they_know_however_many_others_are_in_line(
+    database: Database,
+) -> None:
+    provision(database, senders=3, mps=0.5)
+    at = house(database)
+    others = invite(database, range(2_220_000, 2_220_100))
+    late = invite(database, range(2_221_000, 2_221_003), planned_at=NOON + timedelta(seconds=1))
+    at.run("update senders set weight = 100 where id = 1")  # everybody's first choice
+    know(at, 1, [c.address for c in late])
+    at.now += timedelta(seconds=2)
+    for _ in range(70):
+        at.dispatch.turn()
+        at.run("update senders set free_at = free_at - 2000000")  # a slot later
+        at.settle(lambda exchange: says("yes"))
+    found = [(e.mt["to"], e.mt["sender"]) for e in at.transport.begun]
+    assert len(found) == len(others) + len(late)
+    when = [n for n, (to, _) in enumerate(found) if to in {c.address for c in late}]
+    assert {found[n][1] for n in when} == {"+12015550000"}
+    first = when[0]
+    between = [sender for _, sender in found[first : when[-1] + 1]]
+    assert between.count("+12015550000") == len(late), "from the first of them on it is theirs until they are served"
+
+
+@pytest.mark.parametrize("out", ["sender paused", "after an hour"])
+def test_nobody_waits_for_ever(database: Database, out: str) -> None:
+    provision(database, senders=2, mps=0.001)
+    at = house(database)
+    made = invite(database, range(2_220_000, 2_220_010))
+    know(at, 1, [c.address for c in made])
+    for _ in range(15):
+        at.dispatch.turn()
+    assert at.run("select count(*) from messages where awaited = 1") == [(9,)]
+    at.run("update senders set mps = 1000000, free_at = 0 where id = 2")
+    if out == "after an hour":
+        at.now += timedelta(hours=1, seconds=1)
+        MessageQueue(database).rescue(at.now, timedelta(minutes=15), 100)
+    else:
+        at.run("update senders set paused_at = 1 where id = 1")
+    for _ in range(15):
+        at.dispatch.turn()
+    assert [sender for sender, _ in begun(at)][1:] == ["+12015550001"] * 9
 
 
 def test_a_held_sender_is_left_to_its_holder(database: Database) -> None:

@@ -30,6 +30,7 @@ rows = st.builds(
     segments=st.integers(1, 10),
     tries=st.integers(0, 3),
     planned_at=st.just(NOON),
+    due_at=st.just(NOON),
     expires_at=st.sampled_from([NOON, NOON + timedelta(hours=1), NOON + timedelta(hours=1)]),
     opted_out=st.booleans(),
     sticky_sender=st.none() | st.integers(1, 5),

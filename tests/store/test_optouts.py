@@ -12,6 +12,7 @@ from dispatcher.core.exchange import Fate
 from dispatcher.core.invitation import Candidate, Kind, OptOut, Scope
 from dispatcher.core.lifecycle import Event, State
 from dispatcher.core.person import person_of
+from dispatcher.core.senders import LaneKey
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
 from dispatcher.store.optouts import OptOutBook, opt_out
@@ -22,7 +23,7 @@ from tests.store.test_queue import EXPIRE_LEASES, LEASE, mark, settled
 
 PHONE = "+13012223333"
 PERSON = person_of(PEPPER, PHONE)
-LANES = [(app, "US") for app in (1, 2, 3)]
+LANES = [LaneKey(app, "US") for app in (1, 2, 3)]
 HELD = Statement("select state, hold from messages where id = :id")
 STATE = Statement("select state, code, reason from messages where id = :id")
 OWED = Statement("select message_id, status from callbacks order by message_id")

@@ -14,6 +14,7 @@ from dispatcher.core.decision import Discard, Send, Wait
 from dispatcher.core.exchange import Fate, Outcome
 from dispatcher.core.invitation import Candidate, Claimed
 from dispatcher.core.lifecycle import Event, State
+from dispatcher.core.senders import LaneKey
 from dispatcher.engine.ports import Marked, Settled
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
@@ -38,7 +39,7 @@ def queued(database: Database, count: int = 1, **given: Any) -> list[Candidate]:
 
 
 def take(queue: MessageQueue, most: int = 100, now: datetime = NOON) -> list[Claimed]:
-    return queue.claim({(1, "US"): most}, now, LEASE)
+    return queue.claim({LaneKey(1, "US"): most}, now, LEASE)
 
 
 def mark(queue: MessageQueue, rows: Sequence[Claimed], now: datetime = NOON) -> list[Marked]:
@@ -91,9 +92,9 @@ def test_lanes_name_each_app_and_country_with_its_first_due_row(database: Databa
     Admissions(database).admit([candidate(app_id=2, planned_at=NOON + timedelta(hours=1))], NOON)
     Admissions(database).admit([candidate("+4915112345678", region="DE")], NOON)
     assert [(lane.key, lane.due_at) for lane in MessageQueue(database).lanes()] == [
-        ((1, "DE"), NOON),
-        ((1, "US"), NOON),
-        ((2, "US"), NOON + timedelta(hours=1)),
+        (LaneKey(1, "DE"), NOON),
+        (LaneKey(1, "US"), NOON),
+        (LaneKey(2, "US"), NOON + timedelta(hours=1)),
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from dispatcher.core.person import person_of
+from dispatcher.core.senders import LaneKey
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.attic import StoreAttic
 from dispatcher.store.database import Database
@@ -24,7 +25,7 @@ def write_to(database: Database, *phones: str, at: datetime = NOON, app_id: int 
     for phone in phones:
         made = candidate(phone, app_id=app_id, planned_at=at, expires_at=at + DAYS, duplicate_until=at)
         Admissions(database).admit([made], at)
-        mark(queue, queue.claim({(app_id, "US"): 1}, at, timedelta(seconds=60)), at)
+        mark(queue, queue.claim({LaneKey(app_id, "US"): 1}, at, timedelta(seconds=60)), at)
 
 
 def pairs(database: Database, app_id: int = 1) -> list[tuple[str, int, datetime]]:

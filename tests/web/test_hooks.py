@@ -16,6 +16,7 @@ from dispatcher.core.codes import Code
 from dispatcher.core.decision import Send
 from dispatcher.core.exchange import Fate, Outcome
 from dispatcher.core.lifecycle import Event
+from dispatcher.core.senders import LaneKey
 from dispatcher.engine.ports import Marked, Settled
 from dispatcher.store.queue import MessageQueue
 from dispatcher.store.receipts import ReceiptBook
@@ -107,7 +108,7 @@ def submitting(api: Api) -> Marked:
     """An invitation of which the carrier is just being told."""
     number = int(accepted(api.invite(invitation()))["messageId"])
     queue, now = MessageQueue(api.database), utc_now()
-    rows = queue.claim({(1, "US"): 1000}, now + timedelta(hours=1), timedelta(minutes=1))
+    rows = queue.claim({LaneKey(1, "US"): 1000}, now + timedelta(hours=1), timedelta(minutes=1))
     pool = queue.pool(timedelta(seconds=1), None)
     choice = pool.choose(1, "US", "+12012223333")
     assert choice is not None
