@@ -74,7 +74,7 @@ class Phone:
 
 def known_region(code: str) -> bool:
     """Whether numbers can be read as of this ISO 3166 country; Android tells it in lower case, which counts too."""
-    return code.upper() in phonenumbers.SUPPORTED_REGIONS
+    return code.isascii() and code.upper() in phonenumbers.SUPPORTED_REGIONS  # ß in upper case is SS, a country
 
 
 def parse(raw: str, region: str) -> Phone:

@@ -28,8 +28,8 @@ def check_texts(**given: str) -> None:
 
 
 def is_country(code: str) -> bool:
-    """Two letters of ASCII that are a country, in either case; some others only become such in upper case."""
-    return len(code) == 2 and code.isascii() and code.isalpha() and known_region(code)
+    """Two letters that are a country, in either case; 001, the region of no country, is none."""
+    return len(code) == 2 and known_region(code)
 
 
 def share(asked: float) -> float:

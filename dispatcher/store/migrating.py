@@ -7,11 +7,12 @@ import secrets
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
-from dispatcher.store.database import Database
+from dispatcher.store.database import Database, DatabaseUnavailable
+from dispatcher.store.revision import NEWER, scripts
 from dispatcher.store.revision import PEPPER_NAME as PEPPER
-from dispatcher.store.revision import scripts
 
 
 def configuration(connection: Connection | None = None) -> Config:
@@ -27,7 +28,10 @@ def migrate(database: Database) -> str:
     """Apply what is missing; the revision reached. The pepper of the person hashes is made on the first run."""
     with database.exclusive():
         with database.engine.begin() as connection:
-            command.upgrade(configuration(connection), "head")
+            try:
+                command.upgrade(configuration(connection), "head")
+            except CommandError:
+                raise DatabaseUnavailable(NEWER) from None
         with database.engine.begin() as connection:
             if not connection.scalar(text("select count(*) from installation where name = :name"), {"name": PEPPER}):
                 connection.execute(

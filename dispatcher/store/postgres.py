@@ -72,6 +72,10 @@ class Postgres:
 
     def __init__(self, url: str, *, connections: int = 8) -> None:
         """Open the pool; `url` is `postgresql://...`. Raises DatabaseUnavailable when nobody answers."""
+        try:
+            psycopg.conninfo.conninfo_to_dict(url)
+        except psycopg.ProgrammingError:  # whose words repeat the address, with its password
+            raise DatabaseUnavailable("database_url: must be an address such as postgresql://USER@HOST/NAME") from None
         self._dsn = url
         self._pool = ConnectionPool(
             self._dsn,

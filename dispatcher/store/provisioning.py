@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, delete, select
 
+from dispatcher.core.pacing import SECOND, gap_of
 from dispatcher.engine.checks import Wrong, check_texts
 from dispatcher.engine.ports import Clock
 from dispatcher.store.database import Database
@@ -18,6 +19,8 @@ from dispatcher.store.tables import Account, ApiKey, App, Connection, Endpoint, 
 
 HEEDED: Final = timedelta(seconds=3)  # by then every process has seen what was changed
 PAGE: Final = 5000
+LEAST_WAIT: Final = 2 * SECOND  # slots were given out so far ahead at most, by the pace that was
+SOONER: Final = Statement("update senders set free_at = {clock} + :wait where id = :id and free_at > {clock} + :wait")
 PLAN_AGAIN: Final = Statement(
     """update messages set due_at = :at where id in (
         select id from messages where app_id = :app_id and state = 'queued' and due_at > :at
@@ -142,6 +145,10 @@ class Rows:
                 session.exec(delete(SenderApp).where(col(SenderApp.sender_id) == found[0].id))
                 owners = {_app(session, name) for name in apps}
                 session.add_all([SenderApp(sender_id=_number(found[0]), app_id=app_id) for app_id in sorted(owners)])
+            changed = _number(found[0])
+        if "mps" in values:
+            with self._database.write() as tx:
+                tx.run(SOONER, id=changed, wait=max(gap_of(values["mps"]), LEAST_WAIT))
 
     def contract(self, name: str) -> tuple[str, Mapping[str, Any]]:
         """The carrier of a connection, and its settings."""

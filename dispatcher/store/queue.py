@@ -22,6 +22,7 @@ from dispatcher.store.database import Database
 from dispatcher.store.finals import close_books
 from dispatcher.store.instants import MICROSECOND, instant, micros
 from dispatcher.store.learning import learn
+from dispatcher.store.optouts import STOPPED
 from dispatcher.store.receipts import match_refs
 from dispatcher.store.statement import Row, Statement, Tx
 from dispatcher.store.sticky import REMEMBERED, remember
@@ -86,19 +87,24 @@ CLAIM_TEXT: Final = """with due as (
     from due where messages.id = due.id
     returning messages.id, generation, app_id, kind, channel, person, region, text, segments, tries, planned_at,
         expires_at, due_at, (select p.address from people p where p.person = cast(messages.person as text)),
-        exists (select 1 from optouts o where o.person = cast(messages.person as text) and (o.scope = 'global'
-            or (o.scope = 'account' and o.scope_id = messages.account_id)
-            or (o.scope = 'app' and o.scope_id = messages.app_id))),
+        {opted_out},
         (select k.sender_id from sticky_senders k
             where k.person = cast(messages.person as text) and k.app_id = messages.app_id
             and k.used_at > :now - :remembered)"""
-CLAIM: Final = Statement(CLAIM_TEXT.replace("{only}", ""))
-CLAIM_EXPIRED: Final = Statement(CLAIM_TEXT.replace("{only}", "and expires_at <= :now"))
+OPTED_OUT: Final = """exists (select 1 from optouts o where o.person = cast(messages.person as text)
+        and (o.scope = 'global' or (o.scope = 'account' and o.scope_id = messages.account_id)
+            or (o.scope = 'app' and o.scope_id = messages.app_id)))"""
+CLAIM: Final = Statement(CLAIM_TEXT.replace("{opted_out}", OPTED_OUT).replace("{only}", ""))
+CLAIM_EXPIRED: Final = Statement(
+    CLAIM_TEXT.replace("{opted_out}", OPTED_OUT).replace("{only}", "and expires_at <= :now")
+)
+# Asked again: who opted out since the claim must not be texted after they were told so.
+STOPPED_KINDS: Final = ", ".join(f"'{kind}'" for kind in STOPPED)
 MARK: Final = Statement(
-    """update messages set state = 'submitting', sender_id = r.sender_id, hold = '', lease_until = {clock} + :lease
-    from {rows}
+    f"""update messages set state = 'submitting', sender_id = r.sender_id, hold = '', lease_until = {{clock}} + :lease
+    from {{rows}}
     where messages.id = r.id and messages.generation = r.generation and messages.state = 'claimed'
-    and messages.lease_until > {clock}
+    and messages.lease_until > {{clock}} and (messages.kind not in ({STOPPED_KINDS}) or not {OPTED_OUT})
     returning messages.id""",
     "id bigint, generation integer, sender_id bigint",
 )
@@ -385,6 +391,9 @@ def _mark(
         MARK, [(s.row.id, s.row.generation, s.choice.sender.id) for s in sends], lease=lease // MICROSECOND
     )}  # fmt: skip
     winners = [s for s in sends if s.row.id in won]
+    lost = [(s.row.id, s.row.generation, micros(now), "", 0) for s in sends if s.row.id not in won]
+    if lost:  # taken over by another process, which this does not touch, or opted out, which the next claim sees
+        tx.run(PUT_BACK, lost)
     if not winners:
         return []
     locked = tx.run(LOCK_ROOM, [(i,) for i in sorted({s.choice.sender.id for s in winners})])

@@ -7,10 +7,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from dispatcher.store.database import Database
+from dispatcher.store.database import Database, DatabaseUnavailable
 from dispatcher.store.statement import Statement
 
 PEPPER_NAME: Final = "pepper"
+NEWER: Final = "the database was migrated by a newer version of this program; use that one"
 REVISION: Final = Statement("select version_num from alembic_version")
 PEPPER: Final = Statement("select value from installation where name = :name")
 
@@ -28,11 +29,14 @@ def head() -> str:
 
 
 def pending(database: Database) -> bool:
-    """Whether the database is older than this program."""
+    """Whether the database is older than this program. Raises DatabaseUnavailable where it is newer."""
     if not database.has_table("alembic_version"):
         return True
     with database.read() as tx:
-        return [row[0] for row in tx.run(REVISION)] != [head()]
+        found = [row[0] for row in tx.run(REVISION)]
+    if found > [head()]:
+        raise DatabaseUnavailable(NEWER)
+    return found != [head()]
 
 
 def pepper(database: Database) -> bytes:

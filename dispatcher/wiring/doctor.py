@@ -43,6 +43,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield from storage(settings, database)
         yield from _provisioned(settings, Rows(database, utc_now))
         yield from _running(database)
+    except StoreUnavailable as error:
+        yield Finding("database", ok=False, what=str(error), todo="look at what it says, and at its log")
     finally:
         database.close()
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
 from dispatcher.carriers.generic import DescriptionError
-from dispatcher.engine.checks import Wrong
+from dispatcher.engine.checks import Wrong, check_texts
 from dispatcher.engine.transport import Transport
 from dispatcher.engine.trial import Trial
 from dispatcher.settings import Settings
@@ -27,6 +27,7 @@ from dispatcher.wiring.work import AGENT, line_of
 @contextmanager
 def trying(settings: Settings, connection: str) -> Iterator[Trial]:
     """A trial of the connection of that name. Raises Wrong where there is none, or it cannot be used."""
+    check_texts(connection=connection)
     with ExitStack() as house:
         database = house.enter_context(ready_database(settings))
         contract = next((each for each in Contracts(database).all() if each.name == connection), None)

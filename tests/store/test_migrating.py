@@ -11,7 +11,7 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
-from dispatcher.store.database import Database
+from dispatcher.store.database import Database, DatabaseUnavailable
 from dispatcher.store.migrating import configuration, migrate
 from dispatcher.store.postgres import Postgres
 from dispatcher.store.revision import head, pending, pepper
@@ -123,3 +123,11 @@ def test_a_database_of_another_age_is_pending(database: Database) -> None:
     with database.exclusive(), database.engine.begin() as connection:
         connection.exec_driver_sql("update alembic_version set version_num = '0000'")
     assert pending(database)
+
+
+def test_a_database_that_a_newer_program_migrated_is_refused_in_a_sentence(database: Database) -> None:
+    with database.exclusive(), database.engine.begin() as connection:
+        connection.exec_driver_sql("update alembic_version set version_num = '9999'")
+    for act in (pending, migrate):
+        with pytest.raises(DatabaseUnavailable, match="migrated by a newer version"):
+            act(database)

@@ -139,6 +139,15 @@ def test_a_wrong_statement_is_not_called_unavailable(base: Postgres, act: Callab
     assert nodes(base) == []
 
 
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:SECRET@[::1/x", "postgresql://u:SECRET@h/a b%%", "postgresql://u:SEC RET@%zz"]
+)
+def test_an_address_that_is_none_is_not_repeated(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(DatabaseUnavailable, match="database_url: must be an address such as") as refused:
+        Postgres(url)
+    assert "SEC" not in str(refused.value) + caplog.text
+
+
 def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres, "WAIT_SECONDS", 0.2)
     with pytest.raises(DatabaseUnavailable, match="does not answer"):

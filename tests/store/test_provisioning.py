@@ -10,6 +10,7 @@ import pytest
 
 from dispatcher.store.database import Database
 from dispatcher.store.provisioning import Rows
+from dispatcher.store.statement import Statement
 from dispatcher.store.tables import App, Connection, Sender
 from tests.factories import NOON, provision
 
@@ -54,3 +55,15 @@ def test_who_pauses_again_keeps_the_first_instant(
     assert standing() == before
     pause(rows, NOON + timedelta(hours=2))
     assert standing()[0]["paused_at"] == NOON + timedelta(hours=2)
+
+
+@pytest.mark.parametrize(("mps", "seconds"), [(10.0, 2), (0.05, 20), (0.0001, 1000)])
+def test_another_pace_counts_from_now(database: Database, mps: float, seconds: int) -> None:
+    """A slot that lies far ahead by the old pace comes nearer, but not into what may be given out already."""
+    rows = provision(database)
+    with database.write() as tx:
+        tx.run(Statement("update senders set free_at = {clock} + 1000000000"))
+    rows.change_sender("+12015550000", "", {"mps": mps})
+    with database.read() as tx:
+        [(ahead,)] = tx.run(Statement("select (free_at - {clock}) / 1000000.0 from senders"))
+    assert seconds - 5 < ahead <= seconds, "but for the time that this took"

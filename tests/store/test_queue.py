@@ -12,7 +12,7 @@ import pytest
 from dispatcher.core.codes import Code
 from dispatcher.core.decision import Discard, Send, Wait
 from dispatcher.core.exchange import Fate, Outcome
-from dispatcher.core.invitation import Candidate, Claimed
+from dispatcher.core.invitation import Candidate, Claimed, Kind
 from dispatcher.core.lifecycle import Event, State
 from dispatcher.core.senders import LaneKey
 from dispatcher.engine.ports import Marked, Settled
@@ -179,6 +179,25 @@ def test_what_was_claimed_again_is_not_marked_by_the_first(database: Database) -
     assert len(mark(queue, fresh)) == 1
     assert [row[1] for row in run(database, ATTEMPTS)] == [2]
     assert state(database, made.id) is State.SUBMITTING
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_who_opted_out_since_the_claim_is_not_marked(database: Database, kind: Kind) -> None:
+    """As when an opt-out is committed between an invitation's admission and its mark, without having seen it."""
+    provision(database)
+    [made] = queued(database, kind=kind)
+    queue = MessageQueue(database)
+    rows = take(queue)
+    run(database, Statement(
+        """insert into optouts (person, scope, scope_id, created_at, source, said)
+        select person, 'app', 1, 0, '', '' from people"""
+    ))  # fmt: skip
+    exempt = kind in (Kind.CONFIRMATION, Kind.HELP)
+    assert len(mark(queue, rows)) == exempt
+    assert state(database, made.id) is (State.SUBMITTING if exempt else State.QUEUED)
+    if not exempt:
+        [again] = take(queue)
+        assert again.opted_out, "and now it is seen"
 
 
 def test_a_lease_that_ran_out_is_not_marked_even_before_rescue(database: Database) -> None:
