@@ -104,6 +104,9 @@ def _measure(bench: Rows, places: Sequence[Place], begun: float) -> int:
         longest = max(longest, time.monotonic() - since)
         done += 1
     for place in places:
+        _tell(begun, f"history, {place.name}")
+        bench.growth(place)
+    for place in places:
         _tell(begun, f"an idle system, {place.name}")
         bench.idle(place)
     return done

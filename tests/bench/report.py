@@ -9,6 +9,13 @@ from typing import Any
 from tests.bench.rows import IN_FLIGHT, SLOW_MS, Size
 
 Samples = Mapping[str, Sequence[float]]
+CALLS = {
+    "claim": "claim of 100",
+    "lanes": "lanes of 1,000 apps",
+    "duplicates": "16 duplicates",
+    "status": "status",
+    "callbacks": "claim of 100 callbacks",
+}
 HEADINGS = ("measure", "figure", "floor", "ratio", "must", "aim", "")
 
 
@@ -83,6 +90,9 @@ def rows(samples: Samples, names: Sequence[str], size: Size) -> list[Row]:
             Row(f"request to carrier, idle, p50, {name}", "ms", least("whole_p50")),
             Row(f"idle processor time of serve, {name}", "%", least("idle_cpu") * 100, None, 1, 0.3, less=True),
         ]
+        for call, words in CALLS.items():
+            old = f"{words}, {size.old:,} rows, {name} (floor: {size.young:,})"
+            found.append(Row(old, "ms", least(f"old_{call}"), least(f"young_{call}"), 2, 1.3, less=True))
         if f"{name} pss_queued" in samples:
             grown = least("pss_queued") - least("pss")
             queued = f"{size.sleeping:,} queued, {name}"

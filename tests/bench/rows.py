@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
-from tests.bench import floors
+from tests.bench import floors, growth
 from tests.bench.databases import Place
 from tests.bench.machine import cpu_seconds, fine_cpu_seconds, pss_mib
 from tests.bench.own import Failed, free_port
@@ -31,7 +31,7 @@ from tests.bench.product import (
 from tests.bench.tools import Arrivals, Book, Load, Tools, basic, invitation, poll
 from tests.bench.without_c import phone_of
 
-RUN, BASE, QUEUED, SLEEPING = "run", "base", "queued", "sleeping"  # names of databases
+RUN, BASE, QUEUED, SLEEPING, GROWN = "run", "base", "queued", "sleeping", "grown"  # names of databases
 IN_FLIGHT = 256  # as shipped
 SLOW_MS = 50
 POLLED = 2000
@@ -49,11 +49,15 @@ class Size:
     queued: int = 20_000
     sleeping: int = 200_000
     posts: int = 150
+    young: int = 10_000
+    old: int = 1_000_000
     idle_seconds: float = 10.0
 
 
 FULL = Size()
-QUICK = Size(rounds=1, load_seconds=2.0, poll_seconds=1.0, queued=3_000, sleeping=10_000, posts=50, idle_seconds=4.0)
+QUICK = Size(
+    rounds=1, load_seconds=2.0, poll_seconds=1.0, queued=3_000, sleeping=10_000, posts=50, idle_seconds=4.0, old=50_000
+)
 
 
 @dataclass(slots=True)
@@ -145,6 +149,15 @@ class Rows:
             if time.monotonic() > end:
                 raise Failed(f"{count} reached the carrier, but the store holds {kept}")
             time.sleep(0.2)
+
+    # --- History ---------------------------------------------------------------------------------------------------
+
+    def growth(self, place: Place) -> None:
+        """The hot calls on a young database and on an old one."""
+        for age, count in (("young", self.size.young), ("old", self.size.old)):
+            found = growth.measured(place.make(GROWN, BASE), self.customers[place.name], count)
+            self._keep(place, **{f"{age}_{name}": value for name, value in found.items()})
+            place.drop(GROWN)
 
     # --- An idle system --------------------------------------------------------------------------------------------
 
