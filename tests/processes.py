@@ -336,11 +336,11 @@ class Receiver:
 class Recorder:
     """The recording carrier (tests/recorder.py) in its own process, and what a test asks of it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, port: int = 0) -> None:
         self.file = folder / "ledger.jsonl"
         self._log = (folder / "recorder.log").open("ab")
         self._popen = subprocess.Popen(
-            [sys.executable, "-m", "tests.recorder", "--file", str(self.file)],
+            [sys.executable, "-m", "tests.recorder", "--file", str(self.file), "--port", str(port)],
             cwd=ROOT,
             env={**os.environ, TOKEN: TOKEN_VALUE, PARENT: str(os.getpid())},
             stdout=subprocess.PIPE,

@@ -1,13 +1,23 @@
-"""What stands around Dispatcher in a fault test: the carrier that witnesses, and a customer's endpoint."""
+"""What stands around Dispatcher in a fault test: the carrier that witnesses, and a customer's endpoint.
+
+FAULTS=full runs the long forms, and every test with five seeds; `make faults` prints what they counted as a table.
+"""
 
 from __future__ import annotations
 
+import os
+import random
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
+from tests.faults.tally import table, tally
 from tests.processes import Receiver, Recorder
+
+SEEDS: Final = 5
 
 
 @pytest.fixture
@@ -20,3 +30,38 @@ def recorder(tmp_path: Path) -> Iterator[Recorder]:
 def receiver() -> Iterator[Receiver]:
     with Receiver() as receiver:
         yield receiver
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every fault with several seeds in the long form; a test that is loaded by itself says so."""
+    if os.environ.get("FAULTS") == "full" and not [*metafunc.definition.iter_markers("loaded")]:
+        metafunc.fixturenames.append("seed")
+        metafunc.parametrize("seed", range(1, SEEDS + 1))
+
+
+@pytest.fixture(autouse=True)
+def counted(request: pytest.FixtureRequest) -> None:
+    """The same chances for the same seed, and the figures of this test for the table."""
+    if (called := getattr(request.node, "callspec", None)) and "seed" in called.params:
+        random.seed(called.params["seed"])
+    request.node.user_properties.append(("tally", tally.begin()))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "loaded: many faults in one loaded run, which is not repeated by seed")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The table, where these tests alone were asked for."""
+    runs: dict[str, list[tuple[bool, dict[str, float]]]] = defaultdict(list)
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            figures = dict(report.user_properties).get("tally")
+            if report.when != "call" or figures is None or not figures["accepted"]:
+                continue
+            database = next((name for name in ("sqlite", "postgres") if name in report.nodeid), "")
+            scenario = f"{report.nodeid.rpartition('::')[2].partition('[')[0].removeprefix('test_')} {database}"
+            runs[scenario.replace("_", " ").strip()].append((outcome == "passed", figures))
+    if runs:
+        terminalreporter.section("faults")
+        terminalreporter.write_line("\n".join(table(runs)))
