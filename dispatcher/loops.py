@@ -44,11 +44,14 @@ class Loop:
 class Clockwork:
     """Turns the loops until it is stopped."""
 
-    def __init__(self, loops: Sequence[Loop], now: Callable[[], datetime]) -> None:
-        """Nothing turns before `start`."""
+    def __init__(
+        self, loops: Sequence[Loop], now: Callable[[], datetime], *, unavailable: type[Exception] | tuple[()] = ()
+    ) -> None:
+        """Nothing turns before `start`. `unavailable` is the exception that asks for patience."""
         logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a tick that finds its turn still running is no news
         self._loops = {loop.name: loop for loop in loops}
         self._now = now
+        self._unavailable = unavailable
         self._ended = threading.Event()
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
@@ -104,8 +107,12 @@ class Clockwork:
         loop.rung.clear()
         try:
             again = loop.turn()
-        except Exception:
-            log.exception("a turn failed", extra={"action": "turn", "loop": loop.name})
+        except Exception as error:
+            told = {"action": "turn", "loop": loop.name}
+            if isinstance(error, self._unavailable):
+                log.error("a turn was cut short", extra=told | {"error": str(error)})
+            else:
+                log.exception("a turn failed", extra=told)
             self._ended.wait(PAUSE_AFTER_ERROR)  # whatever is rung meanwhile
             again = None
         if again is None or again > timedelta(seconds=loop.seconds):

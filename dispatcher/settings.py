@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 PREFIX: Final = "DISPATCHER_"
 SENTENCES: Final = {  # what is wrong, by the library's word for it
@@ -26,6 +35,8 @@ SENTENCES: Final = {  # what is wrong, by the library's word for it
     "greater_than_equal": "must be at least {ge:g}",
     "less_than_equal": "must be at most {le:g}",
     "literal_error": "must be {expected}",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
 }
 UNSAID: Final = {  # the same, of values that are not repeated: they may hold a password
     "string_type": "must be text",
@@ -44,9 +55,9 @@ class _Table(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_boolean(cls, value: object) -> object:
+    def _no_boolean(cls, value: object, info: ValidationInfo) -> object:
         """Of Python's numbers two are called true and false; none of ours is meant by them."""
-        if isinstance(value, bool):
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
             raise ValueError("must not be true or false")
         return value
 
@@ -105,6 +116,7 @@ class PostgresSettings(_Table):
     """The pool."""
 
     connections: int = Field(ge=2, le=200)
+    pooled: bool
 
 
 class Settings(_Table):

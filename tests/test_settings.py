@@ -62,6 +62,7 @@ CHANGES: Final = [
     ("callbacks.in_flight_per_app", "2", "2", 2),
     ("callbacks.timeout_seconds", "1", "1", 1.0),
     ("postgres.connections", "20", "20", 20),
+    ("postgres.pooled", "true", "true", True),
 ]
 
 
@@ -149,6 +150,7 @@ ENVIRONMENT: Final = [
     ({"DISPATCHER_CALLBACKS__ALLOW": "10.0.0.1/8"}, "callbacks.allow"),
     ({"DISPATCHER_CALLBACKS__ALLOW": "127.0.0.0/8;10.0.0.0/8"}, "callbacks.allow"),
     ({"DISPATCHER_CALLBACKS__TIMEOUT_SECONDS": "51"}, "callbacks.timeout_seconds"),
+    ({"DISPATCHER_POSTGRES__POOLED": "perhaps"}, "setting postgres.pooled: must be true or false, not 'perhaps'"),
     ({"DISPATCHER_POSTGRES__CONNECTIONS": "1"}, "postgres.connections"),
 ]
 

@@ -20,7 +20,18 @@ from dispatcher.core.lifecycle import Event
 from dispatcher.core.pacing import HANDOVER
 from dispatcher.core.retry import submit_next
 from dispatcher.core.senders import LaneKey, Pool, in_turn, shares_by_app
-from dispatcher.engine.ports import CALLBACKS, DUE, Clock, Directory, Lane, Marked, Queue, Ring, Settled
+from dispatcher.engine.ports import (
+    CALLBACKS,
+    DUE,
+    Clock,
+    Directory,
+    Lane,
+    Marked,
+    Queue,
+    Ring,
+    Settled,
+    StoreUnavailable,
+)
 from dispatcher.engine.transport import Carrier, Paced, Transport
 
 log = logging.getLogger(__name__)
@@ -206,15 +217,21 @@ class Dispatch:
         self._between("claimed")
         decisions = decide_all(claimed, self._directory.apps([lane.app_id for lane in taken]), pool, now)
         asked = time.monotonic()
-        marked = self._queue.mark(
-            [d for d in decisions if isinstance(d, Send)],
-            [d for d in decisions if isinstance(d, Wait)],
-            [d for d in decisions if isinstance(d, Discard)],
-            now=now,
-            lease=self._pace.lease,
-            horizon=self._pace.horizon,
-            worker_id=self._worker_id,
-        )
+        sends = [d for d in decisions if isinstance(d, Send)]
+        try:
+            marked = self._queue.mark(
+                sends,
+                [d for d in decisions if isinstance(d, Wait)],
+                [d for d in decisions if isinstance(d, Discard)],
+                now=now,
+                lease=self._pace.lease,
+                horizon=self._pace.horizon,
+                worker_id=self._worker_id,
+            )
+        except StoreUnavailable:
+            for send in sends:
+                self._put(_unsent(send))
+            raise
         if any(isinstance(d, Discard) for d in decisions):
             self._ring(CALLBACKS)
         self._between("marked")
@@ -303,6 +320,13 @@ class Dispatch:
             log.error("a connection was stopped", extra={"action": "stop", "reason": outcome.reason})
         if working:
             self._queue.resume_connections(sorted(working))
+
+
+def _unsent(send: Send) -> Result:
+    """What a row came to whose mark may be on disk or not: nobody submits it, so it need not end in doubt."""
+    sender = send.choice.sender
+    row = Marked(send.row, sender.number, sender.id, sender.connection_id, timedelta(0))
+    return Result(row, Outcome(Fate.LATER, reason="the store went away before its submit began", limit=True))
 
 
 def _lane_of(row: Claimed) -> LaneKey:

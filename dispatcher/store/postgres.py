@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -23,8 +26,11 @@ if TYPE_CHECKING:
 TABLE: Final = Statement("select 1 where to_regclass(:name) is not null")
 log = logging.getLogger(__name__)
 CHANNEL: Final = "dispatcher"
-WAIT_SECONDS: Final = 10.0
+WAIT_SECONDS: Final = 5.0
 RING_SECONDS: Final = 1.0  # a hint is not worth waiting for: whoever listens sweeps too
+# Who listens sends nothing, and what stands between may keep its dead connection open for ever: so it asks.
+PROBE_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 3.0
 # The last one is what a standby says that was promoted to by mistake, or not yet.
 OUTSIDE: Final = (PoolTimeout, psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction)
 KEEPALIVE: Final[dict[str, Any]] = {
@@ -32,6 +38,7 @@ KEEPALIVE: Final[dict[str, Any]] = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,  # milliseconds; else what was sent to a host that vanished is waited for by the hour
     "connect_timeout": 5,
     "application_name": "dispatcher",
 }
@@ -39,14 +46,20 @@ KEEPALIVE: Final[dict[str, Any]] = {
 
 # The hot statements look single rows up by keys, and their plans are made once. Made while a table is young, they would
 # read all of it, and go on doing so when it has grown, until it happens to be analysed.
-PLANS: Final = (
-    "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off; "
-    "set plan_cache_mode = force_generic_plan"
+PLANS: Final = "select " + ", ".join(
+    f"set_config('{name}', '{value}', %(of_transaction)s)"
+    for name, value in (
+        ("enable_seqscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+        ("jit", "off"),
+        ("plan_cache_mode", "force_generic_plan"),
+    )
 )
 
 
-def _by_keys(connection: psycopg.Connection[Any]) -> None:
-    connection.execute(PLANS)
+def _by_keys(connection: psycopg.Connection[Any], *, of_transaction: bool = False) -> None:
+    connection.execute(PLANS.encode(), {"of_transaction": of_transaction})
 
 
 class PostgresTx:
@@ -70,20 +83,27 @@ class Postgres:
 
     name = "postgres"
 
-    def __init__(self, url: str, *, connections: int = 8) -> None:
-        """Open the pool; `url` is `postgresql://...`. Raises DatabaseUnavailable when nobody answers."""
+    def __init__(self, url: str, *, connections: int = 8, pooled: bool = False) -> None:
+        """Open the pool; `url` is `postgresql://...`. Raises DatabaseUnavailable when nobody answers.
+
+        `pooled`: another pool stands between, such as PgBouncer, and gives each transaction any connection. Then
+        nothing is left on one for a later transaction to count on: no settings, no prepared statements, no LISTEN.
+        """
         try:
             psycopg.conninfo.conninfo_to_dict(url)
         except psycopg.ProgrammingError:  # whose words repeat the address, with its password
             raise DatabaseUnavailable("database_url: must be an address such as postgresql://USER@HOST/NAME") from None
         self._dsn = url
+        self._pooled = pooled
+        self._given = {"prepare_threshold": None} if pooled else {}  # never prepare, whatever a statement asks for
         self._pool = ConnectionPool(
             self._dsn,
             min_size=1,
             max_size=connections,
             timeout=WAIT_SECONDS,
-            kwargs={"autocommit": True, **KEEPALIVE},
-            configure=_by_keys,
+            reconnect_timeout=WAIT_SECONDS,  # its waits double: given up and begun anew, they stay short
+            kwargs={"autocommit": True, **KEEPALIVE, **self._given},
+            configure=None if pooled else _by_keys,
             open=False,
         )
         try:
@@ -99,20 +119,32 @@ class Postgres:
     @contextmanager
     def write(self) -> Iterator[PostgresTx]:
         """A transaction that is committed, synchronously, when the block ends."""
-        try:
-            # In a pipeline only what returns something is waited for; the rest travels with the next, or the commit.
-            with self._pool.connection() as connection, connection.pipeline(), connection.transaction():
-                yield PostgresTx(connection)
-        except OUTSIDE as error:
-            raise DatabaseUnavailable(str(error).strip() or type(error).__name__) from error
+        # In a pipeline only what returns something is waited for; the rest travels with the next, or the commit.
+        with self._connection() as connection, connection.pipeline(), connection.transaction():
+            if self._pooled:
+                _by_keys(connection, of_transaction=True)
+            yield PostgresTx(connection)
 
     @contextmanager
     def read(self) -> Iterator[PostgresTx]:
         """What is committed, one statement at a time."""
+        if self._pooled:  # the settings end with a transaction, so this is one too
+            with self.write() as tx:
+                yield tx
+            return
+        with self._connection() as connection:
+            yield PostgresTx(connection)
+
+    @contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection[Any]]:
+        """One of the pool. Once one broke, the others are taken for broken too: each would cost somebody a failure."""
+        connection: psycopg.Connection[Any] | None = None
         try:
             with self._pool.connection() as connection:
-                yield PostgresTx(connection)
+                yield connection
         except OUTSIDE as error:
+            if connection is not None and connection.closed:
+                self._pool.drain()
             raise DatabaseUnavailable(str(error).strip() or type(error).__name__) from error
 
     @contextmanager
@@ -135,8 +167,8 @@ class Postgres:
             connection = psycopg.connect(self._dsn, autocommit=True, **KEEPALIVE)
         except psycopg.OperationalError as error:
             raise DatabaseUnavailable(str(error).strip()) from error
-        with connection:
-            connection.execute("select pg_advisory_lock(hashtext('dispatcher migrations'))")
+        with connection, connection.transaction():  # which ends the lock, and keeps the connection its own
+            connection.execute("select pg_advisory_xact_lock(hashtext('dispatcher migrations'))")
             yield
 
     @cached_property
@@ -145,7 +177,7 @@ class Postgres:
         from sqlalchemy import create_engine
 
         url = self._dsn.replace("postgresql://", "postgresql+psycopg://", 1)
-        return create_engine(url, pool_pre_ping=True, pool_size=2)
+        return create_engine(url, pool_pre_ping=True, pool_size=2, connect_args=self._given)
 
     def has_table(self, name: str) -> bool:
         """Whether such a table is there."""
@@ -179,7 +211,13 @@ class Postgres:
 
     @contextmanager
     def listen(self, heard: Callable[[str], None]) -> Iterator[None]:
-        """LISTEN on a connection of its own, opened again whenever it breaks; each opening counts as a ring of all."""
+        """LISTEN on a connection of its own, opened again whenever it breaks; each opening counts as a ring of all.
+
+        Pooled, nothing is heard: what was rung is found by the sweep.
+        """
+        if self._pooled:
+            yield
+            return
         stop = threading.Event()
         thread = threading.Thread(target=self._listen, args=(heard, stop), name="bell", daemon=True)
         thread.start()
@@ -195,9 +233,13 @@ class Postgres:
                 with psycopg.connect(self._dsn, autocommit=True, **KEEPALIVE) as connection:
                     connection.execute(f"listen {CHANNEL}")
                     heard("*")  # whatever was rung while nobody listened
+                    probed = time.monotonic()
                     while not stop.is_set():
                         for topic in {note.payload for note in connection.notifies(timeout=0.5, stop_after=1)}:
                             heard(topic)
+                        if time.monotonic() - probed >= PROBE_SECONDS:
+                            _probe(connection)
+                            probed = time.monotonic()
             except psycopg.Error as error:
                 log.warning("listening was interrupted", extra={"action": "listen", "error": str(error).strip()})
                 stop.wait(1.0)
@@ -212,3 +254,21 @@ class Postgres:
         self._pool.close()
         if "engine" in self.__dict__:
             self.engine.dispose()
+
+
+def _probe(connection: psycopg.Connection[Any]) -> None:
+    """Let the server answer. Raises OperationalError when it does not within ANSWER_SECONDS."""
+    watch = threading.Timer(ANSWER_SECONDS, _hang_up, [connection.fileno()])
+    watch.daemon = True
+    watch.start()
+    try:
+        connection.execute("select")
+    finally:
+        watch.cancel()
+        watch.join()
+
+
+def _hang_up(fileno: int) -> None:
+    """End a connection under whoever waits on it; its own methods would wait too."""
+    with socket.socket(fileno=os.dup(fileno)) as line, contextlib.suppress(OSError):  # it ended by itself
+        line.shutdown(socket.SHUT_RDWR)

@@ -105,12 +105,13 @@ def _postgres(settings: Settings, database: Database) -> Iterator[Finding]:
     )
     webs, works = max(webs, settings.web.workers), max(works, 1)
     needed = (webs + works) * settings.postgres.connections + works + COMMAND  # who works listens on one more
-    yield Finding(
-        "connections",
-        ok=needed <= allowed,
-        what=f"{webs} web and {works} work processes may open {needed}, the server allows {allowed}",
-        todo="raise max_connections of the server, or lower postgres.connections",
-    )
+    if not settings.postgres.pooled:  # else how many may be open is the other pool's to say
+        yield Finding(
+            "connections",
+            ok=needed <= allowed,
+            what=f"{webs} web and {works} work processes may open {needed}, the server allows {allowed}",
+            todo="raise max_connections of the server, or lower postgres.connections",
+        )
     yield Finding(
         "durability",
         ok=commit not in {"off", "local"},

@@ -42,7 +42,7 @@ def open_database(settings: Settings) -> Database:
         return Sqlite(Path(url.removeprefix("sqlite:///")))
     from dispatcher.store.postgres import Postgres
 
-    return Postgres(url, connections=settings.postgres.connections)
+    return Postgres(url, connections=settings.postgres.connections, pooled=settings.postgres.pooled)
 
 
 @contextmanager

@@ -137,6 +137,7 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
                 Loop("pruning", PRUNING_SECONDS, pruning.turn),
             ],
             utc_now,
+            unavailable=StoreUnavailable,
         )
         told.start(lambda batch: _take(inbox, lines, batch))
         results.start(dispatch.settle)
