@@ -118,7 +118,12 @@ def test_an_upgraded_database_goes_on(database: Database, database_url: str, tmp
         delivered = customer.status(states["delivered"])
         assert (delivered["status"], delivered["code"]) == ("sent", 2)  # and clicked
         invited = "+12012223301"
-        more = {"inviterId": "i", "inviterName": "Ann", "campaign": "spring", "senderPhone": "+12012223390"}
+        more: dict[str, Any] = {
+            "inviterId": "i",
+            "inviterName": "Ann",
+            "campaign": "spring",
+            "senderPhone": "+12012223390",
+        }
         repeat = customer.invite(invited, referenceId="first", **more)
         assert (repeat.json["messageId"], repeat.headers.get("idempotent-replayed")) == (states["delivered"], "true")
         again = customer.invite(invited, osType="IOS").json
