@@ -296,17 +296,20 @@ class Call:
 
 
 class Receiver:
-    """A customer's endpoint: keeps what arrives and answers `status`."""
+    """A customer's endpoint: keeps what arrives and answers `status`, with a `location` if any."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.calls: list[Call] = []
         self.status = 204
+        self.location = ""
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 receiver.calls.append(Call(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}))
                 self.send_response(receiver.status)
+                if receiver.location:
+                    self.send_header("Location", receiver.location)
                 self.end_headers()
 
             def log_message(self, format: str, *args: object) -> None:
@@ -319,7 +322,7 @@ class Receiver:
             def handle_error(self, request: object, client_address: object) -> None:
                 pass  # a caller that was killed
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 
