@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
@@ -91,15 +92,76 @@ def postgres_server(request: pytest.FixtureRequest) -> str:
     return str(given["postgres"]) if given else request.config.stash[POSTGRES]
 
 
+@dataclass
+class Spares:
+    """Databases that tests of this process left as they found them: to make a new one takes ten times as long."""
+
+    server: str
+    shape: list[tuple[object, ...]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+
+    def take(self) -> str:
+        """The name of one that is as new."""
+        if self.names:
+            return self.names.pop()
+        name = f"t_{uuid4().hex}"
+        with psycopg.connect(self.server, autocommit=True) as connection:
+            connection.execute(f"create database {name} template {TEMPLATE} strategy file_copy")
+        if not self.shape:
+            with psycopg.connect(_replace(self.server, name)) as connection:
+                self.shape = connection.execute(SHAPE).fetchall()
+        return name
+
+    def give_back(self, name: str) -> None:
+        """Make it as new for another test, or remove it."""
+        if _emptied(_replace(self.server, name), self.shape):
+            self.names.append(name)
+            return
+        with psycopg.connect(self.server, autocommit=True) as connection:
+            connection.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture(scope="session")
+def spares(postgres_server: str) -> Spares:
+    """Where tests take their databases from."""
+    return Spares(postgres_server)
+
+
 @pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
+def postgres_url(spares: Spares) -> Iterator[str]:
     """A migrated, empty PostgreSQL database of this test's own."""
-    name = f"t_{uuid4().hex}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"create database {name} template {TEMPLATE} strategy file_copy")
-    yield _replace(postgres_server, name)
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"drop database {name} with (force)")
+    name = spares.take()
+    yield _replace(spares.server, name)
+    spares.give_back(name)
+
+
+# What a test may have changed beside rows: tables, columns, indexes, triggers, functions, settings; and what it kept.
+SHAPE = """select
+    (select string_agg(c.relname || a.attname || a.atttypid || a.attnotnull, ',' order by c.relname, a.attnum)
+        from pg_attribute a join pg_class c on c.oid = a.attrelid where c.relnamespace = 'public'::regnamespace),
+    (select count(*) from pg_trigger) + (select count(*) from pg_proc) + (select count(*) from pg_rules),
+    (select count(*) from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase
+        where d.datname = current_database()),
+    (select string_agg(version_num, ',') from alembic_version),
+    (select string_agg(name || value, ',' order by name) from installation)"""
+OTHERS = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+KEPT = ("alembic_version", "installation")
+
+
+def _emptied(url: str, shape: list[tuple[object, ...]]) -> bool:
+    """Whether it could be made as new: nobody is connected, and nothing had changed but rows, which are gone."""
+    try:
+        with psycopg.connect(url, autocommit=True) as connection:
+            if connection.execute(OTHERS).fetchall() != [(0,)] or connection.execute(SHAPE).fetchall() != shape:
+                return False
+            tables = connection.execute("select tablename from pg_tables where schemaname = 'public'").fetchall()
+            words = [f"delete from {table}" for (table,) in tables if table not in KEPT]
+            connection.execute("set session_replication_role = replica")  # in any order, whoever refers to whom
+            connection.execute("; ".join(words).encode())
+            connection.execute("select setval(oid::regclass, 1, false) from pg_class where relkind = 'S'")
+    except psycopg.Error:
+        return False
+    return True
 
 
 @pytest.fixture(scope="session")

@@ -185,7 +185,7 @@ def know(at: House, sender: int, phones: Iterable[str]) -> None:
 
 
 def test_those_who_wait_for_the_sender_they_know_are_not_looked_at_over_and_over(database: Database) -> None:
-    provision(database, senders=3, mps=0.5)
+    provision(database, senders=3, mps=0.001)
     at = house(database)
     made = invite(database, range(2_220_000, 2_220_200))
     know(at, 1, [c.address for c in made])
