@@ -10,7 +10,7 @@ ARGS ?=
 NAMED := $(filter-out file default,$(origin PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench cover procs docs format lock upgrade clean env-run env-dev
+.PHONY: help run test check faults bench cover procs docs format lock upgrade clean env-run env-dev
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1	\2/p' Makefile | expand -t 14
@@ -28,6 +28,11 @@ check: env-dev ## the gate without the tests
 	.venv/bin/ruff check
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
+
+# Longer than a test of the gate may take; the table of what each fault left is the end of what it prints.
+faults: export FAULTS = full
+faults: env-dev ## every fault at length, in about an hour: what was accepted, lost, doubled, in doubt, and how soon it is over
+	.venv/bin/pytest -n $(JOBS) --timeout 900 tests/faults $(ARGS)
 
 bench: env-dev ## measure speed, alone on the machine
 	@.venv/bin/python -m tests.bench $(ARGS)

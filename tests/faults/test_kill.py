@@ -152,7 +152,8 @@ SEPARATE: Final = ("work", "web worker", "web", "work", "web worker", "web")
 TOGETHER: Final = ("work", "web", "serve", "web worker", "work", "serve")
 
 
-@pytest.mark.timeout(600 if FULL else 120)
+@pytest.mark.loaded
+@pytest.mark.timeout(900 if FULL else 120)
 @pytest.mark.parametrize(
     ("roles", "victims"),
     [
