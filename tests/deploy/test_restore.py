@@ -10,8 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from dispatcher.settings import load
 from dispatcher.store.database import Database
 from dispatcher.store.statement import Statement
+from dispatcher.wiring.desk import optouts
 from tests.deploy.backups import back_up, opened, restored
 from tests.factories import SECRET, provision
 from tests.processes import ROOT, Customer, Recorder, Stage, eventually, staged
@@ -116,9 +118,10 @@ def test_an_older_state_is_restored_with_work_paused(
             assert customer.status(over)["code"] == 1
             assert customer.call("GET", f"/ws/invitation/{since}").status == 404
             eventually("work has seen it", lambda: customer.status(unknown)["holdReason"] == "no sender")
-            stage.command("optout", "add", "+12012223301", "--app", "com.example.1")
-            assert customer.final(known)["code"] == 127
-            stage.command("optout", "remove", "+12012223301", "--app", "com.example.1")
+            with optouts(load(None, stage.environment)) as desk:  # what the commands do, without a start of each
+                desk.optouts.add("+12012223301", "US", *desk.scope("com.example.1", ""))
+                assert customer.final(known)["code"] == 127
+                desk.optouts.remove("+12012223301", "US", *desk.scope("com.example.1", ""))
             assert recorder.count() == 4
             stage.command("connection", "resume", "carrier")
             assert customer.final(unknown)["code"] == 1
