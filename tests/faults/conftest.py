@@ -34,7 +34,8 @@ def receiver() -> Iterator[Receiver]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every fault with several seeds in the long form; a test that is loaded by itself says so."""
-    if os.environ.get("FAULTS") == "full" and not [*metafunc.definition.iter_markers("loaded")]:
+    loaded = "tmp_path" not in metafunc.fixturenames or [*metafunc.definition.iter_markers("loaded")]
+    if os.environ.get("FAULTS") == "full" and not loaded:
         metafunc.fixturenames.append("seed")
         metafunc.parametrize("seed", range(1, SEEDS + 1))
 
