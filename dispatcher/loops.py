@@ -25,6 +25,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 PAUSE_AFTER_ERROR: Final = 1.0
+WATCH_SECONDS: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -53,6 +54,7 @@ class Clockwork:
         self._now = now
         self._unavailable = unavailable
         self._ended = threading.Event()
+        self._watch = threading.Thread(target=self._watched, name="watch", daemon=True)
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(len(loops))},
@@ -67,6 +69,19 @@ class Clockwork:
             )
         self._scheduler.add_listener(self._turned, EVENT_JOB_EXECUTED)
         self._scheduler.start()
+        self._watch.start()
+
+    def _watched(self) -> None:
+        """Turn all where the clock is set back: the scheduler would wait until it is as late again as it was."""
+        last = self._now()
+        while not self._ended.wait(WATCH_SECONDS):
+            now = self._now()
+            if now < last:
+                back = (last - now).total_seconds()
+                log.warning("the clock was set back", extra={"action": "clock", "seconds": back})
+                for loop in self._loops.values():
+                    self._hasten(loop)
+            last = now
 
     def ring(self, topic: str) -> None:
         """Turn the loops that listen to this topic now; "*" is all of them, a letter every topic it begins."""

@@ -100,6 +100,19 @@ TOPICS = [
 ]
 
 
+def test_all_turn_when_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(loops, "WATCH_SECONDS", 0.01)
+    turns, back = Turns(), [timedelta(0)]
+    clockwork = Clockwork([rung(turns)], lambda: now() - back[0])
+    clockwork.start()
+    assert turns.reached(1)
+    back[0] = timedelta(hours=1)
+    assert turns.reached(2)
+    clockwork.stop()
+    assert turns.count == 2
+    assert [record.message for record in caplog.records] == ["the clock was set back"]
+
+
 @pytest.mark.parametrize(("topic", "who"), TOPICS)
 def test_a_ring_turns_who_listens_to_its_topic(topic: str, who: set[str]) -> None:
     turns = {name: Turns() for name in ("due", "done", "callbacks")}

@@ -14,6 +14,7 @@ SECOND: Final = 1_000_000
 DAY: Final = 86_400 * SECOND
 SHORTEST_HELD: Final = SECOND // 50  # below that gap the hesitations of a network outweigh those of a process
 HANDOVER: Final = 10 * SECOND  # more than a connection may take to open, else a slow carrier would get nothing
+LONGEST: Final = 256  # segments that one text may have, and more
 HESITATION: Final = SECOND // 1000  # may be made up for, else a process that is always a bit late falls behind
 
 
@@ -58,6 +59,15 @@ class Room:
     def rest(self, segments: int) -> int | None:
         """How long after the begin of such a message the next one may begin; None where nobody can see to it."""
         return self.gap * segments - HESITATION if self.gap >= SHORTEST_HELD else None
+
+    def read_at(self, now: int, horizon: int) -> Room:
+        """The same room, unless the clock was set back since.
+
+        No slot lies farther ahead than the longest text after the horizon; where it does, the next is at the horizon's
+        end, by when all that were given out are over.
+        """
+        last = now + horizon + LONGEST * self.gap
+        return self if self.free_at <= last else replace(self, free_at=now + horizon)
 
     def held_until(self) -> int:
         """When a process other than the one that gave out its last slots may give out more."""

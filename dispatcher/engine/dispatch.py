@@ -92,10 +92,12 @@ class Dispatch:
         pace: Pace,
         worker_id: int,
         alive: Callable[[], bool],
+        per_line: int = MOST_PER_TURN,
         between: Callable[[str], None] = lambda point: None,
     ) -> None:
         """`put` gathers results for `settle`; `alive` is false once our heartbeat failed: then nothing more is claimed.
 
+        `per_line` is how many submits of one connection its transport runs at once: no more of them are taken.
         `between` is called at each point at which a crash would leave another trace; only fault tests hand one in.
         """
         self._queue = queue
@@ -108,6 +110,7 @@ class Dispatch:
         self._pace = pace
         self._worker_id = worker_id
         self._alive = alive
+        self._per_line = per_line
         self._between = between
         self._turns = 0
         self._sweep_at = datetime.min.replace(tzinfo=UTC)
@@ -174,7 +177,7 @@ class Dispatch:
         for connection_id, cap in caps.items():
             if line := lines.get(connection_id):
                 free.setdefault(id(line.transport), line.transport.room())
-                left = max(0, cap - self._open[connection_id])
+                left = max(0, min(cap, self._per_line) - self._open[connection_id])
                 pool.capacity[connection_id] = min(left, free[id(line.transport)])
         return min(MOST_PER_TURN, sum(free.values()), sum(pool.capacity.values()))
 
@@ -266,9 +269,10 @@ class Dispatch:
         def answered(response: Response) -> None:
             with self._lock:
                 self._open[row.connection_id] -= 1
+                left = self._per_line - self._open[row.connection_id]
             self._between("answered")
             self._put(Result(row, line.carrier.read(response)))
-            if self._short_of_room and line.transport.room() >= REFILL:
+            if self._short_of_room and min(left, line.transport.room()) >= REFILL:
                 self._short_of_room = False
                 self._ring(DUE)
 

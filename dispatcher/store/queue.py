@@ -230,7 +230,7 @@ class MessageQueue:
         ahead = horizon // MICROSECOND
         senders = {}
         for row in found:
-            room = _room(row)
+            room = _room(row).read_at(now, ahead)
             senders[row[6]] = Sender(
                 id=row[6],
                 number=row[7],
@@ -401,7 +401,8 @@ def _mark(
     rooms, loads = {}, {}
     for row in locked:
         mine = row[5] in (worker_id, NOBODY)
-        rooms[row[6]] = _room(row) if mine else _room(row).seen_by_another(clock, ahead)
+        room = _room(row).read_at(clock, ahead)
+        rooms[row[6]] = room if mine else room.seen_by_another(clock, ahead)
         loads[row[6]] = row[7]
     marked, late, used = [], [], set()
     for send in winners:

@@ -35,6 +35,7 @@ from dispatcher.wiring.parts import Lines, Pulse, carrier_of, ready_database, ut
 log = logging.getLogger(__name__)
 DISPATCH_SECONDS: Final = 0.5
 PRUNING_SECONDS: Final = 60.0
+ROOM_FOR: Final = 2  # so many connections have all their places at once: one that hangs leaves the others theirs
 AGENT: Final = "Dispatcher/0.1"
 
 
@@ -82,7 +83,7 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
         simulated = house.enter_context(SimulatedTransport(lambda name, hook: told.put((name, hook))))
         carried = house.enter_context(
             HttpTransport(
-                slots=settings.work.in_flight,
+                slots=ROOM_FOR * settings.work.in_flight,
                 lane_slots=settings.work.in_flight,
                 connect_timeout=settings.carriers.connect_seconds,
                 timeout=settings.carriers.timeout_seconds,
@@ -115,6 +116,7 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
             pace=pace,
             worker_id=worker_id,
             alive=pulse.alive,
+            per_line=settings.work.in_flight,
             between=between,
         )
         callbacks = Callbacks(

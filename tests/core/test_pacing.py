@@ -79,6 +79,15 @@ def test_slots(room: Room, now: int, horizon: int, count: int) -> None:
     assert room.slots(now, horizon) == count
 
 
+def test_read_at() -> None:
+    """After a clock was set back a sender waits until what was given out is over, and no longer."""
+    longest = Room(TEN, free_at=DAWN + SECOND + 256 * TEN)
+    assert longest.read_at(DAWN, SECOND) == longest
+    behind = longest.read_at(DAWN - 1, SECOND)
+    assert behind.free_at == DAWN - 1 + SECOND
+    assert behind.slots(DAWN - 1, SECOND) == 1
+
+
 SEEN = [
     # a room, and the slot that a process sees which does not hold it
     (Room(TEN), DAWN),

@@ -61,6 +61,7 @@ class House:
     rung: list[str] = field(default_factory=list)
     points: list[str] = field(default_factory=list)
     crash_at: str = ""
+    per_line: int = 1024
     meanwhile: Callable[[], object] = lambda: None
 
     def __post_init__(self) -> None:
@@ -77,6 +78,7 @@ class House:
             pace=PACE,
             worker_id=7,
             alive=lambda: self.alive,
+            per_line=self.per_line,
             between=self._between,
         )
 
@@ -519,10 +521,12 @@ def test_as_many_as_there_are_slots(database: Database) -> None:
     assert len(house.transport.begun) == 10
 
 
-def test_no_more_in_flight_than_a_connection_takes(database: Database) -> None:
+@pytest.mark.parametrize(("takes", "per_line"), [(2, 1024), (256, 2)])
+def test_no_more_in_flight_than_a_connection_takes(database: Database, takes: int, per_line: int) -> None:
+    """And no more than its transport runs for one at once, whatever room that has for others."""
     provision(database)
-    house = House(database, outcomes={"yes": Outcome(Fate.TAKEN)})
-    house.run("update connections set in_flight = 2")
+    house = House(database, outcomes={"yes": Outcome(Fate.TAKEN)}, per_line=per_line)
+    house.run(f"update connections set in_flight = {takes}")
     house.admit(5)
     house.turns()
     house.turns()
@@ -644,7 +648,7 @@ def test_all_that_was_due_is_begun(database: Database) -> None:
 
 def test_a_sender_will_have_room_soon(house: House) -> None:
     house.admit()
-    house.run("update senders set free_at = {clock} + 5000000")
+    house.run("update senders set mps = 1, free_at = {clock} + 5000000")
     again = house.dispatch.turn()
     assert again is not None
     assert 2 * SECOND < again <= 4 * SECOND, "its slot, less the horizon"
