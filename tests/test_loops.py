@@ -219,6 +219,25 @@ def test_a_turn_that_raises_is_logged_and_its_loop_goes_on(
     assert other.count == 1
 
 
+def test_a_turn_that_the_store_cuts_short_is_told_in_one_line(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loops, "PAUSE_AFTER_ERROR", 0.01)
+
+    def fails(number: int) -> None:
+        if number == 1:
+            raise ConnectionError("away")
+
+    turns = Turns(fails)
+    clockwork = Clockwork([rung(turns, seconds=0.02)], now, unavailable=ConnectionError)
+    with caplog.at_level(logging.ERROR):
+        clockwork.start()
+        assert turns.reached(2)
+        clockwork.stop()
+    told = [(r.getMessage(), vars(r)["error"], r.exc_info) for r in caplog.records]
+    assert told == [("a turn was cut short", "away", None)]
+
+
 def test_a_loop_pauses_after_an_error_however_often_it_is_rung(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loops, "PAUSE_AFTER_ERROR", 0.5)
     at: list[float] = []

@@ -105,7 +105,7 @@ def test_many_processes_submit_each_invitation_once(
         customer = Customer("key", SECRET, stage.port)
         with Fleet(stage, ports, WORKS) as fleet:
             ready(stage, ports)
-            with Crowd(customer, count, ports) as crowd, Watch(customer, crowd.accepted) as watch:
+            with Crowd(customer, count, ports, pause=0.0) as crowd, Watch(customer, crowd.accepted) as watch:
                 for n in range(kills):
                     share = count * (n + 1) // (kills + 1)
                     crowd.wait_for(share, 300)
