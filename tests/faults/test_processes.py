@@ -18,7 +18,7 @@ from dispatcher.store.sqlite import Sqlite
 from dispatcher.store.statement import Statement
 from tests.faults.ledger import Watch, live
 from tests.faults.scene import FULL, IN_FLIGHT, SETTINGS, Scene
-from tests.processes import Receiver, Recorder, children_of, eventually, staged
+from tests.processes import Receiver, Recorder, eventually, staged
 
 DAYS_AGO: Final = Statement(
     """update messages set created_at = created_at - :span, due_at = due_at - :span, planned_at = planned_at - :span,
@@ -101,23 +101,6 @@ def test_sigterm_amid_submits_finishes_what_is_in_flight_and_begins_nothing(scen
     scene.work()
     found = scene.audit()
     assert found.states == {State.DELIVERED: 60}
-    assert scene.stage.complaints() == []
-
-
-def test_a_second_sigterm_ends_serve_at_once_and_nothing_is_sent_twice(scene: Scene) -> None:
-    scene.provision()
-    scene.recorder.tell(pause=1)
-    serve = scene.stage.start("serve")
-    [work] = [p for p in children_of(serve.pid) if "work" in Path(f"/proc/{p}/cmdline").read_text().split("\0")]
-    scene.post(20)
-    scene.recorder.wait_for(IN_FLIGHT)
-    serve.popen.send_signal(signal.SIGTERM)
-    assert serve.stop(seconds=3) == 0
-    end_leases(scene, 0, 0)
-    scene.recorder.tell(pause=0)
-    scene.stage.start("serve")
-    found = scene.audit({work: IN_FLIGHT})
-    assert found.states.total() == 20
     assert scene.stage.complaints() == []
 
 
