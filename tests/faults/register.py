@@ -65,7 +65,7 @@ PROOFS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "faults/test_processes.py::test_sigterm_amid_submits_finishes_what_is_in_flight_and_begins_nothing",
         ),
         "SIGTERM twice": (
-            "faults/test_processes.py::test_a_second_sigterm_ends_serve_at_once_and_nothing_is_sent_twice",
+            "test_serve.py::test_a_second_signal_ends_them_by_force",
         ),
         "SIGSTOP longer than the lease, then SIGCONT": (STOPPED,),
         "rescue racing completion": (
