@@ -64,9 +64,7 @@ PROOFS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "SIGTERM once": (
             "faults/test_processes.py::test_sigterm_amid_submits_finishes_what_is_in_flight_and_begins_nothing",
         ),
-        "SIGTERM twice": (
-            "test_serve.py::test_a_second_signal_ends_them_by_force",
-        ),
+        "SIGTERM twice": ("test_serve.py::test_a_second_signal_ends_them_by_force",),
         "SIGSTOP longer than the lease, then SIGCONT": (STOPPED,),
         "rescue racing completion": (
             "faults/test_processes.py::test_rescue_that_races_completion_takes_no_result_away",
