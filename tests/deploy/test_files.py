@@ -56,7 +56,7 @@ def test_a_unit_starts_one_of_our_commands(name: str) -> None:
 def test_systemd_finds_nothing_wrong_with_a_unit(name: str, tmp_path: Path) -> None:
     here = tmp_path / name.replace("@.", "@1.")
     program = Path(sys.executable).parent / "dispatcher"  # at least that must be there
-    here.write_text((DEPLOY / name).read_text(encoding="utf-8").replace(PROGRAM, str(program)), encoding="utf-8")
+    here.write_text((DEPLOY / name).read_text(encoding="utf-8").replace(PROGRAM, f'"{program}"'), encoding="utf-8")
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", here], capture_output=True, text=True, check=False, timeout=60
     )
