@@ -1,22 +1,12 @@
-"""HTTP for carriers and callbacks: hundreds of exchanges in flight over one libcurl multi handle, in one thread.
-
-Nothing is sent twice. When a kept connection ends before the first byte of an answer, libcurl by itself sends the
-request again on another one, a POST too (Curl_retry_request in its lib/transfer.c), although the server may have read
-and obeyed it, and there is no switch for that. But each time right before the first byte of a request is written it
-asks PREREQFUNCTION, and ours agrees once per exchange, and never after `until`. That makes "may have left" exact as
-well: an exchange for which it was never asked wrote nothing.
-"""
+"""HTTP for carriers and callbacks: hundreds of exchanges in flight over one libcurl multi handle, in one thread."""
 
 from __future__ import annotations
 
 import logging
 import os
-import re
 import select
-import socket
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
@@ -30,11 +20,9 @@ import pycurl
 
 from dispatcher.core.exchange import Fault, Request, Response
 from dispatcher.engine.transport import Paced
+from dispatcher.transports.exchange import Exchange, NetworkPath, SocketGuard
+from dispatcher.transports.lanes import LATE, Lanes, Order, Paces, Timed
 
-SocketGuard = Callable[[tuple[str, int]], bool]  # asked with (address, port)
-_Path = tuple[str, str, int, int]  # of a connection: their address, ours, their port, ours
-
-MOST_HEADER_BYTES: Final = 32_768
 # Many servers close a kept connection after 5 s without use. A request that crosses such a close is in doubt, for
 # nobody knows whether it was read, so ours are given up earlier.
 IDLE_SECONDS: Final = 4
@@ -57,231 +45,15 @@ _OPTIONS: Final[Mapping[int, object]] = {
 }
 _GUARDED: Final[Mapping[int, object]] = {pycurl.DNS_CACHE_TIMEOUT: 0}  # what was allowed a minute ago may have moved
 
-_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})  # these say "Content-Length: 0" where others say nothing
 _FAULTY: Final = select.POLLERR | select.POLLHUP | select.POLLNVAL
 _INTERESTS: Final = {
     pycurl.POLL_IN: select.POLLIN,
     pycurl.POLL_OUT: select.POLLOUT,
     pycurl.POLL_INOUT: select.POLLIN | select.POLLOUT,
 }
-_FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
-_LINE_END: Final = re.compile(r"[\r\n\0]")
 _TIDY_FROM: Final = 1024
 _CLOSED: Final = "the transport is closed"
-_LATE: Final = Response(fault=Fault.UNSENT, detail="not begun in time")
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True, eq=False)
-class _Order:
-    """What start() was asked to do. `gone` once it is begun or answered; the heap of those who wait forgets it then."""
-
-    request: Request
-    then: Callable[[Response], None]
-    lane: str
-    at: float
-    until: float
-    paced: Paced | None = None
-    gone: bool = False
-
-    def is_late(self, now: float) -> bool:
-        """Whether it may no longer be written."""
-        return now >= self.until or (self.paced is not None and now > self.paced.latest)
-
-
-class _Lanes:
-    """Who waits for a slot, and how many slots each lane holds. Lanes take turns; a full one holds up no other."""
-
-    def __init__(self, slots: int, lane_slots: int) -> None:
-        self.in_flight = 0
-        self._slots = slots
-        self._lane_slots = lane_slots
-        self._held: dict[str, int] = {}
-        self._waiting: dict[str, deque[_Order]] = {}
-        self._turns: deque[str] = deque()  # the lanes in which somebody waits and which are not full
-
-    def put(self, order: _Order) -> None:
-        waiting = self._waiting.get(order.lane)
-        if waiting is None:
-            waiting = self._waiting[order.lane] = deque()
-            if self._held.get(order.lane, 0) < self._lane_slots:
-                self._turns.append(order.lane)
-        waiting.append(order)
-
-    def take(self) -> _Order | None:
-        """The next that may begin; it holds a slot until its lane is released. None when nobody may."""
-        while self._turns and self.in_flight < self._slots:
-            lane = self._turns.popleft()
-            waiting = self._waiting[lane]
-            order = waiting.popleft()
-            held = self._held.get(lane, 0) + (not order.gone)
-            if not waiting:
-                del self._waiting[lane]
-            elif held < self._lane_slots:
-                self._turns.append(lane)
-            if not order.gone:
-                self._held[lane] = held
-                self.in_flight += 1
-                return order
-        return None
-
-    def release(self, lane: str) -> None:
-        held = self._held.pop(lane) - 1
-        if held:
-            self._held[lane] = held
-        self.in_flight -= 1
-        if held == self._lane_slots - 1 and lane in self._waiting:
-            self._turns.append(lane)
-
-    def dismiss(self) -> list[_Order]:
-        """All who still wait, and no longer do."""
-        left = [order for waiting in self._waiting.values() for order in waiting if not order.gone]
-        self._waiting.clear()
-        self._turns.clear()
-        return left
-
-
-class _Exchange:
-    """One easy handle with what went out on it and what has come back. Pooled, so load() must set all that differs."""
-
-    order: _Order
-
-    def __init__(
-        self,
-        options: Mapping[int, object],
-        most_bytes: int,
-        guard: SocketGuard | None,
-        ended: Container[_Path],
-        written: Callable[[_Order], None],
-    ) -> None:
-        self.curl = pycurl.Curl()
-        self._most_bytes = most_bytes
-        self._guard = guard
-        self._ended = ended
-        self._tell_written = written
-        for option, value in options.items():
-            self.curl.setopt(option, value)
-        self.curl.setopt(pycurl.PREREQFUNCTION, self._may_write)
-        self.curl.setopt(pycurl.HEADERFUNCTION, self._take_header)
-        self.curl.setopt(pycurl.WRITEFUNCTION, self._take_body)
-        if guard:
-            self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
-            self.curl.setopt(pycurl.SOCKOPTFUNCTION, _keep_from_children)
-
-    def load(self, order: _Order) -> None:
-        """Make the handle ready for this order. Raises whatever it raises if this makes no request."""
-        self.order = order
-        self.path: _Path | None = None
-        self.begun = self.again = self.stale = self.opened = self.overfull = False
-        self.refused = ""
-        self._lines: list[bytes] = []
-        self._chunks: list[bytes] = []
-        self._header_room = MOST_HEADER_BYTES
-        self._body_room = self._most_bytes
-        curl, request = self.curl, order.request
-        if not request.method.isalpha():
-            raise ValueError("the method is not a word")
-        curl.setopt(pycurl.FRESH_CONNECT, 0)
-        curl.setopt(pycurl.URL, request.url)
-        curl.setopt(pycurl.HTTPHEADER, _header_lines(request.headers))
-        if request.body or request.method in _WITH_BODY:
-            curl.setopt(pycurl.POST, 1)
-            curl.setopt(pycurl.POSTFIELDS, request.body)
-        else:
-            curl.setopt(pycurl.HTTPGET, 1)
-            if request.method == "HEAD":
-                curl.setopt(pycurl.NOBODY, 1)
-        curl.setopt(pycurl.CUSTOMREQUEST, request.method)
-
-    def refresh(self) -> None:
-        """Make the handle ready for the same order on a new connection."""
-        self.stale = False
-        self.curl.setopt(pycurl.FRESH_CONNECT, 1)
-
-    def response(self, code: int, why: str) -> Response:
-        """The answer, or after an error of libcurl the fault in its place."""
-        headers, whole = _headers(self._lines)
-        if code == 0 and not whole:  # libcurl takes the end of the connection for the end of a header
-            code, why = pycurl.E_RECV_ERROR, "the answer ended in its header"
-        fault = self._fault(code) if code else None
-        detail = self._detail(fault, why) if fault else ""
-        if not self.begun:
-            return Response(fault=fault, detail=detail)
-        return Response(int(self.curl.getinfo(pycurl.RESPONSE_CODE)), headers, b"".join(self._chunks), fault, detail)
-
-    def _fault(self, code: int) -> Fault:
-        if self.overfull:
-            return Fault.OVERSIZED
-        if self.begun:
-            return Fault.TIMEOUT if code == pycurl.E_OPERATION_TIMEDOUT else Fault.CUT
-        if self.refused and not self.opened:
-            return Fault.FORBIDDEN
-        return Fault.UNSENT if code == pycurl.E_ABORTED_BY_CALLBACK else Fault.UNREACHABLE
-
-    def _detail(self, fault: Fault, why: str) -> str:
-        if fault is Fault.FORBIDDEN:
-            return f"{self.refused} is not an address that may be called"
-        if fault is Fault.OVERSIZED:
-            return f"the answer is longer than {self._most_bytes} bytes, or its header than {MOST_HEADER_BYTES}"
-        if fault is Fault.UNSENT:
-            return _LATE.detail
-        if self.again:
-            return "a kept connection ended without an answer, after the request may have been read"
-        return why
-
-    def _may_write(self, *path: *_Path) -> int:
-        """Whether libcurl may write the request now: once, in time, and to no address that the guard refuses."""
-        self.again = self.begun
-        if self.begun or self.order.is_late(monotonic()):
-            return int(pycurl.PREREQFUNC_ABORT)
-        if path in self._ended:
-            self.stale = True
-            return int(pycurl.PREREQFUNC_ABORT)
-        if self._guard and not self._guard((path[0], path[2])):  # a kept connection is looked at again too
-            self.refused, self.opened = path[0], False
-            return int(pycurl.PREREQFUNC_ABORT)
-        self.path = path
-        self.begun = True
-        self._tell_written(self.order)
-        return int(pycurl.PREREQFUNC_OK)
-
-    def _take_header(self, line: bytes) -> int | None:
-        self._header_room -= len(line)
-        if self._header_room < 0:
-            self.overfull = True
-            return 0
-        self._lines.append(line)
-        return None
-
-    def _take_body(self, chunk: bytes) -> int | None:
-        if len(chunk) > self._body_room:
-            self._chunks.append(chunk[: self._body_room])
-            self.overfull = True
-            return 0
-        self._body_room -= len(chunk)
-        self._chunks.append(chunk)
-        return None
-
-    def _open_socket(self, _purpose: int, peer: tuple[int, int, int, tuple[str, int]]) -> socket.socket | int:
-        family, kind, protocol, address = peer
-        if family not in _FAMILIES or not (self._guard and self._guard(address[:2])):
-            self.refused = str(address[0])
-            return int(pycurl.SOCKET_BAD)
-        self.opened = True
-        return _LentSocket(family, kind, protocol)
-
-
-class _LentSocket(socket.socket):
-    """A socket of which pycurl duplicates the descriptor, and which it then drops without closing it."""
-
-    def __del__(self) -> None:
-        self.close()
-
-
-def _keep_from_children(descriptor: int, _purpose: int) -> int:
-    """Pycurl's duplicate is inheritable, unlike what libcurl opens itself."""
-    os.set_inheritable(descriptor, False)
-    return int(pycurl.SOCKOPT_OK)
 
 
 class HttpTransport:
@@ -305,7 +77,7 @@ class HttpTransport:
         ca_file: str | None = None,
     ) -> None:
         self._slots = slots
-        self._lanes = _Lanes(slots, lane_slots)
+        self._lanes = Lanes(slots, lane_slots)
         self._most_bytes = most_bytes
         self._guard = socket_guard
         self._options: dict[int, object] = {
@@ -321,18 +93,16 @@ class HttpTransport:
         self._asleep = False
         self._accepted = 0
         self._answered = 0
-        self._inbox: deque[_Order] = deque()
+        self._inbox: deque[Order] = deque()
         self._serial = count()  # a heap keeps the order of what is due at the same instant
-        self._later: list[tuple[float, int, _Order]] = []  # by `at`
-        self._rests: dict[int, float] = {}  # until when a pace lets nobody begin; one entry for each key ever used
-        self._unwritten: dict[int, _Order] = {}  # of a pace, the one that has begun and is not written yet
-        self._behind: dict[int, list[_Order]] = {}  # and who waits for that, since its connection may be slow to open
-        self._lapses: list[tuple[float, int, _Order]] = []  # of those who wait for a slot, by `until`
-        self._pool: list[_Exchange] = []
-        self._flying: dict[pycurl.Curl, _Exchange] = {}
+        self._later: list[Timed] = []  # by `at`, or by when a pace lets the next begin
+        self._paces = Paces(self._later, self._serial, lambda order: self._answer(order, LATE))
+        self._lapses: list[Timed] = []  # of those who wait for a slot, by `until`
+        self._pool: list[Exchange] = []
+        self._flying: dict[pycurl.Curl, Exchange] = {}
         self._watched: set[int] = set()  # the descriptors that libcurl waits for; the rest of the poller is kept idle
-        self._paths: dict[int, _Path] = {}  # what connection answered last on a descriptor
-        self._ended: set[_Path] = set()  # kept connections that the other side has ended
+        self._paths: dict[int, NetworkPath] = {}  # what connection answered last on a descriptor
+        self._ended: set[NetworkPath] = set()  # kept connections that the other side has ended
         self._stop_at = inf
         self._ear, self._bell = -1, -1
         self._thread: Thread | None = None
@@ -367,7 +137,7 @@ class HttpTransport:
         paced: Paced | None = None,
     ) -> None:
         """Begin the exchange at `at`, as the port says. A transport that does not run answers UNSENT here and now."""
-        order = _Order(request, then, lane, at, until, paced)
+        order = Order(request, then, lane, at, until, paced)
         with self._lock:
             if accepted := self._running:
                 self._accepted += 1
@@ -480,10 +250,10 @@ class HttpTransport:
         del self._flying[curl]
         self._pool.append(exchange)
         self._lanes.release(order.lane)
-        self._let_next(order)
+        self._paces.release(order)
         self._answer(order, response)
 
-    def _note(self, path: _Path, descriptor: int) -> None:
+    def _note(self, path: NetworkPath, descriptor: int) -> None:
         """Remember which connection a descriptor is; what was there before is gone."""
         before = self._paths.get(descriptor)
         if descriptor >= 0 and before != path:
@@ -491,7 +261,7 @@ class HttpTransport:
             if before:
                 self._ended.discard(before)
 
-    def _collect(self) -> list[_Order]:
+    def _collect(self) -> list[Order]:
         """Those whose time has come, put in line; those whose time is over are answered."""
         now = monotonic()
         due = []
@@ -507,18 +277,18 @@ class HttpTransport:
                 due.append(order)
         for order in due:
             if max(now, order.at) >= order.until:
-                self._answer(order, _LATE)
+                self._answer(order, LATE)
             else:
                 self._lanes.put(order)
         while self._lapses and self._lapses[0][0] <= now:
             order = heappop(self._lapses)[2]
             if not order.gone:
-                self._answer(order, _LATE)
+                self._answer(order, LATE)
         return due
 
-    def _begin_next(self, newcomers: Sequence[_Order]) -> None:
+    def _begin_next(self, newcomers: Sequence[Order]) -> None:
         while order := self._lanes.take():
-            if self._may_begin(order):
+            if self._paces.take(order):
                 self._begin(order)
             else:
                 self._lanes.release(order.lane)
@@ -529,35 +299,7 @@ class HttpTransport:
             self._lapses = [lapse for lapse in self._lapses if not lapse[2].gone]
             heapify(self._lapses)
 
-    def _may_begin(self, order: _Order) -> bool:
-        """Whether its pace lets it begin now; else it is put off, or answered where it is too late already."""
-        if order.paced is None:
-            return True
-        now, rests_until = monotonic(), self._rests.get(order.paced.key, 0.0)
-        if max(now, rests_until) > order.paced.latest:
-            self._answer(order, _LATE)
-        elif order.paced.key in self._unwritten:
-            self._behind.setdefault(order.paced.key, []).append(order)
-        elif rests_until > now:
-            heappush(self._later, (rests_until, next(self._serial), order))
-        else:
-            return True
-        return False
-
-    def _written(self, order: _Order) -> None:
-        if order.paced is not None:
-            self._rests[order.paced.key] = monotonic() + order.paced.rest
-            self._let_next(order)
-
-    def _let_next(self, order: _Order) -> None:
-        """Let those of the same pace go on that stood behind this one until it was written, or will never be."""
-        if order.paced is not None and self._unwritten.get(order.paced.key) is order:
-            key = order.paced.key
-            del self._unwritten[key]
-            for each in self._behind.pop(key, ()):
-                heappush(self._later, (self._rests.get(key, 0.0), next(self._serial), each))
-
-    def _begin(self, order: _Order) -> None:
+    def _begin(self, order: Order) -> None:
         order.gone = True
         exchange = self._pool.pop() if self._pool else self._new_exchange()
         try:
@@ -566,26 +308,24 @@ class HttpTransport:
         except Exception as error:
             self._pool.append(exchange)
             self._lanes.release(order.lane)
+            self._paces.release(order)
             self._answer(order, Response(fault=Fault.UNREACHABLE, detail=f"makes no request: {error}"))
         else:
             self._flying[exchange.curl] = exchange
-            if order.paced is not None:
-                self._unwritten[order.paced.key] = order
 
-    def _new_exchange(self) -> _Exchange:
-        return _Exchange(self._options, self._most_bytes, self._guard, self._ended, self._written)
+    def _new_exchange(self) -> Exchange:
+        return Exchange(self._options, self._most_bytes, self._guard, self._ended, self._paces.written)
 
-    def _answer(self, order: _Order, response: Response) -> None:
+    def _answer(self, order: Order, response: Response) -> None:
         order.gone = True
         self._answered += 1  # before the answer, whose receiver may ask for room()
         _hand_over(order, response)
 
     def _dismiss(self) -> None:
         """Answer all who have not begun: UNSENT."""
-        put_off = [*(order for _, _, order in self._later), *(o for behind in self._behind.values() for o in behind)]
-        waiting = [*self._lanes.dismiss(), *(order for order in put_off if not order.gone), *self._inbox]
+        later = [order for _, _, order in self._later if not order.gone]
+        waiting = [*self._lanes.dismiss(), *later, *self._paces.dismiss(), *self._inbox]
         self._later.clear()
-        self._behind.clear()
         self._inbox.clear()
         for order in waiting:
             self._answer(order, Response(fault=Fault.UNSENT, detail=_CLOSED))
@@ -610,43 +350,8 @@ class HttpTransport:
         self._pool.clear()
 
 
-def _hand_over(order: _Order, response: Response) -> None:
+def _hand_over(order: Order, response: Response) -> None:
     try:
         order.then(response)
     except Exception:
         _log.exception("an answer of lane %s was not taken", order.lane)
-
-
-def _header_lines(headers: Mapping[str, str]) -> list[str]:
-    """The header as libcurl wants it; without a value a name ends in a semicolon, or libcurl would leave it out."""
-    lines = ["Expect:"]  # no waiting for 100 Continue
-    typed = False
-    for name, value in headers.items():
-        lines.append(f"{name}: {value}" if value.strip() else f"{name};")
-        typed = typed or name.lower() == "content-type"
-    if _LINE_END.search("".join(lines)):
-        raise ValueError("a header holds the end of a line")
-    if not typed:
-        lines.append("Content-Type:")  # nor the type of a form for what is none
-    return lines
-
-
-def _headers(lines: Iterable[bytes]) -> tuple[dict[str, str], bool]:
-    """The header of the last answer (informational ones may precede it) and whether it came to its end.
-
-    Names are in lower case, repeated ones joined.
-    """
-    headers: dict[str, str] = {}
-    whole = False
-    for line in lines:
-        if line.startswith(b"HTTP/"):
-            headers.clear()
-            whole = False
-            continue
-        name, colon, value = line.decode("latin-1").partition(":")
-        if colon:
-            name, value = name.strip().lower(), value.strip()
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        else:  # the empty line; any other without a colon makes libcurl fail
-            whole = True
-    return headers, whole

@@ -27,7 +27,9 @@ from hypothesis import strategies as st
 
 from dispatcher.core.exchange import Fault, Request, Response
 from dispatcher.engine.transport import Paced
-from dispatcher.transports.http import MOST_HEADER_BYTES, HttpTransport, _Lanes, _Order
+from dispatcher.transports.exchange import MOST_HEADER_BYTES
+from dispatcher.transports.http import HttpTransport
+from dispatcher.transports.lanes import Lanes, Order
 
 PATIENCE = 10.0  # how long a test waits for what must come
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -602,16 +604,16 @@ def test_a_slot_is_free_before_the_answer_is_handed_over() -> None:
         assert rooms.get(timeout=PATIENCE) == 1
 
 
-def order(lane: str) -> _Order:
-    return _Order(Request("GET", "http://x/"), lambda _: None, lane, 0.0, 1.0)
+def order(lane: str) -> Order:
+    return Order(Request("GET", "http://x/"), lambda _: None, lane, 0.0, 1.0)
 
 
 @given(st.lists(st.one_of(st.sampled_from("abc"), st.none(), st.integers(0, 9)), max_size=60))
 def test_lanes_keep_to_their_caps_and_lose_nobody(steps: list[str | int | None]) -> None:
     """A letter puts someone in that lane, None lets one begin, a number ends one that is in flight or lapses one."""
-    lanes = _Lanes(slots=4, lane_slots=2)
-    flying: list[_Order] = []
-    waiting: list[_Order] = []
+    lanes = Lanes(slots=4, lane_slots=2)
+    flying: list[Order] = []
+    waiting: list[Order] = []
     for step in steps:
         if isinstance(step, str):
             waiting.append(order(step))
@@ -635,7 +637,7 @@ def test_lanes_keep_to_their_caps_and_lose_nobody(steps: list[str | int | None])
 
 
 def test_lanes_take_turns() -> None:
-    lanes = _Lanes(slots=9, lane_slots=9)
+    lanes = Lanes(slots=9, lane_slots=9)
     for lane in "aaaaab":
         lanes.put(order(lane))
     assert [taken.lane for taken in iter(lanes.take, None)] == list("abaaaa")
