@@ -56,55 +56,20 @@ def line_of(contract: Contract, transports: Mapping[str, Transport], public_url:
 @contextmanager
 def working(settings: Settings, between: Callable[[str], None] = lambda point: None) -> Iterator[Clockwork]:
     """The dispatcher at work, until the block ends: nothing new is begun then, what is in flight is waited for."""
-    with ExitStack() as house:
+    with ExitStack() as house:  # what is opened last ends first, so the order of the steps matters
         database = house.enter_context(ready_database(settings))
         queue, outbox, receipts = MessageQueue(database), CallbackOutbox(database), ReceiptBook(database)
-        workers = Workers(database)
-        worker_id = workers.enrol("work", utc_now())
-        house.callback(_quietly, lambda: workers.leave(worker_id))
-        house.callback(_quietly, lambda: queue.let_go(worker_id))
-        pulse = house.enter_context(Pulse([lambda: workers.beat(worker_id)], LEASE_SECONDS))
-        pace = Pace(
-            lease=timedelta(seconds=settings.work.lease_seconds),
-            timeout=timedelta(seconds=settings.carriers.timeout_seconds),
-            doubt=timedelta(minutes=settings.work.in_doubt_minutes),
-        )
+        worker_id, alive = _enrolled(house, Workers(database), queue)
+        pace = _pace(settings)
         clockwork: Clockwork
 
         def ring(topic: str) -> None:
             clockwork.ring(topic)
 
-        inbox = Inbox(receipts=receipts, clock=utc_now, ring=ring)
-        told: Gatherer[tuple[str, Hook]] = Gatherer("receipts", unavailable=StoreUnavailable)
-        results: Gatherer[Result] = Gatherer("settle", unavailable=StoreUnavailable)
-        answers: Gatherer[Answer] = Gatherer("callbacks", unavailable=StoreUnavailable)
-        for gatherer in (told, results, answers):
-            house.callback(gatherer.stop)
-        simulated = house.enter_context(SimulatedTransport(lambda name, hook: told.put((name, hook))))
-        carried = house.enter_context(
-            HttpTransport(
-                slots=ROOM_FOR * settings.work.in_flight,
-                lane_slots=settings.work.in_flight,
-                connect_timeout=settings.carriers.connect_seconds,
-                timeout=settings.carriers.timeout_seconds,
-                user_agent=AGENT,
-            )
-        )
-        # A submit that is in flight is waited for: ended by us, it would be in doubt.
-        house.callback(carried.close, settings.carriers.timeout_seconds + 1)
-        called = house.enter_context(
-            guarded_transport(
-                settings.callbacks.allow,
-                slots=settings.callbacks.in_flight,
-                lane_slots=settings.callbacks.in_flight_per_app,
-                connect_timeout=min(5.0, settings.callbacks.timeout_seconds),
-                timeout=settings.callbacks.timeout_seconds,
-                user_agent=AGENT,
-            )
-        )
-        transports: dict[str, Transport] = {"http": carried, "simulated": simulated}
+        told, results, answers = _gatherers(house)
+        transports = _carrier_transports(house, settings, told)
+        called = _callback_transport(house, settings)
         lines: Lines[Line] = Lines(Contracts(database), lambda c: line_of(c, transports, settings.public_url))
-        chance = random.SystemRandom()
         dispatch = Dispatch(
             queue=queue,
             directory=CachedDirectory(database),
@@ -112,35 +77,19 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
             put=results.put,
             ring=ring,
             clock=utc_now,
-            jitter=chance.random,
+            jitter=random.SystemRandom().random,
             pace=pace,
             worker_id=worker_id,
-            alive=pulse.alive,
+            alive=alive,
             per_line=settings.work.in_flight,
             between=between,
         )
-        callbacks = Callbacks(
-            outbox=outbox,
-            transport=called,
-            put=answers.put,
-            clock=utc_now,
-            jitter=chance.random,
-            alive=pulse.alive,
-            monotonic=time.monotonic,
-            timeout=timedelta(seconds=settings.callbacks.timeout_seconds),
-        )
+        callbacks = _callbacks(settings, outbox, called, answers, alive)
+        inbox = Inbox(receipts=receipts, clock=utc_now, ring=ring)
         rescue = Rescue(queue=queue, outbox=outbox, receipts=receipts, clock=utc_now, ring=ring, doubt=pace.doubt)
         pruning = Pruning(attic=StoreAttic(database), clock=utc_now)
-        clockwork = Clockwork(
-            [
-                Loop(DUE, DISPATCH_SECONDS, dispatch.turn, frozenset({DUE})),
-                Loop(CALLBACKS, DISPATCH_SECONDS, callbacks.turn, frozenset({CALLBACKS})),
-                Loop("rescue", settings.work.rescue_seconds, rescue.turn),
-                Loop("pruning", PRUNING_SECONDS, pruning.turn),
-            ],
-            utc_now,
-            unavailable=StoreUnavailable,
-        )
+        loops = _loops(settings, dispatch, callbacks, rescue, pruning)
+        clockwork = Clockwork(loops, utc_now, unavailable=StoreUnavailable)
         told.start(lambda batch: _take(inbox, lines, batch))
         results.start(dispatch.settle)
         answers.start(lambda batch: _settle_calls(callbacks, batch, ring))
@@ -148,6 +97,94 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
         clockwork.start()
         house.callback(clockwork.stop)
         yield clockwork
+
+
+def _enrolled(house: ExitStack, workers: Workers, queue: MessageQueue) -> tuple[int, Callable[[], bool]]:
+    """The number of this process, and whether its heartbeat succeeds; what it holds is given back when it leaves."""
+    worker_id = workers.enrol("work", utc_now())
+    house.callback(_quietly, lambda: workers.leave(worker_id))
+    house.callback(_quietly, lambda: queue.let_go(worker_id))
+    pulse = house.enter_context(Pulse([lambda: workers.beat(worker_id)], LEASE_SECONDS))
+    return worker_id, pulse.alive
+
+
+def _pace(settings: Settings) -> Pace:
+    return Pace(
+        lease=timedelta(seconds=settings.work.lease_seconds),
+        timeout=timedelta(seconds=settings.carriers.timeout_seconds),
+        doubt=timedelta(minutes=settings.work.in_doubt_minutes),
+    )
+
+
+def _gatherers(house: ExitStack) -> tuple[Gatherer[tuple[str, Hook]], Gatherer[Result], Gatherer[Answer]]:
+    """Of what the simulated carrier tells, of what submits came to, and of what callbacks were answered."""
+    told: Gatherer[tuple[str, Hook]] = Gatherer("receipts", unavailable=StoreUnavailable)
+    results: Gatherer[Result] = Gatherer("settle", unavailable=StoreUnavailable)
+    answers: Gatherer[Answer] = Gatherer("callbacks", unavailable=StoreUnavailable)
+    for gatherer in (told, results, answers):
+        house.callback(gatherer.stop)
+    return told, results, answers
+
+
+def _carrier_transports(
+    house: ExitStack, settings: Settings, told: Gatherer[tuple[str, Hook]]
+) -> Mapping[str, Transport]:
+    simulated = house.enter_context(SimulatedTransport(lambda name, hook: told.put((name, hook))))
+    carried = house.enter_context(
+        HttpTransport(
+            slots=ROOM_FOR * settings.work.in_flight,
+            lane_slots=settings.work.in_flight,
+            connect_timeout=settings.carriers.connect_seconds,
+            timeout=settings.carriers.timeout_seconds,
+            user_agent=AGENT,
+        )
+    )
+    # A submit that is in flight is waited for: ended by us, it would be in doubt.
+    house.callback(carried.close, settings.carriers.timeout_seconds + 1)
+    return {"http": carried, "simulated": simulated}
+
+
+def _callback_transport(house: ExitStack, settings: Settings) -> Transport:
+    return house.enter_context(
+        guarded_transport(
+            settings.callbacks.allow,
+            slots=settings.callbacks.in_flight,
+            lane_slots=settings.callbacks.in_flight_per_app,
+            connect_timeout=min(5.0, settings.callbacks.timeout_seconds),
+            timeout=settings.callbacks.timeout_seconds,
+            user_agent=AGENT,
+        )
+    )
+
+
+def _callbacks(
+    settings: Settings,
+    outbox: CallbackOutbox,
+    transport: Transport,
+    answers: Gatherer[Answer],
+    alive: Callable[[], bool],
+) -> Callbacks:
+    return Callbacks(
+        outbox=outbox,
+        transport=transport,
+        put=answers.put,
+        clock=utc_now,
+        jitter=random.SystemRandom().random,
+        alive=alive,
+        monotonic=time.monotonic,
+        timeout=timedelta(seconds=settings.callbacks.timeout_seconds),
+    )
+
+
+def _loops(
+    settings: Settings, dispatch: Dispatch, callbacks: Callbacks, rescue: Rescue, pruning: Pruning
+) -> Sequence[Loop]:
+    return [
+        Loop(DUE, DISPATCH_SECONDS, dispatch.turn, frozenset({DUE})),
+        Loop(CALLBACKS, DISPATCH_SECONDS, callbacks.turn, frozenset({CALLBACKS})),
+        Loop("rescue", settings.work.rescue_seconds, rescue.turn),
+        Loop("pruning", PRUNING_SECONDS, pruning.turn),
+    ]
 
 
 def _settle_calls(callbacks: Callbacks, answers: Sequence[Answer], ring: Callable[[str], None]) -> None:
