@@ -18,7 +18,7 @@ from tests.factories import SECRET, provision
 from tests.faults.crowd import Crowd
 from tests.faults.ledger import audit, live
 from tests.faults.postgres import Line, Server, server, steadily
-from tests.faults.scene import CALLBACK, FULL, SETTINGS
+from tests.faults.scene import CALLBACK, FULL, SETTINGS, Scene
 from tests.faults.tally import tally
 from tests.processes import Customer, Receiver, Recorder, eventually, staged
 
@@ -222,69 +222,63 @@ def there(postgres_url: str) -> Iterator[Database]:
     database.close()
 
 
-def test_listen_connection_half_open(
-    line: Line, there: Database, recorder: Recorder, receiver: Receiver, tmp_path: Path
-) -> None:
+@pytest.fixture
+def scene(line: Line, there: Database, recorder: Recorder, receiver: Receiver, tmp_path: Path) -> Iterator[Scene]:
+    """An installation that reaches its database by the line, with its web process."""
+    with staged(line.url, tmp_path, **SETTINGS) as stage:
+        scene = Scene(stage, there, recorder, receiver)
+        scene.provision(senders=4, mps=50)
+        stage.start("web")
+        yield scene
+
+
+def test_listen_connection_half_open(scene: Scene, line: Line) -> None:
     """What stands between keeps the connection open and carries nothing: no keepalive of TCP can tell."""
-    customer = prepare(there, recorder, receiver)
-    with staged(line.url, tmp_path, **SETTINGS) as stage:
-        stage.start("web")
-        stage.start("work", ready=False)
-        [first] = eventually("it listens", line.listeners)
-        accepted = {"heard": customer.invite("3012220001", port=stage.port).json["messageId"]}
-        eventually("the bell is heard", lambda: b"due" in first.heard)
-        first.swallows = True
-        accepted["swept"] = customer.invite("3012220002", port=stage.port).json["messageId"]
-        recorder.wait_for(2)
-        assert line.listeners() == [first]  # so it was the sweep that found it
-        second = eventually("it listens anew", lambda: line.listeners()[1:])[0]
-        accepted["heard again"] = customer.invite("3012220003", port=stage.port).json["messageId"]
-        eventually("the bell is heard again", lambda: b"due" in second.heard)
-        settled(there, recorder)
-        assert audit(there, recorder, receiver, accepted, {}).unknown == frozenset()
-        assert stage.complaints() == []
+    invite, accepted = scene.customer.invite, scene.accepted
+    scene.work()
+    [first] = eventually("it listens", line.listeners)
+    accepted["heard"] = invite("3012220001").json["messageId"]
+    eventually("the bell is heard", lambda: b"due" in first.heard)
+    first.swallows = True
+    accepted["swept"] = invite("3012220002").json["messageId"]
+    scene.recorder.wait_for(2)
+    assert line.listeners() == [first]  # so it was the sweep that found it
+    second = eventually("it listens anew", lambda: line.listeners()[1:])[0]
+    accepted["heard again"] = invite("3012220003").json["messageId"]
+    eventually("the bell is heard again", lambda: b"due" in second.heard)
+    assert scene.audit().unknown == frozenset()
+    assert scene.stage.complaints() == []
 
 
 @pytest.mark.parametrize("how", ["before", "after"])
-def test_connection_cut_during_commit_at_intake(
-    line: Line, there: Database, recorder: Recorder, receiver: Receiver, tmp_path: Path, how: str
-) -> None:
+def test_connection_cut_during_commit_at_intake(scene: Scene, line: Line, how: str) -> None:
     """Whether the COMMIT arrived or not, nobody was told; a retry under the same key gets the one and only id."""
-    customer = prepare(there, recorder, receiver)
-    with staged(line.url, tmp_path, **SETTINGS) as stage:
-        stage.start("web")
-        line.cut(how, b"3012220001")
-        answer = customer.invite("3012220001", port=stage.port, referenceId="r0")
-        assert line.cuts == [how]
-        assert (answer.status, answer.headers["retry-after"]) == (503, "2")
-        assert live(there) == (how == "after")
-        again = [customer.invite("3012220001", port=stage.port, referenceId="r0") for _ in range(2)]
-        assert {a.status for a in again} == {200}
-        [message_id] = {a.json["messageId"] for a in again}
-        stage.start("work", ready=False)
-        settled(there, recorder)
-        assert audit(there, recorder, receiver, {"r0": message_id}, {}).unknown == frozenset()
-        assert stage.complaints() == []
+    line.cut(how, b"3012220001")
+    answer = scene.customer.invite("3012220001", referenceId="r0")
+    assert line.cuts == [how]
+    assert (answer.status, answer.headers["retry-after"]) == (503, "2")
+    assert live(scene.database) == (how == "after")
+    again = [scene.customer.invite("3012220001", referenceId="r0") for _ in range(2)]
+    assert {a.status for a in again} == {200}
+    [scene.accepted["r0"]] = {a.json["messageId"] for a in again}
+    scene.work()
+    assert scene.audit().unknown == frozenset()
+    assert scene.stage.complaints() == []
 
 
 @pytest.mark.parametrize("how", ["before", "after"])
-def test_connection_cut_during_commit_of_a_mark(
-    line: Line, there: Database, recorder: Recorder, receiver: Receiver, tmp_path: Path, how: str
-) -> None:
+def test_connection_cut_during_commit_of_a_mark(scene: Scene, line: Line, how: str) -> None:
     """The process that marked it knows that it never submitted it: it is sent, and need not end in doubt."""
-    customer = prepare(there, recorder, receiver)
-    with staged(line.url, tmp_path, **SETTINGS) as stage:
-        stage.start("web")
-        message_id = customer.invite("3012220001", port=stage.port).json["messageId"]
-        line.cut(how, message_id.encode())
-        stage.start("work", ready=False)
-        settled(there, recorder)
-        assert line.cuts == [how]
-        with there.read() as tx:
-            fates = [row[0] for row in tx.run(ATTEMPTS, id=int(message_id))]
-        assert fates == (["later", "taken"] if how == "after" else ["taken"])
-        assert audit(there, recorder, receiver, {"r": message_id}, {}).unknown == frozenset()
-        assert stage.complaints() == []
+    message_id = scene.customer.invite("3012220001").json["messageId"]
+    scene.accepted["r"] = message_id
+    line.cut(how, message_id.encode())
+    scene.work()
+    assert scene.audit().unknown == frozenset()
+    assert line.cuts == [how]
+    with scene.database.read() as tx:
+        fates = [row[0] for row in tx.run(ATTEMPTS, id=int(message_id))]
+    assert fates == (["later", "taken"] if how == "after" else ["taken"])
+    assert scene.stage.complaints() == []
 
 
 def try_(look: Callable[[], bool]) -> bool:
