@@ -18,6 +18,7 @@ from dispatcher.core.lifecycle import State
 from dispatcher.core.screening import AT_INTAKE, Known, screen
 from dispatcher.store.database import Database
 from dispatcher.store.instants import instant, maybe, micros
+from dispatcher.store.optouts import reaches
 from dispatcher.store.statement import Row, Statement, Tx
 
 KEY_LIFE: Final = timedelta(hours=24)
@@ -39,11 +40,9 @@ FIRST_USE: Final = Statement(
     "account_id bigint, key text",
 )
 KNOWN: Final = Statement(
-    """select r.id, exists (
-        select 1 from optouts o where o.person = r.person and (o.scope = 'global'
-        or (o.scope = 'account' and o.scope_id = r.account_id) or (o.scope = 'app' and o.scope_id = r.app_id))),
+    f"""select r.id, exists (select 1 from optouts o where o.person = r.person and {reaches("o", "r")}),
         p.line_type, p.line_type_at, p.os, p.os_at, p.address is null
-    from {rows} join people p on p.person = r.person""",
+    from {{rows}} join people p on p.person = r.person""",
     "id bigint, person text, account_id bigint, app_id bigint",
 )
 TAKE_SLOTS: Final = Statement(

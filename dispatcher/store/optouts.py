@@ -17,6 +17,17 @@ from dispatcher.store.statement import Statement, Tx
 from dispatcher.store.words import kept
 
 STOPPED: Final = [kind for kind, rules in AT_DISPATCH.items() if OPT_OUT in rules]  # the kinds that an opt-out stops
+
+
+def reaches(optout: str, message: str) -> str:
+    """Whether an opt-out reaches a message to the same person, in SQL; each is a table, or its alias."""
+    return (
+        f"({optout}.scope = '{Scope.GLOBAL}'"
+        f" or ({optout}.scope = '{Scope.ACCOUNT}' and {optout}.scope_id = {message}.account_id)"
+        f" or ({optout}.scope = '{Scope.APP}' and {optout}.scope_id = {message}.app_id))"
+    )
+
+
 # Whoever opts out is somebody known: admission asks nothing about people whom it meets for the first time.
 MEET: Final = Statement(
     """insert into people (person, address, line_type, os) select person, address, '', '' from {rows}
@@ -37,8 +48,7 @@ DISCARD: Final = Statement(
     from {{rows}} where messages.person = r.person
     and messages.state in ({", ".join(f"'{state}'" for state in sources(Event.DISCARD))})
     and messages.kind in ({", ".join(f"'{kind}'" for kind in STOPPED)})
-    and (r.scope = 'global' or (r.scope = 'account' and messages.account_id = r.scope_id)
-        or (r.scope = 'app' and messages.app_id = r.scope_id))
+    and {reaches("r", "messages")}
     returning messages.id""",
     "person text, scope text, scope_id bigint",
 )

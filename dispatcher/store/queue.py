@@ -22,7 +22,7 @@ from dispatcher.store.database import Database
 from dispatcher.store.finals import close_books
 from dispatcher.store.instants import MICROSECOND, instant, micros
 from dispatcher.store.learning import learn
-from dispatcher.store.optouts import STOPPED
+from dispatcher.store.optouts import STOPPED, reaches
 from dispatcher.store.receipts import match_refs
 from dispatcher.store.statement import Row, Statement, Tx
 from dispatcher.store.sticky import REMEMBERED, remember
@@ -91,9 +91,8 @@ CLAIM_TEXT: Final = """with due as (
         (select k.sender_id from sticky_senders k
             where k.person = cast(messages.person as text) and k.app_id = messages.app_id
             and k.used_at > :now - :remembered)"""
-OPTED_OUT: Final = """exists (select 1 from optouts o where o.person = cast(messages.person as text)
-        and (o.scope = 'global' or (o.scope = 'account' and o.scope_id = messages.account_id)
-            or (o.scope = 'app' and o.scope_id = messages.app_id)))"""
+OPTED_OUT: Final = f"""exists (select 1 from optouts o where o.person = cast(messages.person as text)
+        and {reaches("o", "messages")})"""
 CLAIM: Final = Statement(CLAIM_TEXT.replace("{opted_out}", OPTED_OUT).replace("{only}", ""))
 CLAIM_EXPIRED: Final = Statement(
     CLAIM_TEXT.replace("{opted_out}", OPTED_OUT).replace("{only}", "and expires_at <= :now")
