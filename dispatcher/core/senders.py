@@ -245,7 +245,8 @@ def _narrowed(eligible: _Eligible, lane: LaneKey) -> Group:
 def shares(free: int, wants: Mapping[Key, int]) -> dict[Key, int]:
     """Divide `free` places among lanes, evenly, none above what it wants: a long lane never starves a short one.
 
-    Lanes are served in the order given when places are fewer than lanes; the caller rotates that order.
+    Where places are fewer than lanes, those that come first in the order given get one: the caller puts them by turns,
+    or by who was served the longest ago.
     """
     given: dict[Key, int] = {}
     served = [item for item in wants.items() if item[1] > 0][:free]
@@ -257,7 +258,10 @@ def shares(free: int, wants: Mapping[Key, int]) -> dict[Key, int]:
 
 
 def shares_by_app(free: int, wants: Mapping[LaneKey, int]) -> dict[LaneKey, int]:
-    """The same, first among apps and then among the lanes of each: many countries do not make a larger share."""
+    """The same, first among apps and then among the lanes of each: many countries do not make a larger share.
+
+    An app stands where the first of its lanes does.
+    """
     of_app: dict[int, dict[LaneKey, int]] = {}
     for lane, wanted in wants.items():
         of_app.setdefault(lane.app_id, {})[lane] = wanted
