@@ -140,6 +140,7 @@ class Candidate:
     inviter: str = ""
     inviter_name: str = ""
     campaign: str = ""
+    flow: int = 0  # core.flows
     code: Code = Code.ACCEPTED
     reason: str = ""
 
@@ -182,6 +183,7 @@ class Claimed:
     opted_out: bool = False
     sticky_sender: int | None = None  # the one that this app wrote to this person from last
     awaited: int = 0  # the same, where it was in line for that one
+    flow: int = 0
 
 
 @dataclass(frozen=True, slots=True)

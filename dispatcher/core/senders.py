@@ -27,12 +27,14 @@ MOST_BEHIND: Final = 100.0  # segments at weight 1
 class LaneKey(NamedTuple):
     """Which rows are in line together, since the same senders may send them: those of an app to a country.
 
-    Who waits for the sender that they know is in a line of its own; `awaited` is that sender, 0 in all other lines.
+    Who waits for the sender that they know is in a line of its own; `awaited` is that sender, 0 in all other lines. So
+    are those of inviters who invite much; `flow` says in which (core.flows).
     """
 
     app_id: int
     region: str
     awaited: int = 0
+    flow: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Lock
@@ -37,6 +37,8 @@ from dispatcher.engine.transport import Carrier, Paced, Transport
 log = logging.getLogger(__name__)
 SENDER_REST: Final = timedelta(minutes=10)
 CONNECTION_REST: Final = timedelta(seconds=30)
+IN_VAIN: Final = 20  # submits in a row after which a connection is left alone, lest a whole queue ends in doubt
+AWAY_REST: Final = timedelta(seconds=5)  # shorter where it cannot be reached: to find that out leaves nothing in doubt
 MOST_PER_TURN: Final = 1024  # bounds one claim, however many slots the transports have
 REFILL: Final = 32  # so many free slots are worth a turn: fewer would make small transactions, more leave slots empty
 NO_ROOM: Final = timedelta(milliseconds=100)  # when to look again if no answer frees a slot meanwhile
@@ -118,6 +120,7 @@ class Dispatch:
         self._open: Counter[int] = Counter()  # submits that are not answered yet, by connection
         self._lock = Lock()
         self._stopped: frozenset[int] = frozenset()
+        self._in_vain: Counter[int] = Counter()  # submits in a row that no answer came to, by connection
         self._served: dict[int | LaneKey, int] = {}  # the turn in which each app and lane last got a place
 
     def turn(self) -> timedelta | None:
@@ -315,15 +318,36 @@ class Dispatch:
     def _heed(self, results: Sequence[Result], now: datetime) -> None:
         """What outcomes say of their senders and connections."""
         stopped = {r.row.connection_id: r.outcome for r in results if r.outcome.fate is Fate.STOP_CARRIER}
+        stopped |= {i: outcome for i, outcome in self._silent(results).items() if i not in stopped}
         resting = {r.row.sender_id: r.outcome for r in results if r.outcome.fate is Fate.OTHER_SENDER}
         working = {r.row.connection_id for r in results if r.outcome.fate is Fate.TAKEN} & self._stopped - set(stopped)
         for sender_id, outcome in resting.items():
             self._queue.rest_sender(sender_id, SENDER_REST, outcome.reason)
         for connection_id, outcome in stopped.items():
-            self._queue.stop_connection(connection_id, outcome.reason, CONNECTION_REST, now)
+            rest = AWAY_REST if outcome.fate is Fate.LATER else CONNECTION_REST
+            self._queue.stop_connection(connection_id, outcome.reason, rest, now)
             log.error("a connection was stopped", extra={"action": "stop", "reason": outcome.reason})
         if working:
             self._queue.resume_connections(sorted(working))
+
+    def _silent(self, results: Sequence[Result]) -> dict[int, Outcome]:
+        """The connections that nothing is heard from any more, or still nothing, each with the last outcome."""
+        silent: dict[int, Outcome] = {}
+        for result in results:
+            i, outcome = result.row.connection_id, result.outcome
+            if outcome.limit:  # theirs or ours: it says nothing of whether anybody is there
+                continue
+            if outcome.fate in (Fate.UNKNOWN, Fate.LATER):
+                self._in_vain[i] += 1
+                if self._in_vain[i] >= IN_VAIN:
+                    why = f"{self._in_vain[i]} submits in a row had no answer, the last: {outcome.reason}"
+                    silent[i] = replace(outcome, reason=why)
+                elif i in self._stopped:
+                    silent[i] = outcome
+            else:
+                self._in_vain[i] = 0
+                silent.pop(i, None)
+        return silent
 
 
 def _unsent(send: Send) -> Result:
@@ -334,7 +358,7 @@ def _unsent(send: Send) -> Result:
 
 
 def _lane_of(row: Claimed) -> LaneKey:
-    return LaneKey(row.app_id, row.region, row.awaited)
+    return LaneKey(row.app_id, row.region, row.awaited, row.flow)
 
 
 def _soonest(*spans: timedelta | None) -> timedelta | None:

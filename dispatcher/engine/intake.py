@@ -9,6 +9,7 @@ from typing import Final
 from unicodedata import decimal
 
 from dispatcher.core.codes import Code, Refusal
+from dispatcher.core.flows import Flows
 from dispatcher.core.invitation import Account, Admitted, App, Candidate, Channel, InviteRequest, Kind, store_key
 from dispatcher.core.lifecycle import Word
 from dispatcher.core.person import content_digest, person_of
@@ -59,6 +60,7 @@ class Intake:
         self._ids = ids
         self._clock = clock
         self._pepper = pepper
+        self._flows = Flows()
 
     def accept(self, account: Account, request: InviteRequest) -> Verdict:
         """Judge and keep one invitation. Raises Refusal where it is turned back, StoreUnavailable if it is not kept.
@@ -103,6 +105,7 @@ class Intake:
         self, app: App, request: InviteRequest, phone: Phone, segments: int, key: str, digest: str, facts: Facts
     ) -> Candidate:
         now, objection = facts.now, screen(AT_INTAKE, facts)
+        inviter = request.inviter or _digits(request.sender_phone)
         opens, expires = plan_of(app, phone, now)
         return Candidate(
             id=self._ids(),
@@ -123,9 +126,10 @@ class Intake:
             key=key,
             digest=digest,
             reference=request.reference,
-            inviter=request.inviter or _digits(request.sender_phone),
+            inviter=inviter,
             inviter_name=request.inviter_name,
             campaign=request.campaign,
+            flow=self._flows.flow(app.id, inviter, now),
             code=objection.code if objection else Code.ACCEPTED,
             reason=objection.reason if objection else "",
         )

@@ -75,15 +75,16 @@ MEET_AGAIN: Final = Statement(
 QUEUE: Final = Statement(
     """insert into messages (id, account_id, app_id, kind, channel, person, region, time_zone, state, code, reason,
         admitted_code, duplicate_of, reopens_at, text, segments, os, reference, inviter, inviter_name, campaign,
-        callback_url, external_id, created_at, planned_at, due_at, hold, expires_at, generation, tries, completed_at)
+        callback_url, external_id, created_at, planned_at, due_at, hold, flow, expires_at, generation, tries,
+        completed_at)
     select id, account_id, app_id, kind, channel, person, region, '', state, code, reason,
         code, duplicate_of, reopens_at, text, segments, os, reference, inviter, inviter_name, campaign,
-        '', '', created_at, planned_at, planned_at, hold, expires_at, 0, 0, completed_at
+        '', '', created_at, planned_at, planned_at, hold, flow, expires_at, 0, 0, completed_at
     from {rows}""",
     "id bigint, account_id bigint, app_id bigint, kind text, channel text, person text, region text, state text, "
     "code integer, reason text, duplicate_of bigint, reopens_at bigint, text text, segments integer, os text, "
     "reference text, inviter text, inviter_name text, campaign text, created_at bigint, planned_at bigint, "
-    "expires_at bigint, completed_at bigint, hold text",
+    "expires_at bigint, completed_at bigint, hold text, flow integer",
 )
 OWE: Final = Statement(
     """insert into callbacks (subject_id, kind, app_id, message_id, state, status, completed_at, created_at, due_at,
@@ -268,6 +269,7 @@ def _row(case: _Case, now: datetime) -> tuple[object, ...]:
         None if case.reopens_at is None else micros(case.reopens_at), c.text, c.segments, c.os, c.reference, c.inviter,
         c.inviter_name, c.campaign, micros(c.created_at), micros(c.planned_at), micros(c.expires_at),
         None if accepted else micros(now), "quiet hours" if accepted and c.planned_at > c.created_at else "",
+        c.flow,
     )  # fmt: skip
 
 

@@ -56,10 +56,21 @@ LANES: Final = Statement(
         select app_id, region, (select min(m.awaited) from messages m
             where m.state = 'queued' and m.app_id = line.app_id and m.region = line.region
             and m.awaited > line.awaited)
-        from line where awaited is not null)
-    select app_id, region, awaited, (select min(m.due_at) from messages m
-        where m.state = 'queued' and m.app_id = line.app_id and m.region = line.region and m.awaited = line.awaited)
-    from line where awaited is not null order by app_id, region, awaited"""
+        from line where awaited is not null),
+    flow (app_id, region, awaited, flow) as (
+        select app_id, region, awaited, (select min(m.flow) from messages m
+            where m.state = 'queued' and m.app_id = line.app_id and m.region = line.region
+            and m.awaited = line.awaited)
+        from line where awaited is not null
+        union all
+        select app_id, region, awaited, (select min(m.flow) from messages m
+            where m.state = 'queued' and m.app_id = flow.app_id and m.region = flow.region
+            and m.awaited = flow.awaited and m.flow > flow.flow)
+        from flow where flow is not null)
+    select app_id, region, awaited, flow, (select min(m.due_at) from messages m
+        where m.state = 'queued' and m.app_id = flow.app_id and m.region = flow.region
+        and m.awaited = flow.awaited and m.flow = flow.flow)
+    from flow where flow is not null order by app_id, region, awaited, flow"""
 )
 USABLE: Final = """senders s join connections c on c.id = s.connection_id
     where s.paused_at is null and (s.rest_until is null or s.rest_until <= {clock})
@@ -80,8 +91,8 @@ DEDICATED: Final = Statement("select sender_id, app_id from sender_apps")
 CLOCK: Final = Statement("select {clock}")
 CLAIM_TEXT: Final = """with due as (
         select id from messages
-        where app_id = :app_id and region = :region and awaited = :awaited and state = 'queued'
-        and due_at <= :now {only}
+        where app_id = :app_id and region = :region and awaited = :awaited and flow = :flow
+        and state = 'queued' and due_at <= :now {only}
         order by due_at, id limit :most {lock_skip})
     update messages set state = 'claimed', generation = generation + 1, awaited = 0, lease_until = {clock} + :lease
     from due where messages.id = due.id
@@ -133,8 +144,8 @@ PUT_BACK: Final = Statement(
 )
 LEAVE_LINE: Final = Statement(
     """update messages set awaited = 0 where id in (
-        select id from messages where app_id = :app_id and region = :region and awaited = :awaited and state = 'queued'
-        limit :most {lock_skip})
+        select id from messages where app_id = :app_id and region = :region and awaited = :awaited and flow = :flow
+        and state = 'queued' limit :most {lock_skip})
     returning id"""
 )
 LEAVE_LINES: Final = Statement(
@@ -213,7 +224,7 @@ class MessageQueue:
     def lanes(self) -> list[Lane]:
         """Every line of queued rows."""
         with self._database.read() as tx:
-            return [Lane(LaneKey(*row[:3]), instant(row[3])) for row in tx.run(LANES)]
+            return [Lane(LaneKey(*row[:4]), instant(row[4])) for row in tx.run(LANES)]
 
     def pool(self, horizon: timedelta, worker_id: int | None) -> Pool:
         """The senders that may be used now, with the room that this process sees, under the database's clock.
@@ -267,7 +278,7 @@ class MessageQueue:
         """Let up to `most` rows of each of these no longer wait for the sender that is awaited there."""
         with self._database.write() as tx:
             for lane in lanes:
-                tx.run(LEAVE_LINE, app_id=lane.app_id, region=lane.region, awaited=lane.awaited, most=most)
+                tx.run(LEAVE_LINE, **lane._asdict(), most=most)
 
     def mark(
         self,
@@ -338,22 +349,20 @@ def _room(row: Row) -> Room:
 def _claim(tx: Tx, statement: Statement, lane: LaneKey, most: int, now: datetime, lease: timedelta) -> list[Claimed]:
     rows = tx.run(
         statement,
-        app_id=lane.app_id,
-        region=lane.region,
-        awaited=lane.awaited,
+        **lane._asdict(),
         most=most,
         now=micros(now),
         lease=lease // MICROSECOND,
         remembered=REMEMBERED // MICROSECOND,
     )
-    return [_claimed(row, lane.awaited) for row in rows]
+    return [_claimed(row, lane) for row in rows]
 
 
 def _in_order(found: Sequence[Claimed]) -> list[Claimed]:
     return sorted(found, key=lambda row: (row.due_at, row.id))
 
 
-def _claimed(row: Row, awaited: int) -> Claimed:
+def _claimed(row: Row, lane: LaneKey) -> Claimed:
     return Claimed(
         id=row[0],
         generation=row[1],
@@ -371,7 +380,8 @@ def _claimed(row: Row, awaited: int) -> Claimed:
         address=row[13],
         opted_out=bool(row[14]),
         sticky_sender=row[15],
-        awaited=awaited,
+        awaited=lane.awaited,
+        flow=lane.flow,
     )
 
 

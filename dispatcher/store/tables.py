@@ -226,14 +226,14 @@ class Message(SQLModel, table=True):
     """The queue and the ledger of all that goes out. `code` and `reason` are the last word on it.
 
     `due_at` is the next instant at which anything is to be done: queued, when to try; submitted, when to stop waiting
-    for a receipt; in doubt, when to close. `awaited` is the sender that the recipient waits for, or 0. `generation`
-    grows with every claim and fences every later write.
+    for a receipt; in doubt, when to close. `awaited` is the sender that the recipient waits for, or 0; `flow` the
+    line of its inviter (core.flows). `generation` grows with every claim and fences every later write.
     """
 
     __tablename__ = "messages"
     __table_args__ = (
-        Index("ix_messages_due", "app_id", "region", "awaited", "due_at", "id", sqlite_where=text("state = 'queued'"),
-              postgresql_where=text("state = 'queued'")),
+        Index("ix_messages_due", "app_id", "region", "awaited", "flow", "due_at", "id",
+              sqlite_where=text("state = 'queued'"), postgresql_where=text("state = 'queued'")),
         Index("ix_messages_awaiting", "planned_at", sqlite_where=text("state = 'queued' and awaited > 0"),
               postgresql_where=text("state = 'queued' and awaited > 0")),
         Index("ix_messages_lease", "lease_until", sqlite_where=text("state in ('claimed', 'submitting')"),
@@ -276,6 +276,7 @@ class Message(SQLModel, table=True):
     due_at: datetime = at()
     hold: str = words(64)
     awaited: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    flow: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
     expires_at: datetime = at()
     generation: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
     lease_until: datetime | None = at(optional=True)

@@ -205,6 +205,7 @@ def upgrade() -> None:
         sa.Column("due_at", sa.BigInteger(), nullable=False),
         sa.Column("hold", sa.String(length=64), server_default="", nullable=False),
         sa.Column("awaited", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("flow", sa.Integer(), server_default="0", nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("generation", sa.Integer(), server_default="0", nullable=False),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
@@ -218,7 +219,7 @@ def upgrade() -> None:
     with op.batch_alter_table("messages", schema=None) as batch_op:
         batch_op.create_index(
             "ix_messages_due",
-            ["app_id", "region", "awaited", "due_at", "id"],
+            ["app_id", "region", "awaited", "flow", "due_at", "id"],
             unique=False,
             sqlite_where=sa.text("state = 'queued'"),
             postgresql_where=sa.text("state = 'queued'"),

@@ -17,7 +17,7 @@ from dispatcher.core.exchange import Fate, Fault, Outcome, Response
 from dispatcher.core.invitation import Candidate
 from dispatcher.core.lifecycle import State
 from dispatcher.core.retry import SUBMIT_TRIES
-from dispatcher.engine.dispatch import Dispatch, Line, Pace, Result
+from dispatcher.engine.dispatch import IN_VAIN, Dispatch, Line, Pace, Result
 from dispatcher.engine.ports import CALLBACKS, DUE, StoreUnavailable
 from dispatcher.loops import Gatherer
 from dispatcher.store.admissions import Admissions
@@ -257,6 +257,52 @@ def test_a_stopped_connection_keeps_its_queue_and_is_tried_by_one_submit(
     house.now += 5 * SECOND
     house.dispatch.turn()
     assert len(house.transport.begun) == 7, "and then all of them"
+
+
+@pytest.mark.parametrize(("fate", "rest"), [(Fate.UNKNOWN, 30), (Fate.LATER, 5)], ids=["no answer", "unreachable"])
+def test_a_carrier_that_answers_nothing_is_left_alone_before_all_is_in_doubt(
+    database: Database, fate: Fate, rest: int
+) -> None:
+    provision(database)
+    outcomes = {"": Outcome(fate, reason="silence"), "yes": Outcome(Fate.TAKEN), "no": Outcome(Fate.NEVER),
+                "busy": Outcome(Fate.LATER, limit=True)}  # fmt: skip
+    house = House(database, outcomes=outcomes)
+
+    def answered(count: int, word: str) -> None:
+        before = len(house.transport.begun)
+        house.turns()
+        assert len(house.transport.begun) - before == count
+        house.settle(lambda exchange: says(word))
+
+    for first, count, word in ((3000, IN_VAIN - 1, ""), (4000, 1, "no"), (5000, IN_VAIN - 1, ""), (6000, 1, "busy")):
+        house.admit(count, first=first)
+        answered(count, word)
+        assert house.run(CONNECTIONS) == [(1, 0, "", None)]
+    house.admit(first=7000)
+    answered(1, "")
+    why = f"{IN_VAIN} submits in a row had no answer, the last: silence"
+    assert house.run(CONNECTIONS) == [(1, 1, why, 1)]
+    [(rests,)] = house.run("select (retry_at - {clock}) / 1000000.0 from connections")
+    assert rest - 5 < rests <= rest
+    house.admit(2, first=8000)
+    answered(0, "")
+    for word, stopped in (("", 1), ("yes", 0)):
+        house.run("update connections set retry_at = 1")
+        answered(1, word)
+        assert house.run(CONNECTIONS)[0][1] == stopped
+
+
+@pytest.mark.parametrize("word", ["", "yes"])
+def test_whoever_finds_a_silent_carrier_silent_still_leaves_it_alone(database: Database, word: str) -> None:
+    """One that did not see the others fail: it was another process that stopped the connection."""
+    provision(database)
+    house = House(database, outcomes={"": Outcome(Fate.UNKNOWN, reason="silence"), "yes": Outcome(Fate.TAKEN)})
+    house.run("update connections set stopped_at = 1, retry_at = 1")
+    house.admit(2)
+    house.turns()
+    house.settle(lambda exchange: says(word))
+    assert len(house.transport.begun) == 1
+    assert house.run(CONNECTIONS) == [(1, 0, "", None) if word else (1, 1, "silence", 1)]
 
 
 def test_the_last_try_is_the_last(house: House) -> None:
@@ -613,6 +659,21 @@ def test_nor_where_only_some_of_the_senders_are_shared(database: Database) -> No
         house.run("update senders set free_at = 0")
         house.dispatch.turn()
     assert lone.address in house.sent_to()
+
+
+@pytest.mark.parametrize("mps", [10, 1000])
+def test_an_inviter_of_many_does_not_keep_others_of_the_app_waiting(database: Database, mps: int) -> None:
+    provision(database, mps=mps)
+    house = House(database, MemoryTransport(slots=10), {"yes": Outcome(Fate.TAKEN)})
+    house.admit(300, flow=3)
+    friends = house.admit(5, first=9000, planned_at=NOON + SECOND)
+    for _ in range(2):
+        house.now += 2 * SECOND
+        house.run("update senders set free_at = 0")
+        house.dispatch.turn()
+        house.settle(lambda exchange: says("yes"))
+    assert {one.address for one in friends} <= {*house.sent_to()}
+    assert len(house.sent_to()) == 20
 
 
 def test_turns_go_round_where_places_are_fewer_than_tenants(database: Database) -> None:

@@ -117,8 +117,15 @@ def test_a_carrier_that_takes_and_drops_the_connection(stage: Stage, database: D
     recorder.tell(rules=[{"ends": ends, "behaviour": name, "times": 1} for ends, name, _, _ in FAULTS])
     stage.start("web")
     stage.start("work", ready=False)
-    once = {ends: invited(stage, ends, EACH) for ends, *_ in FAULTS}
-    again = {ends: invited(stage, ends, EACH, AT_LEAST_ONCE, 1) for ends, *_ in FAULTS}
+    once: dict[str, list[str]] = defaultdict(list)
+    again: dict[str, list[str]] = defaultdict(list)
+    customer = Customer("key", SECRET, stage.port)
+    for n in range(4 if FULL else 3):  # all kinds in turn: so many in a row that no answer comes to would stop it
+        for ends, *_ in FAULTS:
+            once[ends] += invited(stage, ends, 1, series=2 * n)
+            again[ends] += invited(stage, ends, 1, AT_LEAST_ONCE, 2 * n + 1)
+        for message_id in (once[ends][-1], again[ends][-1]):
+            customer.final(message_id)
     tally.fault()
     eventually("nothing is on its way", lambda: live(database) == 0)
     ids = [message_id for each in (once, again) for of_fault in each.values() for message_id in of_fault]

@@ -67,7 +67,8 @@ def test_sweeps_do_not_wait_for_a_clock_that_was_set_back(scene: Scene, shim: Sh
     first.kill()
     second = scene.work()
     scene.post(1)
-    scene.recorder.wait_for(IN_FLIGHT + 1)
+    living = scene.accepted[f"r{IN_FLIGHT}"]
+    eventually("the other one's submit has landed", lambda: scene.states()[living] == State.SUBMITTED)
     shim.tell(clock=-HOUR)
     eventually("it has noticed", lambda: "the clock was set back" in second.log.read_text())
     with scene.database.write() as tx:

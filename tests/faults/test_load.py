@@ -12,6 +12,7 @@ from typing import Final
 
 import pytest
 
+from dispatcher.core.flows import FEW
 from dispatcher.core.invitation import Candidate
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
@@ -82,6 +83,33 @@ def test_a_burst_of_one_tenant_delays_another_by_seconds(stage: Stage, database:
     assert arrived.keys() - posted.keys() <= {str(one.id) for one in burst}
     with database.read() as tx:
         assert tx.run(IN_STATE, app_id=1, state="queued")[0][0] > BURST // 4, "the burst was over before"
+
+
+def test_one_who_invites_hundreds_keeps_others_of_the_app_waiting_for_seconds(
+    stage: Stage, database: Database, recorder: Recorder
+) -> None:
+    rows = provision(database, carrier="generic", settings=recorder.settings(), mps=MPS)
+    stage.start("web")
+    customer = Customer("key", SECRET, stage.port)
+    many = int(MPS * (60 if FULL else 12))
+    ids = [customer.invite(f"301222{2000 + n}", inviterId="busy").json["messageId"] for n in range(many)]
+    stage.start("work", ready=False)
+    recorder.wait_for(2 * FEW)
+    late = []
+    for n in range(SINGLES):
+        single = customer.invite(f"302222{2000 + n}", inviterId=f"friend {n}").json["messageId"]
+        posted = time.monotonic()
+        ids.append(single)
+        assert customer.final(single)["code"] == 1
+        [submit] = [submit for submit in recorder.submits() if submit.key == single]
+        late.append(submit.at - posted)
+    assert max(late) <= WITHIN, late
+    with database.read() as tx:
+        assert tx.run(IN_STATE, app_id=1, state="queued")[0][0] > many // 4, "all had left before"
+    rows.change_sender("+12015550000", "carrier", {"mps": 1000.0}, None)
+    tally.fault()
+    eventually("nothing is on its way", lambda: live(database) == 0, 120)
+    assert {code for _, code, _ in balance(database, recorder, ids).values()} == {1}
 
 
 def test_the_morning_herd_keeps_order_and_pace(stage: Stage, database: Database, recorder: Recorder) -> None:

@@ -75,17 +75,18 @@ def test_looking_for_lanes_costs_no_more_where_they_are_long(sqlite_url: str, tm
     def steps(rows: int) -> int:
         counted: list[int] = []
         with closing(sqlite3.connect(tmp_path / f"{rows}.db")) as connection:
-            connection.execute("create table messages (id integer primary key, app_id, region, awaited, due_at, state)")
+            columns = "id integer primary key, app_id, region, awaited, flow, due_at, state"
+            connection.execute(f"create table messages ({columns})")
             connection.execute(index)
-            values = [(1 + n % 3, ("US", "DE")[n % 2]) for n in range(rows)]
-            connection.executemany("insert into messages values (null, ?, ?, 0, 0, 'queued')", values)
+            values = [(1 + n % 3, ("US", "DE")[n % 2], n // 6 % 2) for n in range(rows)]
+            connection.executemany("insert into messages values (null, ?, ?, 0, ?, 0, 'queued')", values)
             connection.set_progress_handler(lambda: counted.append(1), 1)
-            assert len(connection.execute(LANES.sqlite(None, {})[0]).fetchall()) == 6
+            assert len(connection.execute(LANES.sqlite(None, {})[0]).fetchall()) == 12
         return len(counted)
 
     with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as made:
         [(index,)] = made.execute("select sql from sqlite_master where name = 'ix_messages_due'")
-    assert steps(6000) == steps(6)
+    assert steps(6000) == steps(12)
 
 
 def test_there_are_statements_to_look_at() -> None:
