@@ -10,7 +10,7 @@ ARGS ?=
 NAMED := $(filter-out file default,$(origin PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check faults bench cover procs docs format lock upgrade clean env-run env-dev
+.PHONY: help run test check faults bench bench-full cover procs docs format lock upgrade clean env-run env-dev
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1	\2/p' Makefile | expand -t 14
@@ -36,6 +36,9 @@ faults: env-dev ## every fault at length, in about an hour: what was accepted, l
 
 bench: env-dev ## measure speed, alone on the machine
 	@.venv/bin/python -m tests.bench $(ARGS)
+
+bench-full: env-dev ## the same, also with a history of 5,000,000 rows
+	@.venv/bin/python -m tests.bench --full $(ARGS)
 
 cover: env-dev ## run the tests and tell which branches they miss; none of core may be missed
 	.venv/bin/pytest -n $(JOBS) --cov --cov-report= $(ARGS)

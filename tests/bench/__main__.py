@@ -24,10 +24,9 @@ from tests.bench.databases import Place, SqlitePlace, postgres_place
 from tests.bench.machine import facts
 from tests.bench.own import Failed
 from tests.bench.report import as_json, rows, table
-from tests.bench.rows import FULL, QUICK, Rows
+from tests.bench.rows import FULL, QUICK, USUAL, Rows
 from tests.bench.tools import CONNECTIONS, Tools
 
-MOST_SECONDS = 840  # then it gives up, whatever hangs
 ROUNDS_UNTIL = 480  # no further round begins that would end later
 
 
@@ -36,9 +35,9 @@ def main() -> int:
     asked = _asked()
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGALRM, _stop)
-    signal.alarm(MOST_SECONDS)
+    size = QUICK if asked.quick else FULL if asked.full else USUAL
+    signal.alarm(size.most_seconds)
     begun = time.monotonic()
-    size = QUICK if asked.quick else FULL
     try:
         with ExitStack() as house:
             folder = Path(house.enter_context(tempfile.TemporaryDirectory(prefix="dispatcher-bench-")))
@@ -62,6 +61,7 @@ def main() -> int:
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description="Speed beside the floors of the same run.")
     parser.add_argument("--quick", action="store_true", help="one short round, for trying")
+    parser.add_argument("--full", action="store_true", help="also with a history of 5,000,000 rows")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the same as JSON, with every sample")
     return parser.parse_args()
 

@@ -91,8 +91,10 @@ def rows(samples: Samples, names: Sequence[str], size: Size) -> list[Row]:
             Row(f"idle processor time of serve, {name}", "%", least("idle_cpu") * 100, None, 1, 0.3, less=True),
         ]
         for call, words in CALLS.items():
-            old = f"{words}, {size.old:,} rows, {name} (floor: {size.young:,})"
-            found.append(Row(old, "ms", least(f"old_{call}"), least(f"young_{call}"), 2, 1.3, less=True))
+            young = least(f"{call}_at_{size.young}")
+            for count in size.old:
+                what = f"{words}, {count:,} rows, {name} (floor: {size.young:,})"
+                found.append(Row(what, "ms", least(f"{call}_at_{count}"), young, 2, 1.3, less=True))
         if f"{name} pss_queued" in samples:
             grown = least("pss_queued") - least("pss")
             queued = f"{size.sleeping:,} queued, {name}"

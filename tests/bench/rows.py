@@ -50,13 +50,22 @@ class Size:
     sleeping: int = 200_000
     posts: int = 150
     young: int = 10_000
-    old: int = 1_000_000
+    old: tuple[int, ...] = (1_000_000,)
     idle_seconds: float = 10.0
+    most_seconds: int = 840  # then it gives up, whatever hangs
 
 
-FULL = Size()
+USUAL = Size()
+FULL = Size(old=(1_000_000, 5_000_000), most_seconds=3600)
 QUICK = Size(
-    rounds=1, load_seconds=2.0, poll_seconds=1.0, queued=3_000, sleeping=10_000, posts=50, idle_seconds=4.0, old=50_000
+    rounds=1,
+    load_seconds=2.0,
+    poll_seconds=1.0,
+    queued=3_000,
+    sleeping=10_000,
+    posts=50,
+    idle_seconds=4.0,
+    old=(50_000,),
 )
 
 
@@ -153,10 +162,10 @@ class Rows:
     # --- History ---------------------------------------------------------------------------------------------------
 
     def growth(self, place: Place) -> None:
-        """The hot calls on a young database and on an old one."""
-        for age, count in (("young", self.size.young), ("old", self.size.old)):
+        """The hot calls on a young database and on old ones."""
+        for count in (self.size.young, *self.size.old):
             found = growth.measured(place.make(GROWN, BASE), self.customers[place.name], count)
-            self._keep(place, **{f"{age}_{name}": value for name, value in found.items()})
+            self._keep(place, **{f"{name}_at_{count}": value for name, value in found.items()})
             place.drop(GROWN)
 
     # --- An idle system --------------------------------------------------------------------------------------------
