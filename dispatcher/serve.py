@@ -21,6 +21,7 @@ from dispatcher.processes import PARENT
 
 log = logging.getLogger(__name__)
 FAMILY: Final = "_DISPATCHER_FAMILY"
+ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TICK_SECONDS: Final = 0.05
 GRACE_SECONDS: Final = 45.0  # an exchange that is in flight may take 30
 BACKOFF: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -50,7 +51,7 @@ class Family:
 
     def run(self) -> int:
         """Keep the children running until INT, TERM or HUP; a second signal ends them without grace."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in ENDS:
             signal.signal(number, self._signalled)
         try:
             while not self._signals:
@@ -59,6 +60,8 @@ class Family:
                 time.sleep(TICK_SECONDS)
         finally:
             self._end()
+            for number in ENDS:  # one that comes now would find Python's own handlers, and end us as if killed
+                signal.signal(number, signal.SIG_IGN)
         return 0
 
     def _signalled(self, number: int, frame: object) -> None:

@@ -64,7 +64,11 @@ PROOFS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "SIGTERM once": (
             "faults/test_processes.py::test_sigterm_amid_submits_finishes_what_is_in_flight_and_begins_nothing",
         ),
-        "SIGTERM twice": ("test_serve.py::test_a_second_signal_ends_them_by_force",),
+        "SIGTERM twice": (
+            "faults/test_processes.py::test_a_second_sigterm_to_serve_leaves_what_the_next_process_finishes",
+            "faults/test_processes.py::test_sigterm_amid_submits_finishes_what_is_in_flight_and_begins_nothing",
+            "test_serve.py::test_a_second_signal_ends_them_by_force",
+        ),
         "SIGSTOP longer than the lease, then SIGCONT": (STOPPED,),
         "rescue racing completion": (
             "faults/test_processes.py::test_rescue_that_races_completion_takes_no_result_away",

@@ -19,7 +19,7 @@ from dispatcher.store.sqlite import Sqlite
 from dispatcher.store.statement import Statement
 from tests.faults.ledger import Watch, live
 from tests.faults.scene import FULL, IN_FLIGHT, SETTINGS, Scene
-from tests.processes import Receiver, Recorder, eventually, staged
+from tests.processes import Receiver, Recorder, eventually, family_of, runs, staged
 
 DAYS_AGO: Final = Statement(
     """update messages set created_at = created_at - :span, due_at = due_at - :span, planned_at = planned_at - :span,
@@ -102,6 +102,26 @@ def test_sigterm_amid_submits_finishes_what_is_in_flight_and_begins_nothing(scen
     scene.work()
     found = scene.audit()
     assert found.states == {State.DELIVERED: 60}
+    assert scene.stage.complaints() == []
+
+
+def test_a_second_sigterm_to_serve_leaves_what_the_next_process_finishes(scene: Scene) -> None:
+    """It ends at once what the first one gave its time, and is not itself killed by one that comes as it ends."""
+    scene.provision()
+    scene.recorder.tell(pause=1.2)
+    serve = scene.stage.start("serve")
+    scene.post(3 * IN_FLIGHT)
+    scene.recorder.wait_for(IN_FLIGHT)
+    family = family_of(serve.pid)
+    [work] = [pid for pid in family if "work" in Path(f"/proc/{pid}/cmdline").read_text().split("\0")]
+    while serve.popen.poll() is None:
+        serve.popen.send_signal(signal.SIGTERM)
+    assert serve.popen.returncode == 0
+    assert not any(map(runs, family))
+    assert serve.log.read_text().count("ended by force") == 2
+    scene.stage.start("serve")
+    found = scene.audit({work: IN_FLIGHT})
+    assert found.states[State.DELIVERED] >= 2 * IN_FLIGHT
     assert scene.stage.complaints() == []
 
 
