@@ -32,7 +32,7 @@ check: env-dev ## the gate without the tests
 # Longer than a test of the gate may take; the table of what each fault left is the end of what it prints.
 faults: export FAULTS = full
 faults: env-dev ## every fault at length, in about an hour: what was accepted, lost, doubled, in doubt, and how soon it is over
-	.venv/bin/pytest -n $(JOBS) --timeout 900 tests/faults $(ARGS)
+	.venv/bin/pytest -n $(JOBS) --maxschedchunk 1 --timeout 900 tests/faults $(ARGS)
 
 bench: env-dev ## measure speed, alone on the machine
 	@.venv/bin/python -m tests.bench $(ARGS)

@@ -73,8 +73,9 @@ SHORT = {"test_kill", "test_kill_points", "test_pace", "test_register"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave the longer tests of faults to those who ask for them."""
+    """Leave the longer tests of faults to those who ask for them, and let nobody wait in the end for the longest."""
     if os.environ.get("FAULTS") in {"short", "full"}:
+        items.sort(key=lambda item: item.get_closest_marker("loaded") is None)
         return
     for item in items:
         if item.path.parent == Path(__file__).parent and item.path.stem not in SHORT:

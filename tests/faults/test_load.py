@@ -30,9 +30,10 @@ SINGLES: Final = 20 if FULL else 5
 WITHIN: Final = 2.0  # seconds from being due until it reaches the carrier
 HERD: Final = 600 if FULL else 120
 MPS: Final = 20.0
-AT_THE_EDGE: Final = 2  # places by which rows may change that were claimed in the turn before, and put back
 SLOW: Final = 1.0  # so that a pause comes in time, however long its command takes to start
 WITNESS: Final = 0.25  # seconds that the witness itself may be late
+PLACES: Final = WITNESS * MPS  # by which it may mistake the order
+SOON: Final = 5.0  # seconds, where those before in the queue would take many times as long
 IN_STATE: Final = Statement("select count(*) from messages where app_id = :app_id and state = :state")
 
 
@@ -91,7 +92,7 @@ def test_one_who_invites_hundreds_keeps_others_of_the_app_waiting_for_seconds(
     rows = provision(database, carrier="generic", settings=recorder.settings(), mps=MPS)
     stage.start("web")
     customer = Customer("key", SECRET, stage.port)
-    many = int(MPS * (60 if FULL else 12))
+    many = int(MPS * (40 if FULL else 12))
     ids = [customer.invite(f"301222{2000 + n}", inviterId="busy").json["messageId"] for n in range(many)]
     stage.start("work", ready=False)
     recorder.wait_for(2 * FEW)
@@ -103,9 +104,9 @@ def test_one_who_invites_hundreds_keeps_others_of_the_app_waiting_for_seconds(
         assert customer.final(single)["code"] == 1
         [submit] = [submit for submit in recorder.submits() if submit.key == single]
         late.append(submit.at - posted)
-    assert max(late) <= WITHIN, late
+    assert max(late) <= SOON, late
     with database.read() as tx:
-        assert tx.run(IN_STATE, app_id=1, state="queued")[0][0] > many // 4, "all had left before"
+        assert tx.run(IN_STATE, app_id=1, state="queued")[0][0] > SOON * MPS // 2, "all had left before"
     rows.change_sender("+12015550000", "carrier", {"mps": 1000.0}, None)
     tally.fault()
     eventually("nothing is on its way", lambda: live(database) == 0, 120)
@@ -130,7 +131,7 @@ def test_the_morning_herd_keeps_order_and_pace(stage: Stage, database: Database,
         assert submits[0].at >= opening - WITNESS
         line = sorted((submit.key for submit in submits), key=herd.index)
         for n, first in enumerate(submits):
-            assert abs(line.index(first.key) - n) <= AT_THE_EDGE
+            assert abs(line.index(first.key) - n) <= PLACES
             for m, last in enumerate(submits[n + 1 :], 1):
                 assert last.at - first.at >= m / MPS - WITNESS, (n, m)
 
