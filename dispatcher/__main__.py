@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -30,8 +31,17 @@ HIDDEN: Final = {"demo-receiver": "receiver"}
 VALUED: Final = ("--config",)  # the options before the command that take the next word
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dispatcher {version_of('dispatcher')}")
+        raise typer.Exit
+
+
 def options(
     config: Annotated[Path | None, typer.Option(help="A settings file; see config/default.toml.")] = None,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Tell the version and end.")
+    ] = False,
 ) -> None:
     """An SMS invite dispatch engine."""
     state["config"] = config

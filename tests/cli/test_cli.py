@@ -522,3 +522,8 @@ def test_a_process_ends_with_its_status(tmp_path: Path) -> None:
     assert process("migrate").status == 0
     made = process("account", "create", "--company", "Example", "--email", "a@example.com", "--json").json
     assert made.keys() == {"account", "apiKey", "secret"}
+
+
+def test_the_version(run: Run) -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert run("--version", as_json=False).out == f"dispatcher {project['version']}\n"
