@@ -154,8 +154,8 @@ def judged(response: Response) -> Outcome | None:
             return Outcome(Fate.LATER, reason="throttled", retry_after=response.retry_after, limit=True)
         case 503 if response.retry_after is not None:
             return Outcome(Fate.LATER, reason="HTTP 503", retry_after=response.retry_after, limit=True)
-        case status if status >= 500 or status < 200:
+        case 301 | 307 | 308:  # the address moved and nothing was processed; never followed, but a setting to mend
+            return Outcome(Fate.STOP_CARRIER, reason=f"HTTP {response.status}, a redirect")
+        case status if status >= 500 or status < 200 or 300 <= status < 400:  # 302 and 303 are also said after obeying
             return Outcome(Fate.UNKNOWN, reason=f"HTTP {status}")
-        case status if 300 <= status < 400:  # never followed: an address that moved is a setting to mend
-            return Outcome(Fate.STOP_CARRIER, reason=f"HTTP {status}, a redirect")
     return None

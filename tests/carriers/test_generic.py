@@ -278,7 +278,8 @@ OUTCOMES: Final[list[tuple[Response, Outcome]]] = [
     (Response(430, {"x-why": "else"}), never("HTTP 430")),
     (Response(401), Outcome(Fate.STOP_CARRIER, reason="HTTP 401")),
     (Response(403, body=b'{"message": {"id": "m1"}}'), Outcome(Fate.STOP_CARRIER, reason="HTTP 403")),
-    (Response(302), Outcome(Fate.STOP_CARRIER, reason="HTTP 302, a redirect")),
+    (Response(307), Outcome(Fate.STOP_CARRIER, reason="HTTP 307, a redirect")),
+    (Response(303), Outcome(Fate.UNKNOWN, reason="HTTP 303")),
     (Response(429), later("throttled")),
     (Response(429, {"retry-after": "7"}), later("throttled", 7)),
     (Response(500), Outcome(Fate.UNKNOWN, reason="HTTP 500")),
@@ -306,6 +307,19 @@ WITHOUT_ID: Final = [(200, Fate.TAKEN), (201, Fate.TAKEN), (202, Fate.TAKEN), (2
 @pytest.mark.parametrize(("status", "fate"), WITHOUT_ID)
 def test_a_provider_that_gives_no_id(status: int, fate: Fate) -> None:
     assert generic().read(Response(status, body=b"\xff")).fate is fate
+
+
+@pytest.mark.parametrize("status", [303, 301, 403, 429, 503, 599])
+def test_a_status_that_is_described_as_taken_is_no_trouble(status: int) -> None:
+    """Such as 303 after a POST (See Other): taken for a redirect, each message would be sent again and again."""
+    carrier = generic(answer={"taken": [status], "id": "header:location"})
+    answered = {"location": "/m1", "retry-after": "7"}
+    assert carrier.read(Response(status, answered)) == Outcome(Fate.TAKEN, ref="/m1")
+    assert carrier.read(Response(status)) == no_id(status)
+    assert carrier.read(Response(status, answered, fault=Fault.OVERSIZED)).fate is Fate.UNKNOWN
+    refused = [{"status": status, "where": "header:location", "equals": "/login", "fate": "stop_carrier"}]
+    carrier = generic(answer={"taken": [status], "refused": refused})
+    assert carrier.read(Response(status, {"location": "/login"})) == Outcome(Fate.STOP_CARRIER, reason="/login")
 
 
 def test_the_first_refusal_that_fits_counts() -> None:

@@ -30,11 +30,17 @@ SUBMITS = [
     (Response(404), None),
     (Response(422), None),
     # An address that moved, and credentials, are ours to mend.
-    (Response(300), Outcome(Fate.STOP_CARRIER, reason="HTTP 300, a redirect")),
+    (Response(301), Outcome(Fate.STOP_CARRIER, reason="HTTP 301, a redirect")),
+    (Response(307), Outcome(Fate.STOP_CARRIER, reason="HTTP 307, a redirect")),
     (Response(308, ASKED), Outcome(Fate.STOP_CARRIER, reason="HTTP 308, a redirect")),
-    (Response(399), Outcome(Fate.STOP_CARRIER, reason="HTTP 399, a redirect")),
     (Response(401), Outcome(Fate.STOP_CARRIER, reason="HTTP 401")),
     (Response(403), Outcome(Fate.STOP_CARRIER, reason="HTTP 403")),
+    # Said also after a POST was obeyed: nobody can tell.
+    (Response(300), Outcome(Fate.UNKNOWN, reason="HTTP 300")),
+    (Response(302), Outcome(Fate.UNKNOWN, reason="HTTP 302")),
+    (Response(303, ASKED), Outcome(Fate.UNKNOWN, reason="HTTP 303")),
+    (Response(304), Outcome(Fate.UNKNOWN, reason="HTTP 304")),
+    (Response(399), Outcome(Fate.UNKNOWN, reason="HTTP 399")),
     # Their limits.
     (Response(429), Outcome(Fate.LATER, reason="throttled", limit=True)),
     (Response(429, ASKED), Outcome(Fate.LATER, reason="throttled", retry_after=MINUTE, limit=True)),

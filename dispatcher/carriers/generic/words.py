@@ -108,21 +108,24 @@ class Generic:
         return Request(self.method, _fill(self.url, values, lambda v: quote(v, safe="")), headers, body)
 
     def read(self, response: Response) -> Outcome:
-        """What became of it: the described refusals first, then what the status tells, then the id."""
+        """What became of it: the described refusals first, then the statuses described as taken, then the status alone."""
         if response.status and response.fault is None:
             for refused in self.refused:
                 if outcome := refused.outcome(response):
                     return outcome
+            if response.status in self.taken:
+                return self._taken(response)
         if outcome := judged(response):
             return outcome
-        if response.status in self.taken:
-            ref = self.id_place.find(response.headers, response.body, {}) if self.id_place else ""
-            if self.id_place and not ref:  # it says yes in a way we do not know: nobody can tell
-                return Outcome(Fate.UNKNOWN, reason=f"HTTP {response.status} without an id")
-            return Outcome(Fate.TAKEN, ref=ref[:MOST])
         if response.status >= 400:
             return Outcome(Fate.NEVER, reason=f"HTTP {response.status}")
         return Outcome(Fate.UNKNOWN, reason=f"HTTP {response.status}")
+
+    def _taken(self, response: Response) -> Outcome:
+        ref = self.id_place.find(response.headers, response.body, {}) if self.id_place else ""
+        if self.id_place and not ref:  # it says yes in a way we do not know: nobody can tell
+            return Outcome(Fate.UNKNOWN, reason=f"HTTP {response.status} without an id")
+        return Outcome(Fate.TAKEN, ref=ref[:MOST])
 
     def verify(self, hook: Hook, now: datetime) -> bool:
         """Whether the hook carries what the description demands; without any such demand, none is genuine."""
