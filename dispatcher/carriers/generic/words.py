@@ -108,7 +108,7 @@ class Generic:
         return Request(self.method, _fill(self.url, values, lambda v: quote(v, safe="")), headers, body)
 
     def read(self, response: Response) -> Outcome:
-        """What became of it: the described refusals first, then the statuses described as taken, then the status alone."""
+        """What became of it: the described refusals first, then what is described as taken, then the status alone."""
         if response.status and response.fault is None:
             for refused in self.refused:
                 if outcome := refused.outcome(response):
