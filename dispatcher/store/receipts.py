@@ -50,11 +50,14 @@ APPLY: Final = {
     )
     for event in (Event.DELIVER, Event.REFUSE)
 }
-TAKEN_AFTER_ALL: Final = Statement(
-    f"""update messages set state = '{State.SUBMITTED}', hold = '', sent_at = coalesce(messages.sent_at, :now),
+# Also of a row whose submit was not settled yet: its worker may never come to that, and then nobody must send it again.
+TAKEN: Final = Statement(
+    f"""update messages set state = '{State.SUBMITTED}', reason = '', hold = '',
+        sent_at = coalesce(messages.sent_at, :now),
         due_at = :now + (select c.receipt_seconds from connections c where c.id = r.connection_id)
-            * cast(1000000 as bigint)
-    from {{rows}} where messages.id = r.id and messages.state = '{State.IN_DOUBT}'
+            * cast(1000000 as bigint),
+        lease_until = null
+    from {{rows}} where messages.id = r.id and messages.state in ({", ".join(f"'{s}'" for s in sources(Event.SUBMIT))})
     returning messages.id""",
     "id bigint, connection_id bigint",
 )
@@ -152,7 +155,7 @@ def _apply(tx: Tx, items: Sequence[Item], now: datetime, *, keep: bool) -> int:
     # In the order told, but one event of a message at a time: an UPDATE touches a row once.
     for event, batch in _batches([(found[n], item) for n, item in enumerate(items) if n in found]):
         if event is Event.SUBMIT:
-            changed += len(tx.run(TAKEN_AFTER_ALL, [(i, c) for i, (c, _) in batch], now=micros(now)))
+            changed += len(tx.run(TAKEN, [(i, c) for i, (c, _) in batch], now=micros(now)))
             continue
         rows = [_row(event, message_id, receipt, now) for message_id, (_, receipt) in batch]
         done = [row[0] for row in tx.run(APPLY[event], rows, now=micros(now))]

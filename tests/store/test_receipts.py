@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
+from typing import Any
+
+import pytest
 
 from dispatcher.core.codes import Code
 from dispatcher.core.exchange import Fate, Outcome, Receipt
@@ -16,7 +19,7 @@ from dispatcher.store.queue import MessageQueue
 from dispatcher.store.receipts import ReceiptBook
 from dispatcher.store.statement import Statement
 from tests.factories import NOON, provision
-from tests.store.test_queue import CALLBACKS, EXPIRE_LEASES, mark, queued, run, settled, state, take
+from tests.store.test_queue import ATTEMPTS, CALLBACKS, EXPIRE_LEASES, SLOTS, mark, queued, run, settled, state, take
 
 BOXED = Statement("select count(*) from receipts")
 
@@ -149,6 +152,85 @@ def test_a_word_of_acceptance_resolves_a_doubt(database: Database) -> None:
     queue.rescue(NOON, timedelta(minutes=15), 10)
     assert ReceiptBook(database).take(1, [Receipt(Event.SUBMIT, key=str(c.id))], NOON) == 1
     assert state(database, c.id) is State.SUBMITTED
+
+
+ACCEPTED = Statement("select state, code, reason, hold, sent_at, due_at, lease_until from messages")
+TOLD = [(State.SUBMITTED, 0, "", "", micros(NOON), micros(NOON + timedelta(hours=72)), None)]
+
+
+def test_a_word_of_acceptance_may_overtake_our_own_settling(database: Database) -> None:
+    """Its worker dies, and no sweep sends again what the carrier said it has."""
+    provision(database, policy="at_least_once")
+    [c] = queued(database)
+    queue = MessageQueue(database)
+    mark(queue, take(queue))
+    book = ReceiptBook(database)
+    assert book.take(1, [Receipt(Event.SUBMIT, key=str(c.id))], NOON) == 1
+    assert run(database, ACCEPTED) == TOLD
+    assert book.take(1, [Receipt(Event.SUBMIT, key=str(c.id))], NOON + timedelta(seconds=1)) == 0
+    queue.rescue(NOON + timedelta(minutes=15), timedelta(minutes=15), 10)
+    assert run(database, ACCEPTED) == TOLD
+    assert take(queue, now=NOON + timedelta(minutes=15)) == []
+
+
+def test_a_word_of_acceptance_ends_the_wait_to_send_again(database: Database) -> None:
+    provision(database, policy="at_least_once")
+    [c] = queued(database)
+    queue = MessageQueue(database)
+    mark(queue, take(queue))
+    run(database, EXPIRE_LEASES)
+    queue.rescue(NOON, timedelta(0), 10)
+    assert state(database, c.id) is State.QUEUED
+    assert ReceiptBook(database).take(1, [Receipt(Event.SUBMIT, key=str(c.id))], NOON) == 1
+    assert take(queue) == []
+    assert run(database, ACCEPTED) == TOLD
+
+
+# Our own result after the carrier's word of acceptance: how it is told, and what the row is then.
+RESULTS: list[tuple[Event, Fate, dict[str, Any], State, int, list[int]]] = [
+    (Event.SUBMIT, Fate.TAKEN, {}, State.SUBMITTED, 0, []),
+    (Event.DELIVER, Fate.TAKEN, {"code": Code.DELIVERED}, State.DELIVERED, 1, [1]),
+    (Event.LOSE, Fate.UNKNOWN, {}, State.SUBMITTED, 0, []),
+    (Event.RETRY, Fate.LATER, {"tried": True}, State.SUBMITTED, 0, []),
+    (Event.RETRY, Fate.OTHER_SENDER, {}, State.SUBMITTED, 0, []),
+    (Event.RETRY, Fate.STOP_CARRIER, {}, State.SUBMITTED, 0, []),
+    (Event.REFUSE, Fate.NEVER, {"code": Code.NOT_MOBILE}, State.FAILED, 125, [125]),
+    (Event.REFUSE, Fate.LATER, {"code": Code.SEND_FAILED}, State.FAILED, 124, [124]),
+]
+
+
+@pytest.mark.parametrize(
+    ("event", "fate", "given", "after", "code", "owed"), RESULTS, ids=[f"{e}-{f}" for e, f, *_ in RESULTS]
+)
+def test_our_own_result_after_a_word_of_acceptance(
+    database: Database, event: Event, fate: Fate, given: dict[str, Any], after: State, code: int, owed: list[int]
+) -> None:
+    provision(database, callback_url="http://example.com/")
+    [c] = queued(database)
+    queue = MessageQueue(database)
+    [marked] = mark(queue, take(queue))
+    ReceiptBook(database).take(1, [Receipt(Event.SUBMIT, key=str(c.id))], NOON)
+    late = NOON + timedelta(seconds=1)
+    queue.settle([settled(marked.row, event, fate, **given)], late)
+    standing = MessageQueries(database, lambda: NOON).standing(1, c.id)
+    assert standing is not None
+    assert (standing.state, standing.code, standing.sent_at) == (after, code, NOON)
+    assert [row[2] for row in run(database, CALLBACKS)] == owed
+    assert run(database, ATTEMPTS) == [(c.id, 1, fate, "r1" if fate is Fate.TAKEN else "")]
+    assert run(database, SLOTS) == [(1,)], "it was taken, so its place is kept"
+
+
+def test_their_ref_is_matched_after_a_word_of_acceptance_too(database: Database) -> None:
+    provision(database)
+    [c] = queued(database)
+    queue = MessageQueue(database)
+    [marked] = mark(queue, take(queue))
+    book = ReceiptBook(database)
+    assert book.take(1, [Receipt(Event.SUBMIT, key=str(c.id)), delivered(ref="r1")], NOON) == 1
+    assert run(database, BOXED) == [(1,)]
+    queue.settle([settled(marked.row, Event.SUBMIT)], NOON)
+    assert state(database, c.id) is State.DELIVERED
+    assert run(database, BOXED) == [(0,)]
 
 
 def test_a_thousand_doubled_and_shuffled(database: Database) -> None:
