@@ -29,6 +29,7 @@ TABLE = Statement("select 1 from sqlite_master where type = 'table' and name = :
 OLDEST = (3, 35, 0)  # UPDATE ... FROM and RETURNING
 BUSY_SECONDS = 10.0
 Identity = tuple[int, int]  # the device and the number of a file
+NOWHERE: Identity = (0, 0)
 # Rows keyed by hashes touch the same pages again and again: written back every 32 MiB rather than every 4, an intake
 # takes a tenth less time (`make bench`). That much is read again after a crash, which takes a moment.
 WRITER = ("journal_mode=wal", "synchronous=full", "temp_store=memory", "cache_size=-16384", "wal_autocheckpoint=8000")
@@ -96,15 +97,23 @@ class Sqlite:
         return found.st_dev, found.st_ino
 
     def _follow(self) -> None:
-        """Open the file anew where another one was put in its place: what goes into a removed one is lost."""
-        identity = self._present()
-        if identity != self._identity:
-            for connection in self._open:
-                connection.close()
-            self._open.clear()
-            self._side = self._beside()
-            self._writer = self._connect()
-            self._identity = identity
+        """Open the file anew where another one was put in its place: what goes into a removed one is lost.
+
+        The side file may be another one too. The lock changes hands within `_locked`, so one waits here in turn again.
+        """
+        if self._present() == self._identity:
+            return
+        for connection in self._open:
+            connection.close()
+        self._open.clear()
+        self._readers.clear()
+        self._identity = NOWHERE  # nothing is open if one of the following fails, and a number may be used again
+        side, self._side = self._side, self._beside()
+        os.close(side)  # and with it goes its lock, which would keep this process from locking the same file again
+        fcntl.flock(self._side, fcntl.LOCK_EX)
+        identity = self._present()  # before it is opened: what is put there between is followed by the next one
+        self._writer = self._connect()
+        self._identity = identity
 
     def _connect(self, *, reads: bool = False) -> sqlite3.Connection:
         connection = sqlite3.connect(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,19 @@ for path in map(str.strip, sys.stdin):
         print(mode, flush=True)
     except Exception as error:
         print(type(error).__name__, error, flush=True)
+"""
+WRITES = """
+import sys
+from pathlib import Path
+from dispatcher.store.sqlite import Sqlite
+from dispatcher.store.statement import Statement
+
+database = Sqlite(Path(sys.argv[1]))
+print("open", flush=True)
+for number in sys.stdin:
+    with database.write() as tx:
+        tx.run(Statement(f"insert into node_leases values ({number}, '', 0, 0)"))
+    print("written", flush=True)
 """
 
 
@@ -259,6 +274,45 @@ def test_while_one_has_it_alone_nobody_else_writes(path: Path, file: Sqlite) -> 
     assert written.wait(SOON)
     thread.join()
     other.close()
+
+
+def replace(path: Path, *, lock: bool) -> None:
+    """Put a copy in the place of a file that nobody writes to now, and remove its lock file too if told so."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("pragma wal_checkpoint(truncate)")
+    shutil.copy(path, f"{path}.copy")
+    os.replace(f"{path}.copy", path)
+    if lock:
+        Path(f"{path}.lock").unlink()
+
+
+def in_time(act: Callable[[], None]) -> None:
+    """Do it in another thread, which is given up when it hangs."""
+    thread = threading.Thread(target=act, daemon=True)
+    thread.start()
+    thread.join(SOON)
+    assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("lock", [False, True], ids=["the same lock", "another lock"])
+def test_a_file_that_was_replaced_is_followed_and_its_lock_is_let_go(path: Path, *, lock: bool) -> None:
+    file = Sqlite(path)
+    with talking(WRITES, str(path)) as child:
+        assert line(child) == "open"
+        assert child.stdin is not None
+        descriptors = []
+        for number in range(0, 40, 10):
+            in_time(partial(add, file, number))
+            in_time(partial(add, file, number + 1))
+            child.stdin.write(f"{number + 2}\n{number + 3}\n".encode())
+            assert [line(child, SOON), line(child, SOON)] == ["written", "written"]
+            in_time(partial(add, file, number + 4))
+            assert nodes(file)[-1] == number + 4
+            descriptors.append(len(os.listdir("/proc/self/fd")))
+            replace(path, lock=lock)
+        assert len({*descriptors}) == 1, "whatever was opened for a removed one is closed"
+        assert nodes(file) == [number + n for number in range(0, 40, 10) for n in range(5)]
+    in_time(file.close)
 
 
 def test_has_table(file: Sqlite) -> None:
