@@ -19,7 +19,7 @@ from dispatcher.engine.ports import Marked, Settled
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
 from dispatcher.store.queries import MessageQueries
-from dispatcher.store.queue import MessageQueue
+from dispatcher.store.queue import MOST_IN_DOUBT, MessageQueue
 from dispatcher.store.statement import Statement
 from tests.factories import NOON, candidate, provision
 
@@ -307,6 +307,48 @@ def test_doubt_is_closed_by_the_apps_policy(
     assert state(database, made.id) is after
     assert run(database, Statement("select status from callbacks")) == owed
     assert run(database, SLOTS) == [(1,)], "it may have arrived, so its place is kept"
+
+
+def doubted(database: Database, queue: MessageQueue, *, killed: bool = True) -> Marked:
+    """One more submit of the only row, and the sweep after it: its process is killed, or gets no answer."""
+    [marked] = mark(queue, take(queue))
+    if not killed:
+        queue.settle([settled(marked.row, Event.LOSE, Fate.UNKNOWN, due_at=NOON)], NOON)
+    run(database, EXPIRE_LEASES)
+    queue.rescue(NOON, timedelta(0), 100)
+    return marked
+
+
+def test_no_more_than_so_many_doubts_are_sent_again(database: Database) -> None:
+    """A carrier that takes texts, answers nothing and reports nothing must not text one person all day."""
+    provision(database, callback_url="http://example.com/", policy="at_least_once")
+    [made] = queued(database)
+    queue = MessageQueue(database)
+    for killed in (False, True, False):
+        assert state(database, made.id) is State.QUEUED
+        doubted(database, queue, killed=killed)
+    standing = MessageQueries(database, lambda: NOON).standing(1, made.id)
+    assert standing is not None
+    assert (standing.state, standing.code, standing.reason) == (State.FAILED, 124, "outcome unknown")
+    assert run(database, ATTEMPTS) == [(made.id, 1, "unknown", ""), (made.id, 2, "", ""), (made.id, 3, "unknown", "")]
+    assert [row[2] for row in run(database, CALLBACKS)] == [124]
+    assert run(database, SLOTS) == [(1,)], "it may have arrived, so its place is kept"
+
+
+def test_only_attempts_whose_outcome_is_unknown_count_as_doubts(database: Database) -> None:
+    provision(database, policy="at_least_once")
+    [made] = queued(database)
+    queue = MessageQueue(database)
+    for _ in range(2 * MOST_IN_DOUBT):
+        [marked] = mark(queue, take(queue))
+        queue.settle([settled(marked.row, Event.RETRY, Fate.LATER, due_at=NOON)], NOON)
+    late = doubted(database, queue)
+    doubted(database, queue)
+    queue.settle([settled(late.row, Event.RETRY, Fate.LATER)], NOON)  # the first tells after all that nothing was sent
+    doubted(database, queue)
+    assert state(database, made.id) is State.QUEUED
+    doubted(database, queue)
+    assert state(database, made.id) is State.FAILED
 
 
 def test_a_receipt_that_never_comes_closes_as_failed_but_sent(database: Database) -> None:
