@@ -1,4 +1,4 @@
-"""Again, and when? The only place that decides it: callbacks to customers, and messages that were surely not sent.
+"""Again, and when? The only place that decides it: callbacks, their endpoints, and messages that were surely not sent.
 
 No randomness here: `jitter` is a fraction from 0 to 1 that the caller draws for each try.
 """
@@ -27,6 +27,9 @@ def _asked(retry_after: timedelta | None) -> timedelta:
 CALLBACK_FIRST: Final = timedelta(seconds=5)
 CALLBACK_LONGEST: Final = timedelta(minutes=15)
 CALLBACK_LIFE: Final = timedelta(hours=24)  # from the first try
+ENDPOINT_FAILURES: Final = 5  # in a row, after which an endpoint rests and is then tried by one call at a time
+ENDPOINT_FIRST: Final = timedelta(seconds=2)
+ENDPOINT_LONGEST: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,16 @@ def callback_next(
         return End(f"no success within {CALLBACK_LIFE // timedelta(hours=1)} hours")
     wait = max(_asked(retry_after), jitter * _doubled(CALLBACK_FIRST, CALLBACK_LONGEST, tries))
     return Again(min(now + wait, last_at))
+
+
+def endpoint_rest(rests: int, jitter: float) -> timedelta:
+    """How long an endpoint that keeps failing is left alone, whatever it is owed: 2 seconds doubling to 5 minutes.
+
+    Args:
+        rests: that it has had since its last success.
+        jitter: from 0 to 1; at least half of the wait is waited, lest the many endpoints of one host come back at once.
+    """
+    return (1 + jitter) / 2 * _doubled(ENDPOINT_FIRST, ENDPOINT_LONGEST, rests + 1)
 
 
 # --- Messages that were surely not sent (semantics.md, Taking work: LATER) ------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -12,7 +12,7 @@ from typing import Final
 
 from dispatcher.core.exchange import Fault, Request, Response
 from dispatcher.core.placeholders import expand_url, wire_url
-from dispatcher.core.retry import Again, Done, StopEndpoint, callback_next
+from dispatcher.core.retry import Again, Done, StopEndpoint, callback_next, endpoint_rest
 from dispatcher.core.senders import shares
 from dispatcher.engine.ports import Called, Clock, Due, Outbox
 from dispatcher.engine.transport import Transport
@@ -21,9 +21,10 @@ NAMES: Final = frozenset({"messageId", "referenceId", "phone", "status", "comple
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LEASE: Final = timedelta(seconds=60)
 MOST_PER_TURN: Final = 512
-MOST_PER_LANE: Final = 16  # unanswered calls of one endpoint, so that a few that hang leave room for the others
-PROBE_AFTER: Final = 5  # failures in a row after which an endpoint is only probed, one call at a time
-LONGEST_REST: Final = timedelta(minutes=5)
+# Unanswered calls of one endpoint: few at first, one more after each success; a failure takes half of what came on top.
+FIRST_PER_LANE: Final = 2
+MOST_PER_LANE: Final = 16
+SPARED: Final = 8  # one slot in so many is kept for endpoints that hold none, and ailing ones together get no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class Callbacks:
         self._monotonic = monotonic
         self._turns = 0
         self._open: Counter[int] = Counter()  # calls that are not answered yet, by app
+        self._probing = 0  # of these, how many are probes of ailing endpoints
+        self._trusted: Counter[int] = Counter()  # how many more than FIRST_PER_LANE may be open, by app
         self._lock = Lock()
         self._patience = (LEASE - timeout - timedelta(seconds=5)).total_seconds()
 
@@ -71,18 +74,33 @@ class Callbacks:
         lanes = list(self._outbox.lanes(now).items())
         start = self._turns % max(1, len(lanes))
         self._turns += 1
-        wants = {}
-        for app_id, failures in [*lanes[start:], *lanes[:start]]:
-            most = 1 if failures >= PROBE_AFTER else MOST_PER_LANE
-            if (free := most - self._open[app_id]) > 0:
-                wants[app_id] = free
+        wants, probes = self._shares([*lanes[start:], *lanes[:start]], room)
         if not wants:
             return None
         until = self._monotonic() + self._patience
-        taken = self._outbox.claim(shares(room, wants), now, LEASE)
+        taken = self._outbox.claim(wants, now, LEASE, probes)
         for due in taken:
             self._call(due, until)
         return timedelta(0) if taken else None
+
+    def _shares(self, lanes: Sequence[tuple[int, int]], room: int) -> tuple[Mapping[int, int], Collection[int]]:
+        """How many calls of each app may begin, and the apps of which that is a probe."""
+        with self._lock:
+            held = self._open.copy()
+        spared = (room + held.total()) // SPARED
+        wants: dict[int, int] = {}
+        probes: set[int] = set()
+        for app_id, rests in lanes:
+            most = FIRST_PER_LANE + self._trusted[app_id]
+            if not rests and held[app_id] < most:
+                wants[app_id] = most - held[app_id]
+            elif rests and not held[app_id] and self._probing + len(probes) < max(1, spared):
+                wants[app_id] = 1
+                probes.add(app_id)
+        first = shares(room, {app_id: 1 for app_id in wants if not held[app_id] and app_id not in probes})
+        left = {app_id: wanted - first.get(app_id, 0) for app_id, wanted in wants.items()}
+        more = shares(max(0, room - len(first) - spared), left)
+        return Counter(first) + Counter(more), probes
 
     def _call(self, due: Due, until: float) -> None:
         try:
@@ -98,10 +116,16 @@ class Callbacks:
         }
         with self._lock:
             self._open[due.app_id] += 1
+            self._probing += due.rests > 0
 
         def answered(response: Response) -> None:
             with self._lock:
                 self._open[due.app_id] -= 1
+                self._probing -= due.rests > 0
+                if _ails(response):
+                    self._trusted[due.app_id] //= 2
+                elif response.fault is not Fault.UNSENT:
+                    self._trusted[due.app_id] = min(self._trusted[due.app_id] + 1, MOST_PER_LANE - FIRST_PER_LANE)
             self._put(Answer(due, response))
 
         self._transport.start(Request("GET", url, headers), answered, lane=str(due.app_id), until=until)
@@ -123,7 +147,6 @@ class Callbacks:
             retry_after=response.retry_after,
             jitter=self._jitter(),
         )
-        ailing = response.status in {0, 429} or response.status >= 500
         reason = "" if isinstance(step, Done) else response.detail or f"HTTP {response.status}"
         return Called(
             due=due,
@@ -132,14 +155,14 @@ class Callbacks:
             reason=reason if response.fault is not Fault.OVERSIZED else "",
             delivered=isinstance(step, Done),
             again_at=step.at if isinstance(step, Again) else None,
-            endpoint_rest=_rest(due.tries) if ailing and due.tries >= 1 else timedelta(0) if ailing else None,
+            endpoint_rest=endpoint_rest(due.rests, self._jitter()) if _ails(response) else None,
             endpoint_stop=step.reason if isinstance(step, StopEndpoint) else "",
         )
 
 
-def _rest(tries: int) -> timedelta:
-    """How long an endpoint that keeps failing is left alone: only for calls that already failed before."""
-    return min(timedelta(seconds=2 ** min(tries, 20)), LONGEST_REST)
+def _ails(response: Response) -> bool:
+    """Whether an answer says that the endpoint, rather than this callback, is in trouble."""
+    return response.fault is not Fault.UNSENT and (response.status in {0, 429} or response.status >= 500)
 
 
 def values_of(due: Due) -> dict[str, str]:

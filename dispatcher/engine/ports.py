@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -83,13 +83,15 @@ class Due:
     status: int
     completed_at: datetime
     first_try_at: datetime
+    rests: int = 0  # of its endpoint since the last success
 
 
 @dataclass(frozen=True, slots=True)
 class Called:
     """How a try of a callback ended. `again_at` is None when no further one follows; `http` is 0 without an answer.
 
-    `tried` is false where the call was never begun, which costs nothing.
+    `tried` is false where the call was never begun, which costs nothing. `endpoint_rest` tells of a failure of the
+    endpoint: how long that rests, if it has failed often enough in a row.
     """
 
     due: Due
@@ -194,15 +196,17 @@ class Outbox(Protocol):
     """The callbacks owed."""
 
     def lanes(self, now: datetime) -> Mapping[int, int]:
-        """Every app with a callback due whose endpoint is not resting, and its failures in a row."""
+        """Every app with a callback due whose endpoint is not resting, and its rests since the last success."""
         ...
 
-    def claim(self, wants: Mapping[int, int], now: datetime, lease: timedelta) -> Sequence[Due]:
-        """Take up to so many due callbacks of each app."""
+    def claim(
+        self, wants: Mapping[int, int], now: datetime, lease: timedelta, probes: Collection[int] = ()
+    ) -> Sequence[Due]:
+        """Take up to so many due callbacks of each app; of those in `probes`, no other process until it is settled."""
         ...
 
     def settle(self, results: Sequence[Called]) -> None:
-        """Write how tries ended."""
+        """Write how tries ended, in this order."""
         ...
 
     def rescue(self) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from dispatcher.core.retry import ENDPOINT_FAILURES
 from dispatcher.engine.ports import Called, Due
 from dispatcher.store.database import Database
 from dispatcher.store.instants import MICROSECOND, instant, micros
@@ -18,7 +19,7 @@ LANES: Final = Statement(
         union all
         select (select min(c.app_id) from callbacks c where c.state = 'queued' and c.app_id > lane.app_id)
         from lane where lane.app_id is not null)
-    select lane.app_id, coalesce(e.failures, 0) from lane left join endpoints e on e.app_id = lane.app_id
+    select lane.app_id, coalesce(e.rests, 0) from lane left join endpoints e on e.app_id = lane.app_id
     where lane.app_id is not null and e.stopped_at is null and (e.rest_until is null or e.rest_until <= {clock})
     and (select min(c.due_at) from callbacks c where c.state = 'queued' and c.app_id = lane.app_id) <= :now"""
 )
@@ -32,11 +33,18 @@ CLAIM: Final = Statement(
     returning callbacks.subject_id, callbacks.kind, callbacks.app_id, generation, tries, message_id, status,
         completed_at, first_try_at"""
 )
+# An endpoint that is probed rests for the others until the probe is settled, or its lease is over.
+PROBE: Final = Statement(
+    """update endpoints set rest_until = {clock} + :lease where app_id in (
+        select app_id from endpoints where app_id = :app_id and rests > 0 and stopped_at is null
+        and (rest_until is null or rest_until <= {clock}) {lock_skip})
+    returning app_id"""
+)
 DETAILS: Final = Statement(
     """select r.n, case when m.callback_url <> '' then m.callback_url else a.callback_url end, a.callback_secret,
-        m.reference, p.address
+        m.reference, p.address, coalesce(e.rests, 0)
     from {rows} join messages m on m.id = r.message_id join apps a on a.id = r.app_id
-    left join people p on p.person = m.person""",
+    left join people p on p.person = m.person left join endpoints e on e.app_id = r.app_id""",
     "n integer, message_id bigint, app_id bigint",
 )
 TRY: Final = Statement(
@@ -55,17 +63,22 @@ SETTLE: Final = Statement(
     "tried integer",
 )
 HEALTHY: Final = Statement(
-    """update endpoints set failures = 0, rest_until = null, reason = ''
+    """update endpoints set failures = 0, rests = 0, rest_until = null, reason = ''
     where app_id in (select app_id from {rows}) and failures > 0""",
     "app_id bigint",
 )
 AILING: Final = Statement(
-    """insert into endpoints (app_id, failures, rest_until, stopped_at, reason)
-    select app_id, failures, {clock} + rest, stopped_at, reason from {rows} where true order by app_id
+    """insert into endpoints (app_id, failures, stopped_at, reason)
+    select app_id, failures, stopped_at, reason from {rows} where true order by app_id
     on conflict (app_id) do update set failures = endpoints.failures + excluded.failures,
-        rest_until = excluded.rest_until, stopped_at = coalesce(excluded.stopped_at, endpoints.stopped_at),
-        reason = excluded.reason""",
-    "app_id bigint, failures integer, rest bigint, stopped_at bigint, reason text",
+        stopped_at = coalesce(excluded.stopped_at, endpoints.stopped_at), reason = excluded.reason""",
+    "app_id bigint, failures integer, stopped_at bigint, reason text",
+)
+# Of calls that were under way together the first to fail ends in a rest, and the others tell of the same trouble.
+REST: Final = Statement(
+    """update endpoints set rests = r.rests, rest_until = {clock} + r.rest from {rows}
+    where endpoints.app_id = r.app_id and endpoints.rests < r.rests and endpoints.failures >= :ailing""",
+    "app_id bigint, rests integer, rest bigint",
 )
 RESCUE: Final = Statement(
     """update callbacks set state = 'queued', lease_until = null
@@ -81,35 +94,51 @@ class CallbackOutbox:
         self._database = database
 
     def lanes(self, now: datetime) -> dict[int, int]:
-        """Every app with a callback due whose endpoint neither rests nor is stopped, and its failures in a row."""
+        """Every app with a callback due whose endpoint neither rests nor is stopped, and its rests since a success."""
         with self._database.read() as tx:
             return {row[0]: row[1] for row in tx.run(LANES, now=micros(now))}
 
-    def claim(self, wants: Mapping[int, int], now: datetime, lease: timedelta) -> list[Due]:
-        """Take up to so many due callbacks of each app, with all that their URLs may name."""
+    def claim(
+        self, wants: Mapping[int, int], now: datetime, lease: timedelta, probes: Collection[int] = ()
+    ) -> list[Due]:
+        """Take up to so many due callbacks of each app, with all that their URLs may name.
+
+        Of an app in `probes`, whose endpoint is ailing, only one process takes any until that is settled.
+        """
+        given = {"now": micros(now), "lease": lease // MICROSECOND}
         with self._database.write() as tx:
             found = [
                 row
                 for app_id, most in wants.items()
-                for row in tx.run(CLAIM, app_id=app_id, most=most, now=micros(now), lease=lease // MICROSECOND)
+                if app_id not in probes or tx.run(PROBE, app_id=app_id, lease=given["lease"])
+                for row in tx.run(CLAIM, app_id=app_id, most=most, **given)
             ]
             details = {row[0]: row[1:] for row in tx.run(DETAILS, [(n, r[5], r[2]) for n, r in enumerate(found)])}
         return [_due(row, details[n]) for n, row in enumerate(found) if n in details]
 
     def settle(self, results: Sequence[Called]) -> None:
-        """Write how tries ended, and what that says of their endpoints."""
+        """Write how tries ended, in this order, and what that says of their endpoints."""
+        failed: dict[int, list[Called]] = {}  # of each endpoint, since its last success
+        healthy = set()
+        for c in results:
+            before = failed.get(c.due.app_id, [])
+            if c.endpoint_rest is not None or c.endpoint_stop:
+                failed[c.due.app_id] = [*before, c]
+            elif c.http:
+                failed[c.due.app_id] = [f for f in before if f.endpoint_stop]
+                healthy.add(c.due.app_id)
+        ailing = [those for _, those in sorted(failed.items()) if those]
         with self._database.write() as tx:
             tx.run(TRY, [
                 (c.due.subject_id, c.due.kind, c.due.generation, micros(c.at), c.http, kept(c.reason))
                 for c in results if c.tried
             ])  # fmt: skip
             tx.run(SETTLE, [_settled(c) for c in results])
-            ailing = {c.due.app_id: c for c in results if c.endpoint_rest is not None or c.endpoint_stop}
-            healthy = {c.due.app_id for c in results if c.http} - set(ailing)
             if healthy:
                 tx.run(HEALTHY, [(i,) for i in sorted(healthy)])
             if ailing:
-                tx.run(AILING, [_ailing(c) for _, c in sorted(ailing.items())])
+                tx.run(AILING, [_ailing(those) for those in ailing])
+                tx.run(REST, [_resting(those) for those in ailing], ailing=ENDPOINT_FAILURES)
 
     def rescue(self) -> int:
         """Queue again what lost its lease; a callback may be made twice, with the same delivery id."""
@@ -132,6 +161,7 @@ def _due(row: Row, details: Row) -> Due:
         status=row[6],
         completed_at=instant(row[7]),
         first_try_at=instant(row[8]),
+        rests=details[4],
     )
 
 
@@ -141,6 +171,13 @@ def _settled(c: Called) -> Row:
     return c.due.subject_id, c.due.kind, c.due.generation, state, due, ended, kept(c.reason), int(c.tried)
 
 
-def _ailing(c: Called) -> Row:
-    rest = (c.endpoint_rest // MICROSECOND) if c.endpoint_rest else 0
-    return c.due.app_id, 1, rest, micros(c.at) if c.endpoint_stop else None, kept(c.endpoint_stop or c.reason)
+def _ailing(failed: Sequence[Called]) -> Row:
+    last = failed[-1]
+    stopped = [c for c in failed if c.endpoint_stop]
+    at = micros(stopped[-1].at) if stopped else None
+    return last.due.app_id, len(failed), at, kept(stopped[-1].endpoint_stop if stopped else last.reason)
+
+
+def _resting(failed: Sequence[Called]) -> Row:
+    most = max(failed, key=lambda c: c.due.rests)
+    return most.due.app_id, most.due.rests + 1, (most.endpoint_rest or timedelta(0)) // MICROSECOND

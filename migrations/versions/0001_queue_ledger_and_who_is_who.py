@@ -419,6 +419,7 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("rest_until", sa.BigInteger(), nullable=True),
         sa.Column("stopped_at", sa.BigInteger(), nullable=True),
+        sa.Column("rests", sa.Integer(), server_default="0", nullable=False),
         sa.Column("reason", sa.String(length=255), server_default="", nullable=False),
         sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_endpoints_app_id_apps")),
         sa.PrimaryKeyConstraint("app_id", name=op.f("pk_endpoints")),

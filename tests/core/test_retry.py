@@ -15,6 +15,7 @@ from dispatcher.core.retry import (
     Step,
     StopEndpoint,
     callback_next,
+    endpoint_rest,
     submit_next,
 )
 
@@ -92,6 +93,15 @@ def test_the_last_try_is_made_after_24_hours() -> None:
     assert after(500, 200, jitter=0.0, now=last - timedelta(seconds=1)) == Again(last - timedelta(seconds=1))
     assert after(500, 200, now=last) == End("no success within 24 hours")
     assert after(0, 1, now=last + timedelta(days=3)) == End("no success within 24 hours")
+
+
+RESTS = [(0, 2), (1, 4), (2, 8), (6, 128), (7, 256), (8, 300), (9, 300), (10**9, 300)]
+
+
+@pytest.mark.parametrize(("rests", "seconds"), RESTS)
+def test_an_endpoint_rests_twice_as_long_each_time_up_to_five_minutes(rests: int, seconds: float) -> None:
+    assert endpoint_rest(rests, jitter=1.0) == timedelta(seconds=seconds)
+    assert endpoint_rest(rests, jitter=0.0) == timedelta(seconds=seconds / 2)
 
 
 def submit(

@@ -14,10 +14,11 @@ import pytest
 
 from dispatcher.core.codes import Code
 from dispatcher.core.exchange import Fault, Response
-from dispatcher.engine.callbacks import MOST_PER_LANE, PROBE_AFTER, Answer, Callbacks
+from dispatcher.core.retry import endpoint_rest
+from dispatcher.engine.callbacks import FIRST_PER_LANE, MOST_PER_LANE, Answer, Callbacks
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
-from dispatcher.store.instants import instant, micros
+from dispatcher.store.instants import MICROSECOND, instant, micros
 from dispatcher.store.outbox import CallbackOutbox
 from dispatcher.store.statement import Statement
 from tests.engine.transports import Begun, MemoryTransport
@@ -117,6 +118,7 @@ def test_what_a_url_may_name(database: Database) -> None:
         house.run("update callbacks set state = 'queued'")
         house.callbacks.turn()
         assert house.called()[-1] == url, template
+        house.settle(OK)
 
 
 def test_what_is_empty_stays_an_empty_value(database: Database) -> None:
@@ -293,27 +295,127 @@ def test_an_endpoint_that_is_gone_is_left_alone_and_nobody_else(database: Databa
     assert [row[0] for row in house.run(ROWS)] == ["failed"] + ["queued"] * 3 + ["claimed"] * 2
 
 
-def test_rests_grow_with_the_failures_of_a_callback_and_end_with_a_success(house: House) -> None:
-    house.owe(2)
-    for rests in (0, 1, 1):
+def test_an_endpoint_that_fails_five_times_in_a_row_rests_longer_and_longer_until_a_success(house: House) -> None:
+    house.owe(20)
+    for failures, rests in [(2, 0), (4, 0), (6, 1), (7, 2), (8, 3)]:
         house.round(DEAD)
-        assert house.run(ENDPOINTS)[0][3] == rests, "the first failure of a callback says little of its endpoint"
-        house.now += HOUR
-    before = len(house.transport.begun)
+        assert house.run("select failures, rests from endpoints") == [(failures, rests)]
+        [left] = house.run("select rest_until - {clock} from endpoints")
+        assert rests == 0 or timedelta(0) < left[0] * MICROSECOND <= endpoint_rest(rests - 1, 1.0)
     assert house.callbacks.turn() is None
-    assert len(house.transport.begun) == before
     house.round(OK)
     assert house.run(ENDPOINTS) == [(1, 0, 0, None)]
 
 
-def test_an_endpoint_that_keeps_failing_is_called_once_at_a_time(house: House) -> None:
-    house.owe(10)
-    house.run("insert into endpoints (app_id, failures, reason) values (1, :failures, '')", failures=PROBE_AFTER)
+def test_calls_that_fail_together_are_no_reason_to_rest_for_longer(house: House) -> None:
+    """Sixteen calls under way when an endpoint dies tell of one moment, whoever fails last."""
+    house.owe(40)
+    while len(house.transport.open) < MOST_PER_LANE:
+        house.settle(OK)
+        house.turns()
+    for begun in list(house.transport.open):
+        house.settle(lambda one, this=begun: DEAD if one is this else None)  # type: ignore[misc]
+    assert house.run("select failures, rests from endpoints") == [(MOST_PER_LANE, 1)]
+
+
+def test_the_last_word_of_a_batch_counts(house: House) -> None:
+    house.owe(MOST_PER_LANE)
+    due = CallbackOutbox(house.database).claim({1: MOST_PER_LANE}, house.now, 60 * SECOND)
+    batches: list[tuple[list[Response], list[int]]] = [
+        ([DEAD, DEAD, OK], []),
+        ([DEAD] * 6, [6]),
+        ([DEAD, OK, DEAD, BUSY], [2]),
+        ([OK], [0]),
+    ]
+    for responses, failures in batches:
+        house.callbacks.settle([Answer(due.pop(), response) for response in responses])
+        assert [row[1] for row in house.run(ENDPOINTS)] == failures
+
+
+def test_an_ailing_endpoint_is_called_once_at_a_time_by_whatever_process(house: House) -> None:
+    house.owe(30)
+    house.run("insert into endpoints (app_id, failures, rests, reason) values (1, 5, 1, '')")
+    other = House(house.database)
+    for one in (house, other, house, other):
+        one.turns()
+    assert (len(house.transport.open), len(other.transport.open)) == (1, 0)
+    house.settle(Response(fault=Fault.UNSENT))
+    house.run("update endpoints set rest_until = null")  # as its lease would end it
+    other.turns()
+    assert (len(house.transport.open), len(other.transport.open)) == (0, 1)
+    other.settle(OK)
+    while house.callbacks.turn() == timedelta(0):
+        house.settle(OK)
+    assert [row[0] for row in house.run(ROWS)] == ["delivered"] * 30, "one success, and all are called again"
+
+
+def test_an_endpoint_shows_that_it_answers_before_it_gets_many_calls(house: House) -> None:
+    house.owe(60)
+    open_at_once = []
+    for _ in range(5):
+        house.turns()
+        open_at_once.append(len(house.transport.open))
+        house.settle(OK)
+    assert open_at_once == [2, 4, 8, 16, 16]
+
+
+def test_an_endpoint_that_fails_gets_fewer_calls(house: House) -> None:
+    house.owe(80)
+    while len(house.transport.open) < MOST_PER_LANE:
+        house.settle(OK)
+        house.turns()
+    failing, *others = house.transport.open
+    house.settle(lambda begun: BUSY if begun is failing else None)
     house.turns()
-    assert len(house.transport.open) == 1
-    house.settle(OK)
+    assert len(house.transport.open) == MOST_PER_LANE - 1, "half of what it had are under way, and more"
+    house.settle(lambda begun: OK if begun in others[:6] else None)
     house.turns()
-    assert len(house.transport.begun) == 10, "one success, and all are called again"
+    assert len(house.transport.open) == MOST_PER_LANE - 1, "one more after each success"
+
+
+def test_the_endpoints_of_a_hoster_that_hangs_leave_the_slots_to_others(database: Database) -> None:
+    """Eight apps with 200 callbacks each, whose endpoints were well until they all hang, beside a ninth."""
+    provision(database, callback_url=URL, apps=9)
+    house = House(database)
+    dead = [str(app_id) for app_id in range(1, 9)]
+    for app_id in range(1, 9):
+        house.owe(200, app_id=app_id)
+    for _ in range(5):
+        house.turns()
+        house.settle(OK)
+    house.turns()
+    house.owe(20, app_id=9)
+    for _ in range(50):
+        house.turns()
+        house.settle(lambda begun: OK if begun.lane == "9" else None)
+    delivered = "select count(*) from callbacks where app_id = 9 and state = 'delivered'"
+    assert house.run(delivered) == [(20,)], "while the calls to the others hang"
+    assert {begun.lane for begun in house.transport.open} == {*dead}
+    house.settle(DEAD)
+    for _ in range(5):
+        house.turns()
+        assert house.transport.open == [], "they rest"
+        house.run("update endpoints set rest_until = null")
+        house.turns()
+        assert sorted(begun.lane for begun in house.transport.open) == dead, "one call at a time"
+        house.settle(DEAD)
+
+
+def test_probes_together_take_an_eighth_of_the_slots(database: Database) -> None:
+    provision(database, callback_url=URL, apps=6)
+    house = House(database, MemoryTransport(slots=16))
+    for app_id in range(1, 6):
+        house.owe(2, app_id=app_id)
+        house.run("insert into endpoints (app_id, failures, rests, reason) values (:app, 5, 1, '')", app=app_id)
+    house.owe(9, app_id=6)
+    probed = set()
+    for _ in range(9):
+        house.turns()
+        probes = [begun.lane for begun in house.transport.open if begun.lane != "6"]
+        assert len(probes) <= 2
+        probed |= {*probes}
+        house.settle(lambda begun: OK if begun.lane == "6" else DEAD)
+    assert probed == {"1", "2", "3", "4", "5"}
 
 
 def test_one_dead_endpoint_among_a_hundred_keeps_nobody_waiting(database: Database) -> None:
@@ -375,13 +477,13 @@ def test_nothing_is_due(house: House) -> None:
 
 
 def test_a_turn_that_took_something_may_find_more(house: House) -> None:
-    house.owe(MOST_PER_LANE + 1)
+    house.owe(FIRST_PER_LANE + 1)
     assert house.callbacks.turn() == timedelta(0)
-    assert len(house.transport.begun) == MOST_PER_LANE
+    assert len(house.transport.begun) == FIRST_PER_LANE
     assert house.callbacks.turn() is None, "that many are unanswered"
     house.settle(OK)
     assert house.callbacks.turn() == timedelta(0)
-    assert len(house.transport.begun) == MOST_PER_LANE + 1
+    assert len(house.transport.begun) == FIRST_PER_LANE + 1
     assert house.callbacks.turn() is None
 
 

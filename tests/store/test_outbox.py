@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dispatcher.core.codes import Code
+from dispatcher.core.retry import ENDPOINT_FAILURES
 from dispatcher.engine.ports import Called, Due
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
@@ -16,7 +17,7 @@ from dispatcher.store.statement import Statement
 from tests.factories import NOON, candidate, provision
 
 LEASE = timedelta(seconds=60)
-SECOND = timedelta(seconds=1)
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 URL = "https://customer.example/{messageId}"
 ROWS = Statement("select state, tries, reason, ended_at is not null from callbacks order by subject_id")
 TRIES = Statement("select generation, http, reason from callback_tries order by subject_id, generation")
@@ -154,33 +155,69 @@ def test_rescue_leaves_live_leases_alone(database: Database) -> None:
     assert CallbackOutbox(database).rescue() == 0
 
 
+def failed(due: Due, rest: timedelta = 5 * MINUTE) -> Called:
+    return called(due, 503, reason="HTTP 503", again_at=NOON, endpoint_rest=rest)
+
+
 def test_failures_in_a_row_are_counted_and_end_with_a_success(database: Database) -> None:
     provision(database, callback_url=URL)
-    owed(database, 4)
-    first, second, third, fourth = claim(database)
+    owed(database, 5)
+    first, second, third, fourth, fifth = claim(database)
     outbox = CallbackOutbox(database)
-    for due in (first, second):
-        outbox.settle([called(due, 503, reason="HTTP 503", again_at=NOON, endpoint_rest=timedelta(0))])
-    assert run(database, ENDPOINTS) == [(1, 2, 0, "HTTP 503")]
-    assert outbox.lanes(NOON) == {1: 2}
-    outbox.settle([called(third, 404, reason="HTTP 404")])
+    outbox.settle([failed(first), failed(second)])
+    outbox.settle([failed(third)])
+    assert run(database, ENDPOINTS) == [(1, 3, 0, "HTTP 503")]
+    assert outbox.lanes(NOON) == {1: 0}
+    outbox.settle([called(fourth, 404, reason="HTTP 404")])
     assert run(database, ENDPOINTS) == [(1, 0, 0, "")], "whoever answers is well, whatever the answer"
-    outbox.settle([called(fourth, delivered=True)])
+    outbox.settle([called(fifth, delivered=True)])
     assert outbox.lanes(NOON) == {1: 0}
 
 
 def test_a_resting_endpoint_has_no_lane_until_its_rest_is_over(database: Database) -> None:
     provision(database, callback_url=URL, apps=2)
-    owed(database, 2)
+    owed(database, ENDPOINT_FAILURES)
     owed(database, 1, app_id=2)
-    first, _ = claim(database)
     outbox = CallbackOutbox(database)
-    run(database, EXPIRE_LEASES)
-    outbox.rescue()
-    outbox.settle([called(first, 0, reason="timeout", again_at=NOON, endpoint_rest=timedelta(minutes=5))])
+    outbox.settle([failed(due) for due in claim(database)])
     assert outbox.lanes(NOON) == {2: 0}
     run(database, END_RESTS)
     assert outbox.lanes(NOON) == {1: 1, 2: 0}
+
+
+def test_only_one_claim_probes_an_ailing_endpoint_until_it_is_settled(database: Database) -> None:
+    provision(database, callback_url=URL, apps=2)
+    owed(database, ENDPOINT_FAILURES)
+    outbox = CallbackOutbox(database)
+    outbox.settle([failed(due) for due in claim(database)])
+
+    def probe() -> list[Due]:
+        return outbox.claim({1: 1}, NOON, LEASE, probes={1})
+
+    assert probe() == [], "it rests"
+    run(database, END_RESTS)
+    [due] = probe()
+    assert due.rests == 1
+    assert outbox.lanes(NOON) == {}
+    assert probe() == []
+    outbox.settle([failed(due, timedelta(0))])
+    assert outbox.lanes(NOON) == {1: 2}
+    [due] = probe()
+    outbox.settle([called(due, delivered=True)])
+    assert outbox.lanes(NOON) == {1: 0}
+    assert probe() == [], "it is well again, so there is nothing to probe"
+    assert len(outbox.claim({1: 9}, NOON, LEASE)) == ENDPOINT_FAILURES - 1
+
+
+def test_the_failures_of_calls_under_way_together_make_one_rest(database: Database) -> None:
+    provision(database, callback_url=URL)
+    owed(database, 3 * ENDPOINT_FAILURES)
+    outbox = CallbackOutbox(database)
+    dues = claim(database)
+    outbox.settle([failed(due, timedelta(0)) for due in dues[:-1]])
+    outbox.settle([failed(dues[-1])])
+    assert outbox.lanes(NOON) == {1: 1}, "the last has not made it longer"
+    assert [row[1] for row in run(database, ENDPOINTS)] == [3 * ENDPOINT_FAILURES]
 
 
 def test_a_stopped_endpoint_keeps_what_it_is_owed_and_gets_nothing(database: Database) -> None:
@@ -192,6 +229,17 @@ def test_a_stopped_endpoint_keeps_what_it_is_owed_and_gets_nothing(database: Dat
     assert outbox.lanes(NOON) == {}
     assert run(database, ENDPOINTS) == [(1, 1, 1, "HTTP 410, the endpoint is gone")]
     assert [row[0] for row in run(database, ROWS)] == ["failed", "queued"]
+
+
+def test_a_stop_holds_whatever_else_was_under_way(database: Database) -> None:
+    provision(database, callback_url=URL)
+    owed(database, 4)
+    before, gone, after, failing = claim(database)
+    stop = called(gone, 410, reason="HTTP 410", endpoint_stop="gone")
+    CallbackOutbox(database).settle(
+        [called(before, delivered=True), stop, called(after, delivered=True), failed(failing)]
+    )
+    assert run(database, ENDPOINTS) == [(1, 2, 1, "gone")]
 
 
 def test_one_settle_may_bring_good_and_bad_news_of_many(database: Database) -> None:
@@ -210,7 +258,7 @@ def test_one_settle_may_bring_good_and_bad_news_of_many(database: Database) -> N
         "queued",
         "queued",
     ]
-    assert [row[:2] for row in run(database, ENDPOINTS)] == [(1, 1), (3, 1)]
+    assert [row[:2] for row in run(database, ENDPOINTS)] == [(3, 2)]
 
 
 def test_nothing_to_settle(database: Database) -> None:
