@@ -7,6 +7,10 @@ from typing import Final
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
+# No lease, and no rest of a connection or an endpoint, is set farther ahead of the database's clock (settings:
+# work.lease_seconds). One that is farther was set before that clock was set back, and counts as over: work would else
+# stand still for as long as it jumped.
+AHEAD: Final = timedelta(hours=1) // MICROSECOND
 
 
 def micros(instant: datetime) -> int:

@@ -11,7 +11,7 @@ from dispatcher.engine.explain import Hindrance, Place
 from dispatcher.store.database import Database
 from dispatcher.store.instants import instant, maybe
 from dispatcher.store.optouts import OptOutBook
-from dispatcher.store.queue import OF_APP
+from dispatcher.store.queue import LEFT_ALONE, OF_APP
 from dispatcher.store.statement import Row, Statement
 from dispatcher.store.sticky import StickySenders
 
@@ -23,8 +23,7 @@ HINDERED: Final = Statement(
     f"""select s.number, s.paused_at is not null, case when s.rest_until > {{clock}} then s.rest_until end,
         s.rest_reason, c.name, c.paused_at is not null, c.stop_reason, c.retry_at
     from senders s join connections c on c.id = s.connection_id
-    where (s.paused_at is not null or s.rest_until > {{clock}} or c.paused_at is not null
-        or (c.stopped_at is not null and c.retry_at > {{clock}}))
+    where (s.paused_at is not null or s.rest_until > {{clock}} or c.paused_at is not null or {LEFT_ALONE})
     and {OF_APP.format(app=":app_id")}
     order by s.id"""
 )

@@ -9,18 +9,20 @@ from typing import Final
 from dispatcher.core.retry import ENDPOINT_FAILURES
 from dispatcher.engine.ports import Called, Due
 from dispatcher.store.database import Database
-from dispatcher.store.instants import MICROSECOND, instant, micros
+from dispatcher.store.instants import AHEAD, MICROSECOND, instant, micros
 from dispatcher.store.statement import Row, Statement
 from dispatcher.store.words import kept
 
+# An endpoint `e` that is left alone for now.
+RESTS: Final = f"(e.rest_until is not null and e.rest_until > {{clock}} and e.rest_until <= {{clock}} + {AHEAD})"
 LANES: Final = Statement(
-    """with recursive lane (app_id) as (
+    f"""with recursive lane (app_id) as (
         select min(app_id) from callbacks where state = 'queued'
         union all
         select (select min(c.app_id) from callbacks c where c.state = 'queued' and c.app_id > lane.app_id)
         from lane where lane.app_id is not null)
     select lane.app_id, coalesce(e.rests, 0) from lane left join endpoints e on e.app_id = lane.app_id
-    where lane.app_id is not null and e.stopped_at is null and (e.rest_until is null or e.rest_until <= {clock})
+    where lane.app_id is not null and e.stopped_at is null and not {RESTS}
     and (select min(c.due_at) from callbacks c where c.state = 'queued' and c.app_id = lane.app_id) <= :now"""
 )
 CLAIM: Final = Statement(
@@ -35,9 +37,9 @@ CLAIM: Final = Statement(
 )
 # An endpoint that is probed rests for the others until the probe is settled, or its lease is over.
 PROBE: Final = Statement(
-    """update endpoints set rest_until = {clock} + :lease where app_id in (
-        select app_id from endpoints where app_id = :app_id and rests > 0 and stopped_at is null
-        and (rest_until is null or rest_until <= {clock}) {lock_skip})
+    f"""update endpoints set rest_until = {{clock}} + :lease where app_id in (
+        select e.app_id from endpoints e where e.app_id = :app_id and e.rests > 0 and e.stopped_at is null
+        and not {RESTS} {{lock_skip}})
     returning app_id"""
 )
 DETAILS: Final = Statement(
@@ -83,6 +85,10 @@ REST: Final = Statement(
 RESCUE: Final = Statement(
     """update callbacks set state = 'queued', lease_until = null
     where state = 'claimed' and lease_until < {clock} returning subject_id"""
+)
+RESCUE_AHEAD: Final = Statement(
+    f"""update callbacks set state = 'queued', lease_until = null
+    where state = 'claimed' and lease_until > {{clock}} + {AHEAD} returning subject_id"""
 )
 
 
@@ -143,7 +149,7 @@ class CallbackOutbox:
     def rescue(self) -> int:
         """Queue again what lost its lease; a callback may be made twice, with the same delivery id."""
         with self._database.write() as tx:
-            return len(tx.run(RESCUE))
+            return len(tx.run(RESCUE)) + len(tx.run(RESCUE_AHEAD))
 
 
 def _due(row: Row, details: Row) -> Due:

@@ -20,7 +20,7 @@ from dispatcher.core.senders import PATIENCE, LaneKey, Pool, Sender
 from dispatcher.engine.ports import Lane, Marked, Rescued, Settled
 from dispatcher.store.database import Database
 from dispatcher.store.finals import close_books
-from dispatcher.store.instants import MICROSECOND, instant, micros
+from dispatcher.store.instants import AHEAD, MICROSECOND, instant, micros
 from dispatcher.store.learning import learn
 from dispatcher.store.optouts import STOPPED, reaches
 from dispatcher.store.receipts import match_refs
@@ -72,9 +72,11 @@ LANES: Final = Statement(
         and m.awaited = flow.awaited and m.flow = flow.flow)
     from flow where flow is not null order by app_id, region, awaited, flow"""
 )
-USABLE: Final = """senders s join connections c on c.id = s.connection_id
-    where s.paused_at is null and (s.rest_until is null or s.rest_until <= {clock})
-    and c.paused_at is null and (c.stopped_at is null or c.retry_at <= {clock})"""
+# A stopped connection `c` until a submit is risked again.
+LEFT_ALONE: Final = f"(c.stopped_at is not null and c.retry_at > {{clock}} and c.retry_at <= {{clock}} + {AHEAD})"
+USABLE: Final = f"""senders s join connections c on c.id = s.connection_id
+    where s.paused_at is null and (s.rest_until is null or s.rest_until <= {{clock}})
+    and c.paused_at is null and not {LEFT_ALONE}"""
 # The senders `s` that an app may use: its own, else the shared ones.
 OF_APP: Final = """(exists (select 1 from sender_apps d where d.sender_id = s.id and d.app_id = {app})
     or (not exists (select 1 from sender_apps d where d.sender_id = s.id)
@@ -193,9 +195,8 @@ RESUME: Final = Statement(
     where id in (select id from {rows}) and stopped_at is not null""",
     "id bigint",
 )
-RESCUE: Final = Statement(
-    f"""with lost as (
-        select id from messages where state in ('claimed', 'submitting') and lease_until < {{clock}}
+RESCUE_TEXT: Final = f"""with lost as (
+        select id from messages where state in ('claimed', 'submitting') and lease_until {{over}}
         order by lease_until limit :most {{lock_skip}})
     update messages set
         state = case state when 'claimed' then '{advance(State.CLAIMED, Event.DEFER)}'
@@ -204,9 +205,11 @@ RESCUE: Final = Statement(
         hold = case state when 'claimed' then hold else 'in doubt' end,
         lease_until = null
     from lost where messages.id = lost.id
-    and messages.state in ('claimed', 'submitting') and messages.lease_until < {{clock}}
+    and messages.state in ('claimed', 'submitting') and messages.lease_until {{over}}
     returning messages.id, messages.state"""
-)
+# Two, for each reads its end of the index.
+RESCUE: Final = Statement(RESCUE_TEXT.replace("{over}", "< {clock}"))
+RESCUE_AHEAD: Final = Statement(RESCUE_TEXT.replace("{over}", f"> {{clock}} + {AHEAD}"))
 # The last column is how often a doubt arose that nobody resolved, asked only where it matters.
 OVERDUE: Final = Statement(
     f"""select m.id, m.generation, m.state, a.policy, m.clicked_at is not null,
@@ -341,7 +344,8 @@ class MessageQueue:
     def rescue(self, now: datetime, doubt: timedelta, most: int) -> Rescued:
         """One page of sweeping: leases that ran out, receipts that never came, doubts that nobody resolved."""
         with self._database.write() as tx:
-            back = tx.run(RESCUE, doubt_until=micros(now + doubt), most=most)
+            given = {"doubt_until": micros(now + doubt), "most": most}
+            back = [*tx.run(RESCUE, **given), *tx.run(RESCUE_AHEAD, **given)]
             tx.run(LEAVE_LINES, now=micros(now), patience=PATIENCE, most=most)
             overdue = tx.run(OVERDUE, now=micros(now), most=most)
             step(tx, [_closing(row, now) for row in overdue], now)

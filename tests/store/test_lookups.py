@@ -36,13 +36,15 @@ def test_an_app_without_senders_of_its_own_is_hindered_by_the_shared_ones(databa
             "update senders set paused_at = 1 where id in (1, 7)",
             f"update senders set rest_until = {LATE}, rest_reason = 'filtered' where id = 2",
             "update senders set rest_until = 1, rest_reason = 'long over' where id = 3",
-            f"update connections set stopped_at = 1, retry_at = {LATE}, stop_reason = 'HTTP 401' where name = 'second'",
+            "update connections set stopped_at = 1, stop_reason = 'HTTP 401' where id = 2",
+            "update connections set retry_at = {clock} + 60000000 where id = 2",
         ):
             tx.run(Statement(change))
+        [(retry_at,)] = tx.run(Statement("select retry_at from connections where name = 'second'"))
     assert asked.hindrances(1) == [
         Hindrance("+12015550000", "is paused"),
         Hindrance("+12015550001", "rests: filtered", instant(LATE)),
-        Hindrance("+12015550100", "is of second, which is stopped: HTTP 401", instant(LATE)),
+        Hindrance("+12015550100", "is of second, which is stopped: HTTP 401", instant(retry_at)),
     ]
     assert asked.hindrances(2) == [Hindrance("+12015550101", "is paused")], "its own, and nobody else's"
     with database.write() as tx:

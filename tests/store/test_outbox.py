@@ -159,6 +159,20 @@ def failed(due: Due, rest: timedelta = 5 * MINUTE) -> Called:
     return called(due, 503, reason="HTTP 503", again_at=NOON, endpoint_rest=rest)
 
 
+# Seconds by which a lease or a rest lies ahead once the clock of the database was set back.
+SET_BACK = [(3590, False), (3610, True), (400 * 86_400, True)]
+
+
+@pytest.mark.parametrize(("ahead", "over"), SET_BACK)
+def test_a_lease_farther_ahead_than_any_is_set_is_over(database: Database, ahead: int, *, over: bool) -> None:
+    provision(database, callback_url=URL)
+    owed(database, 3)
+    claim(database)
+    run(database, Statement(f"update callbacks set lease_until = {{clock}} + {ahead * 1_000_000}"))
+    assert CallbackOutbox(database).rescue() == (3 if over else 0)
+    assert len(claim(database)) == (3 if over else 0)
+
+
 def test_failures_in_a_row_are_counted_and_end_with_a_success(database: Database) -> None:
     provision(database, callback_url=URL)
     owed(database, 5)
@@ -183,6 +197,17 @@ def test_a_resting_endpoint_has_no_lane_until_its_rest_is_over(database: Databas
     assert outbox.lanes(NOON) == {2: 0}
     run(database, END_RESTS)
     assert outbox.lanes(NOON) == {1: 1, 2: 0}
+
+
+@pytest.mark.parametrize(("ahead", "over"), SET_BACK)
+def test_a_rest_farther_ahead_than_any_is_set_is_over(database: Database, ahead: int, *, over: bool) -> None:
+    provision(database, callback_url=URL)
+    owed(database, ENDPOINT_FAILURES)
+    outbox = CallbackOutbox(database)
+    outbox.settle([failed(due) for due in claim(database)])
+    run(database, Statement(f"update endpoints set rest_until = {{clock}} + {ahead * 1_000_000}"))
+    assert outbox.lanes(NOON) == ({1: 1} if over else {})
+    assert len(outbox.claim({1: 1}, NOON, LEASE, probes={1})) == over
 
 
 def test_only_one_claim_probes_an_ailing_endpoint_until_it_is_settled(database: Database) -> None:

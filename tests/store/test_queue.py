@@ -18,6 +18,7 @@ from dispatcher.core.senders import LaneKey
 from dispatcher.engine.ports import Marked, Settled
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
+from dispatcher.store.lookups import StoreLookups
 from dispatcher.store.queries import MessageQueries
 from dispatcher.store.queue import MOST_IN_DOUBT, MessageQueue
 from dispatcher.store.statement import Statement
@@ -362,6 +363,39 @@ def test_a_receipt_that_never_comes_closes_as_failed_but_sent(database: Database
     assert standing is not None
     assert (standing.state, standing.code, standing.reason) == (State.FAILED, 124, "no receipt")
     assert standing.sent_at == NOON
+
+
+# Seconds by which a lease or a rest lies ahead once the clock of the database was set back.
+SET_BACK = [(3590, False), (3610, True), (400 * 86_400, True)]
+
+
+def put_ahead(database: Database, columns: str, seconds: int) -> None:
+    table, column = columns.split(".")
+    run(database, Statement(f"update {table} set {column} = {{clock}} + {seconds * 1_000_000}"))
+
+
+@pytest.mark.parametrize(("ahead", "over"), SET_BACK)
+def test_a_lease_farther_ahead_than_any_is_set_is_over(database: Database, ahead: int, *, over: bool) -> None:
+    provision(database)
+    queued(database, 3)
+    queue = MessageQueue(database)
+    [marked] = mark(queue, take(queue, most=1))
+    take(queue, most=2)
+    put_ahead(database, "messages.lease_until", ahead)
+    rescued = queue.rescue(NOON, timedelta(minutes=15), 100)
+    assert (rescued.requeued, rescued.in_doubt) == ((2, 1) if over else (0, 0))
+    assert len(take(queue)) == rescued.requeued
+    assert queue.settle([settled(marked.row, Event.SUBMIT)], NOON) == 0, "its own result lands all the same"
+
+
+@pytest.mark.parametrize(("ahead", "over"), SET_BACK)
+def test_a_stop_farther_ahead_than_any_is_set_is_over(database: Database, ahead: int, *, over: bool) -> None:
+    provision(database)
+    queue = MessageQueue(database)
+    queue.stop_connection(1, "HTTP 401", timedelta(seconds=30), NOON)
+    put_ahead(database, "connections.retry_at", ahead)
+    assert queue.pool(HORIZON, None).capacity == ({1: 1} if over else {})
+    assert StoreLookups(database).hindrances(1) == [] or not over
 
 
 def test_resting_senders_and_stopped_connections_leave_the_pool(database: Database) -> None:
