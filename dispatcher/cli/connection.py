@@ -123,6 +123,8 @@ def list_(as_json: AsJson = False) -> None:
             "stopped": row["stop_reason"] or None,
             "stoppedAt": instant(row["stopped_at"]),
             "nextTryAt": instant(row["retry_at"]),
+            "silence": row["silence"] or None,
+            "silentAt": instant(row["silent_at"]),
             "missing": missing_credentials(row["settings"]),
         }
         for row in found
@@ -134,6 +136,8 @@ def _line(row: dict[str, Any]) -> str:
     state = "paused" if row["paused"] else "ok"
     if row["stoppedAt"]:
         state = f"stopped since {row['stoppedAt']}, next try {row['nextTryAt']}: {row['stopped']}"
+    elif row["silentAt"]:
+        state = f"left alone by a worker at {row['silentAt']}: {row['silence']}"
     return "  ".join([row["name"], row["carrier"], state, *row["missing"]])
 
 

@@ -75,13 +75,18 @@ def decide(row: Claimed, app: App | None, pool: Pool, now: datetime) -> Decision
 
 def _by_whom(row: Claimed, pool: Pool, now: datetime) -> Send | Wait:
     patient = now - row.planned_at <= PATIENCE * MICROSECOND
-    choice = pool.choose(row.app_id, row.region, row.address or "", row.sticky_sender, row.segments, patient=patient)
+    in_line = row.awaited != 0 and row.awaited == row.sticky_sender
+    choice = pool.choose(
+        row.app_id, row.region, row.address or "", row.sticky_sender, row.segments, patient=patient, in_line=in_line
+    )
     if choice is None:
         return Wait(row, now + STUCK, "no sender")
     if choice.fits:
         pool.charge(choice, row.segments)
         return Send(row, choice)
     if choice.awaited:
+        if not in_line:
+            pool.join(choice, row.segments)
         return Wait(row, row.due_at, PACE, choice.sender.id)
     ahead = timedelta(microseconds=choice.slot - pool.horizon - pool.now)
     return Wait(row, now + min(max(ahead, NO_PLACE), LONGEST_WAIT), PACE)

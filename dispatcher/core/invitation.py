@@ -184,6 +184,7 @@ class Claimed:
     sticky_sender: int | None = None  # the one that this app wrote to this person from last
     awaited: int = 0  # the same, where it was in line for that one
     flow: int = 0
+    refused_by: int = 0  # senders that it may not leave from, as they were told
 
 
 @dataclass(frozen=True, slots=True)

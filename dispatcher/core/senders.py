@@ -98,7 +98,8 @@ class Pool:
     clock in microseconds when their room was read. A slot may lie `horizon` microseconds ahead, no more: what
     cannot leave by then waits in the queue, where it can still be stopped. `capacity` is what each connection that
     this process can use still has room for; `stopped` names connections that are under a stop and risk one submit;
-    `owners` the apps that have senders of their own, usable or not.
+    `owners` the apps that have senders of their own, usable or not; `lasts` when the line of those who wait for a
+    sender is over, as far as it is known.
     """
 
     now: int
@@ -107,6 +108,7 @@ class Pool:
     capacity: dict[int, int] = field(default_factory=dict)
     stopped: frozenset[int] = frozenset()
     owners: frozenset[int] = frozenset()
+    lasts: dict[int, int] = field(default_factory=dict)
     _own: dict[int, _Eligible] = field(init=False)
     _shared: _Eligible = field(init=False)
     _groups: dict[LaneKey, Group] = field(default_factory=dict, init=False)
@@ -144,28 +146,33 @@ class Pool:
         segments: int = 1,
         *,
         patient: bool = True,
+        in_line: bool = False,
     ) -> Choice | None:
         """Who may send so many segments to this number; None where the app has no usable sender.
 
-        `sticky` is the sender that this app wrote to them from last; only who is `patient` still waits for it. Nothing
-        is charged.
+        `sticky` is the sender that this app wrote to them from last; only who is `patient` still waits for it, and who
+        is not `in_line` yet joins its end. Nothing is charged.
         """
         group = self.group(LaneKey(app_id, region))
-        if sticky is not None and (choice := self._sticky(app_id, sticky, segments)) and (choice.fits or patient):
-            return choice
+        known = None if sticky is None else self._sticky(app_id, sticky, segments, in_line=in_line)
+        if known and (known.fits or patient):
+            return known
         for area in areas_of(number):
             if (near := self._near(group, area)) and (choice := self._least_used(near, segments)):
                 return choice
         return self._least_used(group, segments) or self._soonest(group, segments)
 
-    def _sticky(self, app_id: int, sticky: int, segments: int) -> Choice | None:
+    def _sticky(self, app_id: int, sticky: int, segments: int, *, in_line: bool) -> Choice | None:
         group = self.group(LaneKey(app_id, "", sticky))
         if not group.ids:
             return None
         sender = self.senders[sticky]
-        slot = sender.room.slot(self.now, segments)
-        fits = slot <= self.now + self.horizon and self._has_place(sender)
-        if not fits and (slot > self.now + PATIENCE or sender.connection_id not in self.capacity):
+        slot, latest = sender.room.slot(self.now, segments), self.now + self.horizon
+        if slot > latest >= sender.room.slot(self.now):  # today's cap has room for others, but not for so many segments
+            return None
+        fits = slot <= latest and self._has_place(sender)
+        after = slot if in_line else max(slot, self.lasts.get(sticky, 0))
+        if not fits and (after > self.now + PATIENCE or sender.connection_id not in self.capacity):
             return None
         return Choice(sender, slot, group.rule, sender.load, fits, awaited=True)
 
@@ -222,6 +229,11 @@ class Pool:
         load, room = choice.load + segments / s.weight, s.room.charged(segments, self.now)
         self.senders[s.id] = Sender(s.id, s.number, s.connection_id, room, s.region, s.weight, load, s.apps)
         self.capacity[s.connection_id] -= 1
+
+    def join(self, choice: Choice, segments: int) -> None:
+        """Let the line for the sender that a choice awaits grow by so many segments."""
+        i, gap = choice.sender.id, choice.sender.room.gap
+        self.lasts[i] = max(choice.slot, self.lasts.get(i, 0)) + gap * segments
 
     def next_free(self, group: Group) -> int | None:
         """The earliest slot of any of these senders (microseconds); None where there are none."""

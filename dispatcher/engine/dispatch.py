@@ -6,7 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Lock
@@ -19,7 +19,7 @@ from dispatcher.core.invitation import Claimed
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.pacing import HANDOVER
 from dispatcher.core.retry import submit_next
-from dispatcher.core.senders import LaneKey, Pool, in_turn, shares_by_app
+from dispatcher.core.senders import PATIENCE, LaneKey, Pool, in_turn, shares_by_app
 from dispatcher.engine.ports import (
     CALLBACKS,
     DUE,
@@ -32,13 +32,14 @@ from dispatcher.engine.ports import (
     Settled,
     StoreUnavailable,
 )
+from dispatcher.engine.silence import Silence
 from dispatcher.engine.transport import Carrier, Paced, Transport
 
 log = logging.getLogger(__name__)
 SENDER_REST: Final = timedelta(minutes=10)
 CONNECTION_REST: Final = timedelta(seconds=30)
-IN_VAIN: Final = 20  # submits in a row after which a connection is left alone, lest a whole queue ends in doubt
-AWAY_REST: Final = timedelta(seconds=5)  # shorter where it cannot be reached: to find that out leaves nothing in doubt
+DOUBTED_REST: Final = timedelta(seconds=10)  # of a sender that was refused once: the number may be at fault
+REFUSALS: Final = 3  # so many in a row are the sender's fault, and of so many senders the number's
 MOST_PER_TURN: Final = 1024  # bounds one claim, however many slots the transports have
 REFILL: Final = 32  # so many free slots are worth a turn: fewer would make small transactions, more leave slots empty
 NO_ROOM: Final = timedelta(milliseconds=100)  # when to look again if no answer frees a slot meanwhile
@@ -120,7 +121,9 @@ class Dispatch:
         self._open: Counter[int] = Counter()  # submits that are not answered yet, by connection
         self._lock = Lock()
         self._stopped: frozenset[int] = frozenset()
-        self._in_vain: Counter[int] = Counter()  # submits in a row that no answer came to, by connection
+        self._silence = Silence(pace.timeout)
+        self._refused: Counter[int] = Counter()  # submits in a row that this sender may not make
+        self._lasts: dict[int, int] = {}  # when the line for a sender is over, as far as we put it there
         self._served: dict[int | LaneKey, int] = {}  # the turn in which each app and lane last got a place
 
     def turn(self) -> timedelta | None:
@@ -135,19 +138,21 @@ class Dispatch:
             return later
         pool = self._queue.pool(self._pace.horizon, self._worker_id)
         self._stopped = pool.stopped
+        pool.lasts = self._lasts = {i: last for i, last in self._lasts.items() if 0 <= last - pool.now <= 2 * PATIENCE}
         stuck, gone = self._stuck(due, pool)
         if gone:
             self._queue.leave_line(gone, MOST_PER_TURN)
             return timedelta(0)
-        swept = self._sweep(sorted(stuck), pool, now)
+        lines = self._lines()  # asked before the mark: nobody may be lost between that and its carrier
+        swept = self._sweep(sorted(stuck), pool, now, lines)
         ready = [lane.key for lane in due if lane.key not in stuck]
         self._short_of_room = bool(ready)  # before the look: who answers after the look rings
-        places = self._limit(pool)
+        places = self._limit(pool, lines)
         if ready and not places:
             return NO_ROOM
         self._short_of_room = False
         wants, dry = self._wants(ready, pool, places)
-        taken = self._start(partial(self._queue.claim, wants), wants, pool) if wants else Counter()
+        taken = self._start(partial(self._queue.claim, wants), wants, pool, lines) if wants else Counter()
         if swept or any(taken[lane] >= most for lane, most in wants.items()):
             return timedelta(0)  # that lane may have more, and others may have left some of their share
         return _soonest(later, dry)
@@ -162,37 +167,37 @@ class Dispatch:
         stuck = {key for key in keys if key.app_id in paused or not pool.group(key).ids}
         return stuck, [key for key in sorted(stuck) if key.awaited and key.app_id not in paused]
 
-    def _sweep(self, stuck: Sequence[LaneKey], pool: Pool, now: datetime) -> bool:
+    def _sweep(self, stuck: Sequence[LaneKey], pool: Pool, now: datetime, lines: Mapping[int, Line]) -> bool:
         """Discard what expired in lanes that are stuck; whether there may be more of it."""
         if not stuck or now < self._sweep_at:
             return False
-        taken = self._start(partial(self._queue.claim_expired, stuck, MOST_PER_TURN), stuck, pool)
+        taken = self._start(partial(self._queue.claim_expired, stuck, MOST_PER_TURN), stuck, pool, lines)
         if taken.total() < MOST_PER_TURN:
             self._sweep_at = now + STUCK_SWEEP
             return False
         return True
 
-    def _limit(self, pool: Pool) -> int:
+    def _limit(self, pool: Pool, lines: Mapping[int, Line]) -> int:
         """How many may be started at all: a connection has no more room than its transport, and one unknown is none."""
-        lines = self._lines()
         free: dict[int, int] = {}
         caps, pool.capacity = pool.capacity, {}
         for connection_id, cap in caps.items():
             if line := lines.get(connection_id):
                 free.setdefault(id(line.transport), line.transport.room())
-                left = max(0, min(cap, self._per_line) - self._open[connection_id])
+                most = self._silence.left(connection_id, min(cap, self._per_line))
+                left = max(0, most - self._open[connection_id])
                 pool.capacity[connection_id] = min(left, free[id(line.transport)])
         return min(MOST_PER_TURN, sum(free.values()), sum(pool.capacity.values()))
 
     def _wants(self, due: Sequence[LaneKey], pool: Pool, places: int) -> tuple[dict[LaneKey, int], timedelta | None]:
         """How many rows of each lane to take, and how soon a lane that has no room now will have some.
 
-        Lanes that share senders share their room too, so that nobody's long lane claims all of it. First come those
-        who wait for a sender that they know, since they can use no other; then who was served the longest ago.
+        Lanes that share senders share their room too, so that nobody's long lane claims all of it. First comes the app
+        that was served the longest ago; of its lanes first those that wait for a sender and can use no other.
         """
         self._turns += 1
         served = self._served
-        order = sorted(due, key=lambda lane: (not lane.awaited, served.get(lane.app_id, 0), served.get(lane, 0)))
+        order = sorted(due, key=lambda lane: (served.get(lane.app_id, 0), not lane.awaited, served.get(lane, 0)))
         sharing: dict[tuple[int, ...], list[LaneKey]] = {}
         for lane in order:
             sharing.setdefault(tuple(pool.group(lane).ids), []).append(lane)
@@ -211,7 +216,11 @@ class Dispatch:
         return {lane: given[lane] for lane in order if lane in given}, min(dry, default=None)
 
     def _start(
-        self, claim: Callable[[datetime, timedelta], Sequence[Claimed]], order: Iterable[LaneKey], pool: Pool
+        self,
+        claim: Callable[[datetime, timedelta], Sequence[Claimed]],
+        order: Iterable[LaneKey],
+        pool: Pool,
+        lines: Mapping[int, Line],
     ) -> Counter[LaneKey]:
         """Claim, decide, mark and submit; how many rows of each lane were taken."""
         begun = time.monotonic()
@@ -240,16 +249,18 @@ class Dispatch:
             raise
         if any(isinstance(d, Discard) for d in decisions):
             self._ring(CALLBACKS)
+        slots_from = time.monotonic()  # their delays count from an instant between these two
         self._between("marked")
         # A submit that has not begun by then could still be running when its lease ends, so it does not begin.
         until = begun + (self._pace.lease - self._pace.timeout - self._pace.margin).total_seconds()
-        lines = self._lines()
         for row in marked:
-            self._submit(row, lines, now, asked + row.delay.total_seconds(), until)
+            delay = row.delay.total_seconds()
+            rest = None if row.rest is None else row.rest.total_seconds()
+            paced = None if rest is None else Paced(row.sender_id, rest, asked + delay + LATEST)
+            self._submit(row, lines[row.connection_id], now, slots_from + delay, until, paced)
         return taken
 
-    def _submit(self, row: Marked, lines: Mapping[int, Line], now: datetime, at: float, until: float) -> None:
-        line = lines[row.connection_id]
+    def _submit(self, row: Marked, line: Line, now: datetime, at: float, until: float, paced: Paced | None) -> None:
         key = str(row.row.id)
         mt = Submission(
             key=key,
@@ -279,7 +290,6 @@ class Dispatch:
                 self._short_of_room = False
                 self._ring(DUE)
 
-        paced = None if row.rest is None else Paced(row.sender_id, row.rest.total_seconds(), at + LATEST)
         line.transport.start(request, answered, lane=line.name, at=at, until=until, paced=paced)
 
     def settle(self, results: Sequence[Result]) -> None:
@@ -311,43 +321,46 @@ class Dispatch:
                 )
                 event, due = (Event.RETRY, again) if again else (Event.REFUSE, now)
                 code = Code.ACCEPTED if again else Code.SEND_FAILED
-            case Fate.OTHER_SENDER | Fate.STOP_CARRIER:
-                event, due = Event.RETRY, now
+            case Fate.STOP_CARRIER:  # others go in between, lest the one that it is about is tried for ever
+                event, due = Event.RETRY, now + 2 * self._jitter() * CONNECTION_REST
+            case Fate.OTHER_SENDER:
+                tried = True
+                again = submit_next(row.tries + 1, now, retry_after=None, jitter=self._jitter(), limit=False)
+                event, due = (Event.RETRY, again) if again and row.refused_by + 1 < REFUSALS else (Event.REFUSE, now)
+                code = Code.SEND_FAILED if event is Event.REFUSE else Code.ACCEPTED
         return Settled(row.id, row.generation, event, outcome, code, due, sent=sent, tried=tried)
 
     def _heed(self, results: Sequence[Result], now: datetime) -> None:
         """What outcomes say of their senders and connections."""
         stopped = {r.row.connection_id: r.outcome for r in results if r.outcome.fate is Fate.STOP_CARRIER}
-        stopped |= {i: outcome for i, outcome in self._silent(results).items() if i not in stopped}
-        resting = {r.row.sender_id: r.outcome for r in results if r.outcome.fate is Fate.OTHER_SENDER}
+        resting = self._resting(results)
         working = {r.row.connection_id for r in results if r.outcome.fate is Fate.TAKEN} & self._stopped - set(stopped)
         for sender_id, outcome in resting.items():
-            self._queue.rest_sender(sender_id, SENDER_REST, outcome.reason)
+            rest = SENDER_REST if self._refused[sender_id] >= REFUSALS else DOUBTED_REST
+            self._queue.rest_sender(sender_id, rest, outcome.reason)
         for connection_id, outcome in stopped.items():
-            rest = AWAY_REST if outcome.fate is Fate.LATER else CONNECTION_REST
-            self._queue.stop_connection(connection_id, outcome.reason, rest, now)
+            self._queue.stop_connection(connection_id, outcome.reason, CONNECTION_REST, now)
             log.error("a connection was stopped", extra={"action": "stop", "reason": outcome.reason})
         if working:
             self._queue.resume_connections(sorted(working))
+        ended = [(r.row.connection_id, r.row.row.id, r.outcome) for r in results]
+        for connection_id, why in self._silence.judge(ended, self._queue.heard_of).items():
+            self._queue.note_silence(connection_id, why, now)
+            log.log(
+                logging.ERROR if why else logging.INFO,
+                "a carrier is left alone" if why else "a carrier is heard again",
+                extra={"action": "silence", "connection": connection_id, "reason": why},
+            )
 
-    def _silent(self, results: Sequence[Result]) -> dict[int, Outcome]:
-        """The connections that nothing is heard from any more, or still nothing, each with the last outcome."""
-        silent: dict[int, Outcome] = {}
+    def _resting(self, results: Sequence[Result]) -> dict[int, Outcome]:
+        resting: dict[int, Outcome] = {}
         for result in results:
-            i, outcome = result.row.connection_id, result.outcome
-            if outcome.limit:  # theirs or ours: it says nothing of whether anybody is there
-                continue
-            if outcome.fate in (Fate.UNKNOWN, Fate.LATER):
-                self._in_vain[i] += 1
-                if self._in_vain[i] >= IN_VAIN:
-                    why = f"{self._in_vain[i]} submits in a row had no answer, the last: {outcome.reason}"
-                    silent[i] = replace(outcome, reason=why)
-                elif i in self._stopped:
-                    silent[i] = outcome
-            else:
-                self._in_vain[i] = 0
-                silent.pop(i, None)
-        return silent
+            if result.outcome.fate is Fate.OTHER_SENDER:
+                self._refused[result.row.sender_id] += 1
+                resting[result.row.sender_id] = result.outcome
+            elif result.outcome.fate is Fate.TAKEN:
+                self._refused.pop(result.row.sender_id, None)
+        return resting
 
 
 def _unsent(send: Send) -> Result:

@@ -175,6 +175,14 @@ class Queue(Protocol):
         """These took a submit: a stop that they were under is over."""
         ...
 
+    def heard_of(self, message_ids: Sequence[int]) -> bool:
+        """Whether any of these was taken, as its carrier told since."""
+        ...
+
+    def note_silence(self, connection_id: int, why: str, now: datetime) -> None:
+        """Write down for operators why a process leaves a connection alone; "" once it is heard again."""
+        ...
+
     def rescue(self, now: datetime, doubt: timedelta, most: int) -> Rescued:
         """Take back what lost its lease, close what nobody will ever tell, queue again where the app wants that."""
         ...

@@ -103,7 +103,9 @@ CLAIM_TEXT: Final = """with due as (
         {opted_out},
         (select k.sender_id from sticky_senders k
             where k.person = cast(messages.person as text) and k.app_id = messages.app_id
-            and k.used_at > :now - :remembered)"""
+            and k.used_at > :now - :remembered),
+        case when tries = 0 then 0 else (select count(distinct x.sender_id) from attempts x
+            where x.message_id = messages.id and x.fate = 'other_sender') end"""
 OPTED_OUT: Final = f"""exists (select 1 from optouts o where o.person = cast(messages.person as text)
         and {reaches("o", "messages")})"""
 CLAIM: Final = Statement(CLAIM_TEXT.replace("{opted_out}", OPTED_OUT).replace("{only}", ""))
@@ -195,6 +197,11 @@ RESUME: Final = Statement(
     where id in (select id from {rows}) and stopped_at is not null""",
     "id bigint",
 )
+HEARD: Final = Statement(
+    "select count(*) from {rows} join messages m on m.id = r.id where m.state in ('submitted', 'delivered')",
+    "id bigint",
+)
+NOTE_SILENCE: Final = Statement("update connections set silent_at = :at, silence = :why where id = :id")
 RESCUE_TEXT: Final = f"""with lost as (
         select id from messages where state in ('claimed', 'submitting') and lease_until {{over}}
         order by lease_until limit :most {{lock_skip}})
@@ -219,7 +226,6 @@ OVERDUE: Final = Statement(
     from messages m join apps a on a.id = m.app_id
     where m.state in ('submitted', 'in_doubt') and m.due_at <= :now order by m.due_at limit :most"""
 )
-
 # So many submits of one message may end in doubt: a carrier that takes each, answers nothing and reports nothing would
 # else have one person texted all day.
 MOST_IN_DOUBT: Final = 3
@@ -341,6 +347,16 @@ class MessageQueue:
         with self._database.write() as tx:
             tx.run(RESUME, [(i,) for i in connection_ids])
 
+    def heard_of(self, message_ids: Sequence[int]) -> bool:
+        """Whether any of these was taken, as its carrier told since."""
+        with self._database.read() as tx:
+            return bool(tx.run(HEARD, [(i,) for i in message_ids])[0][0])
+
+    def note_silence(self, connection_id: int, why: str, now: datetime) -> None:
+        """Write down for operators why a process leaves a connection alone; "" once it is heard again."""
+        with self._database.write() as tx:
+            tx.run(NOTE_SILENCE, id=connection_id, at=micros(now) if why else None, why=kept(why))
+
     def rescue(self, now: datetime, doubt: timedelta, most: int) -> Rescued:
         """One page of sweeping: leases that ran out, receipts that never came, doubts that nobody resolved."""
         with self._database.write() as tx:
@@ -392,6 +408,7 @@ def _claimed(row: Row, lane: LaneKey) -> Claimed:
         address=row[13],
         opted_out=bool(row[14]),
         sticky_sender=row[15],
+        refused_by=row[16],
         awaited=lane.awaited,
         flow=lane.flow,
     )

@@ -11,6 +11,7 @@ import fcntl
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 TABLE = Statement("select 1 from sqlite_master where type = 'table' and name = :name")
 OLDEST = (3, 35, 0)  # UPDATE ... FROM and RETURNING
 BUSY_SECONDS = 10.0
+BUSY_PAUSE = 0.02
 Identity = tuple[int, int]  # the device and the number of a file
 NOWHERE: Identity = (0, 0)
 # Rows keyed by hashes touch the same pages again and again: written back every 32 MiB rather than every 4, an intake
@@ -119,7 +121,7 @@ class Sqlite:
         connection = sqlite3.connect(
             self.path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS, cached_statements=512
         )
-        for pragma in READER if reads else WRITER:
+        for pragma in READER if reads else (*WRITER, "busy_timeout=0"):  # see _begun, last: to open it may take a while
             connection.execute(f"pragma {pragma}")
         self._open.append(connection)
         return connection
@@ -134,12 +136,33 @@ class Sqlite:
                 fcntl.flock(self._side, fcntl.LOCK_UN)
 
     @contextmanager
+    def _begun(self) -> Iterator[None]:
+        """A transaction of the writer. While a stranger holds the file, nobody waits for more than their own time."""
+        until = time.monotonic() + BUSY_SECONDS
+        while True:
+            with self._locked():
+                self._follow()
+                if self._begins(until):
+                    yield
+                    return
+            time.sleep(BUSY_PAUSE)
+
+    def _begins(self, until: float) -> bool:
+        try:
+            self._writer.execute("begin immediate")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY and time.monotonic() < until:
+                return False
+            if _unavailable(error):
+                raise DatabaseUnavailable(str(error)) from error
+            raise
+        return True
+
+    @contextmanager
     def write(self) -> Iterator[SqliteTx]:
         """A transaction that is on disk when the block ends."""
-        with self._locked():
-            self._follow()
+        with self._begun():
             try:
-                self._writer.execute("begin immediate")
                 yield SqliteTx(self._writer)
                 self._writer.execute("commit")
             except BaseException as error:

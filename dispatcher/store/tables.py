@@ -161,6 +161,8 @@ class Connection(SQLModel, table=True):
     stopped_at: datetime | None = at(optional=True)
     stop_reason: str = words(255)
     retry_at: datetime | None = at(optional=True)
+    silent_at: datetime | None = at(optional=True)
+    silence: str = words(255)
 
 
 class Sender(SQLModel, table=True):
@@ -393,9 +395,9 @@ class Endpoint(SQLModel, table=True):
     __tablename__ = "endpoints"
     app_id: int = refers("apps.id", primary=True)
     failures: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    rests: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
     rest_until: datetime | None = at(optional=True)
     stopped_at: datetime | None = at(optional=True)
-    rests: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
     reason: str = words(255)
 
 

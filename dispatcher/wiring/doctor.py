@@ -23,6 +23,7 @@ from dispatcher.wiring.parts import open_database, utc_now
 
 MANY_FAILURES: Final = 10  # of an endpoint, in a row
 LATE: Final = timedelta(minutes=5)  # that a due row may wait
+STILL: Final = timedelta(minutes=10)  # a worker that leaves a carrier alone says so anew at each try
 ALIVE: Final = Statement("select count(*) from workers where kind = 'work' and lease_until >= {clock}")
 
 
@@ -57,6 +58,9 @@ def _provisioned(settings: Settings, rows: Rows) -> Iterator[Finding]:
             yield Finding(name, ok=False, what=objection, todo="set what is missing, or `connection set`")
         elif line["stopped_at"]:
             yield Finding(name, ok=False, what=f"stopped: {line['stop_reason']}", todo="mend it, `connection resume`")
+        elif line["silent_at"] and utc_now() - line["silent_at"] < STILL:
+            todo = "ask the carrier, or look at this host's way to it; it is tried again by itself"
+            yield Finding(name, ok=False, what=f"left alone by a worker: {line['silence']}", todo=todo)
         else:
             yield Finding(name, ok=True, what="is paused" if line["paused_at"] else "can be used")
     if any(line["carrier"] != "simulated" for line in connections):

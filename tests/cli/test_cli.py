@@ -175,7 +175,8 @@ def test_connection_add_and_list(run: Run, rows: Rows, tmp_path: Path) -> None:
     assert (row["settings"]["request"]["url"], row["settings"]["request"]["method"]) == (f"{ADDRESS}/x", "PUT")
     assert "t0ken" not in json.dumps(row["settings"]), "where a credential stands, never the credential"
     listed = run("connection", "list").json
-    well: dict[str, object] = {"paused": False, "stopped": None, "stoppedAt": None, "nextTryAt": None, "missing": []}
+    well: dict[str, object] = {"paused": False, "stopped": None, "stoppedAt": None, "nextTryAt": None, "missing": [],
+                               "silence": None, "silentAt": None}  # fmt: skip
     assert {"name": "simulated", "carrier": "simulated", "inFlight": 256} | well in listed
     assert {"name": "acme-1", "carrier": "generic", "inFlight": 7} | well in listed
     assert "t0ken" not in json.dumps(listed)

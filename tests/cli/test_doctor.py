@@ -70,6 +70,11 @@ def test_an_installation_that_lacks_things_until_it_is_mended(
     with database.write() as tx:
         tx.run(Statement("update connections set carrier = 'simulated'"))
     assert findings(run)[1]["connection simulated"]["what"] == "stopped: HTTP 401"
+    MessageQueue(database).resume_connections([1])
+    for ago, ok in ((timedelta(minutes=9), False), (timedelta(minutes=11), True)):
+        MessageQueue(database).note_silence(1, "no answer", utc_now() - ago)
+        found = findings(run)[1]["connection simulated"]
+        assert (found["ok"], "left alone by a worker: no answer" in found["what"]) == (ok, not ok)
 
 
 def test_what_the_database_is(run: Run, rows: Rows, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -292,3 +292,25 @@ def test_a_line_for_one_sender() -> None:
     assert [given.group(LaneKey(8, "US", n)).ids for n in (1, 2, 3, 4)] == [[1], [2], [], []]
     assert [given.group(LaneKey(7, "US", n)).ids for n in (1, 3)] == [[], [3]]
     assert given.slots(given.group(LaneKey(8, "DE", 2))) == 9, "whatever the country"
+
+
+def test_the_line_for_one_they_know_is_no_longer_than_an_hour() -> None:
+    """Whoever comes then gets another sender at once; who is in line stays."""
+    slow = sender(3, gap=PATIENCE // 4, free_at=NOW + 2 * SECOND)
+    given = pool(sender(1), slow)
+    for _ in range(4):
+        choice = given.choose(7, "US", NEW_JERSEY, 3)
+        assert choice is not None
+        assert (choice.sender.id, choice.fits, choice.awaited) == (3, False, True)
+        given.join(choice, 1)
+    assert chosen(given, known=3) == (1, 0, "country")
+    in_line = given.choose(7, "US", NEW_JERSEY, 3, in_line=True)
+    assert in_line is not None
+    assert (in_line.sender.id, in_line.awaited) == (3, True)
+
+
+def test_nobody_waits_for_one_that_has_room_today_but_not_for_so_many_segments() -> None:
+    """Its line would be looked at again and again, for its next row seems to fit."""
+    nearly = sender(3, daily_cap=10, used=9)
+    assert chosen(pool(sender(1), nearly), known=3, segments=2) == (1, 0, "country")
+    assert chosen(pool(sender(1), nearly), known=3) == (3, 0, "sticky")

@@ -35,6 +35,7 @@ def own_server() -> Iterator[Server]:
 
 @pytest.fixture
 def own_url(own_server: Server) -> str:
+    own_server.start()  # a test that failed may have left it as it was
     return own_server.make()
 
 
@@ -81,7 +82,7 @@ def test_postgres_restart_mid_run(
     with staged(own_url, tmp_path, **SETTINGS) as stage:
         stage.start("web")
         work = stage.start("work", ready=False)
-        with Crowd(customer, count, [stage.port], pause=0.1) as crowd:
+        with Crowd(customer, count, [stage.port], pause=0.25 if FULL else 0.1) as crowd:
             for n in range(restarts):
                 crowd.wait_for(count * (n + 1) // (restarts + 2))
                 recorder.wait_for(recorder.count() + 1)

@@ -37,7 +37,7 @@ def told_of_nobody(stage: Stage, recorder: Recorder, count: int) -> list[int]:
     """What receipts for ids that were never ours are answered, by either id."""
     answers = []
     for n in range(count):
-        ref, status = f"rec-9{n}", random.choice(("delivered", "failed", "sent", "a word of their own"))
+        ref, status = f"stranger-{n}", random.choice(("delivered", "failed", "sent", "a word of their own"))
         body = json.dumps({"message": {"id": ref, "status": status, "error": ""}})
         key = random.choice(("", f"?id={random.getrandbits(62)}", "?id=nobody", "?id=" + "9" * 300))
         connection = HTTPConnection("127.0.0.1", stage.port, timeout=20)

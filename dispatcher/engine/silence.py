@@ -1,0 +1,76 @@
+"""Carriers that nothing is heard from: a process leaves them alone before their whole queue is in doubt.
+
+Each process judges for itself, for it may be its own line that is cut while others get through.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from dispatcher.core.exchange import Fate, Outcome
+
+IN_VAIN: Final = 20  # submits in a row
+AWAY: Final = timedelta(seconds=5)  # less than a timeout: that nobody is reached leaves nothing in doubt
+
+
+@dataclass(slots=True)
+class _Vain:
+    ids: deque[int] = field(default_factory=lambda: deque(maxlen=IN_VAIN))
+    until: float = 0.0
+    told: bool = False
+
+
+class Silence:
+    """Counts submits in vain by connection."""
+
+    def __init__(self, timeout: timedelta, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """`timeout` is how long an answer is waited for, and so long a silent carrier is left alone."""
+        self._timeout = timeout
+        self._monotonic = monotonic
+        self._vain: dict[int, _Vain] = {}
+
+    def left(self, connection_id: int, room: int) -> int:
+        """How much of this room may be used: nothing while it is left alone, then one place to try it, else all."""
+        vain = self._vain.get(connection_id)
+        if vain is None or not vain.told:
+            return room
+        return min(room, 1) if self._monotonic() >= vain.until else 0
+
+    def judge(
+        self, results: Sequence[tuple[int, int, Outcome]], proven: Callable[[Sequence[int]], bool]
+    ) -> dict[int, str]:
+        """What is new of connections: why one is left alone, or still is; "" once it is heard again.
+
+        Args:
+            results: connection, message and outcome of submits, in the order in which they ended.
+            proven: whether any of these messages was taken all the same, as receipts tell.
+        """
+        news: dict[int, str] = {}
+        last: dict[int, Outcome] = {}
+        for connection_id, message_id, outcome in results:
+            if outcome.limit:  # theirs or ours: it says nothing of whether anybody is there
+                continue
+            if outcome.fate in (Fate.UNKNOWN, Fate.LATER):
+                self._vain.setdefault(connection_id, _Vain()).ids.append(message_id)
+                last[connection_id] = outcome
+                continue
+            last.pop(connection_id, None)
+            if (vain := self._vain.pop(connection_id, None)) and vain.told:
+                news[connection_id] = ""
+        for connection_id, outcome in last.items():
+            vain = self._vain[connection_id]
+            if len(vain.ids) < IN_VAIN:
+                continue
+            if proven(list(vain.ids)):
+                del self._vain[connection_id]
+                news |= {connection_id: ""} if vain.told else {}
+                continue
+            rest = min(self._timeout, AWAY) if outcome.fate is Fate.LATER else self._timeout
+            vain.until, vain.told = self._monotonic() + rest.total_seconds(), True
+            news[connection_id] = f"no answer to {IN_VAIN} submits in a row or more, the last: {outcome.reason}"
+        return news

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from dispatcher.core.exchange import Fate, Outcome
+from dispatcher.engine.silence import AWAY, IN_VAIN, Silence
+
+TIMEOUT = timedelta(seconds=30)
+UNANSWERED, UNREACHED = Outcome(Fate.UNKNOWN, reason="timeout"), Outcome(Fate.LATER, reason="refused")
+WHY = f"no answer to {IN_VAIN} submits in a row or more, the last: timeout"
+
+
+class Room:
+    """Silence on a clock of the test's."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.asked: list[Sequence[int]] = []
+        self.heard = False
+        self.silence = Silence(TIMEOUT, lambda: self.now)
+
+    def proven(self, ids: Sequence[int]) -> bool:
+        self.asked.append(ids)
+        return self.heard
+
+    def judge(self, *outcomes: Outcome, connection: int = 1) -> dict[int, str]:
+        return self.silence.judge([(connection, n, outcome) for n, outcome in enumerate(outcomes)], self.proven)
+
+
+@pytest.fixture
+def room() -> Room:
+    return Room()
+
+
+def test_it_takes_so_many_in_a_row(room: Room) -> None:
+    assert room.judge(*[UNANSWERED] * (IN_VAIN - 1)) == {}
+    assert room.judge(Outcome(Fate.NEVER), *[UNANSWERED] * (IN_VAIN - 1)) == {}
+    assert room.silence.left(1, 9) == 9
+    assert room.judge(UNANSWERED) == {1: WHY}
+    assert room.silence.left(1, 9) == 0
+
+
+def test_a_limit_says_nothing(room: Room) -> None:
+    limit = Outcome(Fate.LATER, limit=True)
+    assert room.judge(*[limit] * 2 * IN_VAIN) == {}
+    assert room.judge(*[UNANSWERED, limit] * IN_VAIN) == {1: WHY}
+
+
+@pytest.mark.parametrize(("outcome", "rest"), [(UNANSWERED, TIMEOUT), (UNREACHED, AWAY)])
+def test_then_one_is_risked_at_a_time(room: Room, outcome: Outcome, rest: timedelta) -> None:
+    room.judge(*[outcome] * IN_VAIN)
+    for _ in range(3):
+        room.now += rest.total_seconds() - 0.1
+        assert room.silence.left(1, 9) == 0
+        room.now += 0.1
+        assert room.silence.left(1, 9) == 1
+        assert room.silence.left(1, 0) == 0
+        assert room.judge(outcome) != {}
+    assert room.judge(Outcome(Fate.TAKEN)) == {1: ""}
+    assert room.silence.left(1, 9) == 9
+    assert room.judge(*[outcome] * (IN_VAIN - 1)) == {}, "it begins anew"
+
+
+def test_whoever_reports_is_there(room: Room) -> None:
+    room.heard = True
+    assert room.judge(*[UNANSWERED] * IN_VAIN) == {}
+    assert room.asked == [list(range(IN_VAIN))]
+    room.heard = False
+    assert room.judge(*[UNANSWERED] * IN_VAIN) == {1: WHY}
+    room.heard = True
+    assert room.judge(UNANSWERED) == {1: ""}
+
+
+def test_connections_are_judged_apart(room: Room) -> None:
+    results = [(n % 2, n, UNANSWERED if n % 2 else Outcome(Fate.TAKEN)) for n in range(2 * IN_VAIN)]
+    assert room.silence.judge(results, room.proven) == {1: WHY}
+    assert room.silence.left(0, 9) == 9
