@@ -27,8 +27,8 @@ def _asked(retry_after: timedelta | None) -> timedelta:
 CALLBACK_FIRST: Final = timedelta(seconds=5)
 CALLBACK_LONGEST: Final = timedelta(minutes=15)
 CALLBACK_LIFE: Final = timedelta(hours=24)  # from the first try
-ENDPOINT_FAILURES: Final = 5  # in a row, after which an endpoint rests and is then tried by one call at a time
-ENDPOINT_FIRST: Final = timedelta(seconds=2)
+ENDPOINT_FAILURES: Final = 3  # in a row, after which an endpoint rests and is then tried by one call at a time
+ENDPOINT_FIRST: Final = timedelta(seconds=5)
 ENDPOINT_LONGEST: Final = timedelta(minutes=5)
 
 
@@ -88,7 +88,7 @@ def callback_next(
 
 
 def endpoint_rest(rests: int, jitter: float) -> timedelta:
-    """How long an endpoint that keeps failing is left alone, whatever it is owed: 2 seconds doubling to 5 minutes.
+    """How long an endpoint that keeps failing is left alone, whatever it is owed: 5 seconds doubling to 5 minutes.
 
     Args:
         rests: that it has had since its last success.

@@ -21,9 +21,7 @@ NAMES: Final = frozenset({"messageId", "referenceId", "phone", "status", "comple
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LEASE: Final = timedelta(seconds=60)
 MOST_PER_TURN: Final = 512
-# Unanswered calls of one endpoint: few at first, one more after each success; a failure takes half of what came on top.
-FIRST_PER_LANE: Final = 2
-MOST_PER_LANE: Final = 16
+MOST_PER_LANE: Final = 16  # unanswered calls of one endpoint: one at first, one more after each success, see `_trusted`
 SPARED: Final = 8  # one slot in so many is kept for endpoints that hold none, and ailing ones together get no more
 
 
@@ -61,7 +59,7 @@ class Callbacks:
         self._turns = 0
         self._open: Counter[int] = Counter()  # calls that are not answered yet, by app
         self._probing = 0  # of these, how many are probes of ailing endpoints
-        self._trusted: Counter[int] = Counter()  # how many more than FIRST_PER_LANE may be open, by app
+        self._trusted: Counter[int] = Counter()  # how many more than one may be open, by app; a failure takes half
         self._lock = Lock()
         self._patience = (LEASE - timeout - timedelta(seconds=5)).total_seconds()
 
@@ -91,7 +89,7 @@ class Callbacks:
         wants: dict[int, int] = {}
         probes: set[int] = set()
         for app_id, rests in lanes:
-            most = FIRST_PER_LANE + self._trusted[app_id]
+            most = 1 + self._trusted[app_id]
             if not rests and held[app_id] < most:
                 wants[app_id] = most - held[app_id]
             elif rests and not held[app_id] and self._probing + len(probes) < max(1, spared):
@@ -125,7 +123,7 @@ class Callbacks:
                 if _ails(response):
                     self._trusted[due.app_id] //= 2
                 elif response.fault is not Fault.UNSENT:
-                    self._trusted[due.app_id] = min(self._trusted[due.app_id] + 1, MOST_PER_LANE - FIRST_PER_LANE)
+                    self._trusted[due.app_id] = min(self._trusted[due.app_id] + 1, MOST_PER_LANE - 1)
             self._put(Answer(due, response))
 
         self._transport.start(Request("GET", url, headers), answered, lane=str(due.app_id), until=until)

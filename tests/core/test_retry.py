@@ -95,7 +95,7 @@ def test_the_last_try_is_made_after_24_hours() -> None:
     assert after(0, 1, now=last + timedelta(days=3)) == End("no success within 24 hours")
 
 
-RESTS = [(0, 2), (1, 4), (2, 8), (6, 128), (7, 256), (8, 300), (9, 300), (10**9, 300)]
+RESTS = [(0, 5), (1, 10), (2, 20), (5, 160), (6, 300), (7, 300), (10**9, 300)]
 
 
 @pytest.mark.parametrize(("rests", "seconds"), RESTS)

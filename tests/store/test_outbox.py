@@ -175,16 +175,18 @@ def test_a_lease_farther_ahead_than_any_is_set_is_over(database: Database, ahead
 
 def test_failures_in_a_row_are_counted_and_end_with_a_success(database: Database) -> None:
     provision(database, callback_url=URL)
-    owed(database, 5)
-    first, second, third, fourth, fifth = claim(database)
+    owed(database, 6)
+    first, second, third, fourth, fifth, sixth = claim(database)
     outbox = CallbackOutbox(database)
-    outbox.settle([failed(first), failed(second)])
-    outbox.settle([failed(third)])
-    assert run(database, ENDPOINTS) == [(1, 3, 0, "HTTP 503")]
+    outbox.settle([failed(first)])
+    outbox.settle([failed(second)])
+    assert run(database, ENDPOINTS) == [(1, 2, 0, "HTTP 503")]
     assert outbox.lanes(NOON) == {1: 0}
-    outbox.settle([called(fourth, 404, reason="HTTP 404")])
+    outbox.settle([failed(third), failed(fourth)])
+    assert run(database, ENDPOINTS) == [(1, 4, 0, "HTTP 503")]
+    outbox.settle([called(fifth, 404, reason="HTTP 404")])
     assert run(database, ENDPOINTS) == [(1, 0, 0, "")], "whoever answers is well, whatever the answer"
-    outbox.settle([called(fifth, delivered=True)])
+    outbox.settle([called(sixth, delivered=True)])
     assert outbox.lanes(NOON) == {1: 0}
 
 
