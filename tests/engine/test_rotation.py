@@ -185,16 +185,16 @@ def know(at: House, sender: int, phones: Iterable[str]) -> None:
 
 
 def test_those_who_wait_for_the_sender_they_know_are_not_looked_at_over_and_over(database: Database) -> None:
-    provision(database, senders=3, mps=0.001)
+    provision(database, senders=3, mps=0.03)  # a hundred within the hour
     at = house(database)
-    made = invite(database, range(2_220_000, 2_220_200))
+    made = invite(database, range(2_220_000, 2_220_100))
     know(at, 1, [c.address for c in made])
-    for _ in range(250):
+    for _ in range(150):
         at.dispatch.turn()
     assert {sender for sender, _ in begun(at)} == {"+12015550000"}
     assert len(at.transport.begun) == 1
     assert at.run("select generation, awaited, count(*) from messages where state = 'queued' group by 1, 2") == [
-        (1, 1, 199)
+        (1, 1, 99)
     ]
 
 
@@ -223,7 +223,7 @@ def test_who_waits_gets_the_next_slot_of_the_sender_they_know_however_many_other
 
 @pytest.mark.parametrize("out", ["sender paused", "after an hour"])
 def test_nobody_waits_for_ever(database: Database, out: str) -> None:
-    provision(database, senders=2, mps=0.001)
+    provision(database, senders=2, mps=0.003)  # ten within the hour
     at = house(database)
     made = invite(database, range(2_220_000, 2_220_010))
     know(at, 1, [c.address for c in made])
