@@ -68,15 +68,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line("\n".join(table(runs)))
 
 
-# Those whose short form is short and was seen through many times; the others run with FAULTS=short or FAULTS=full.
-SHORT = {"test_kill", "test_kill_points", "test_pace", "test_register"}
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave the longer tests of faults to those who ask for them, and let nobody wait in the end for the longest."""
-    if os.environ.get("FAULTS") in {"short", "full"}:
-        items.sort(key=lambda item: item.get_closest_marker("loaded") is None)
-        return
-    for item in items:
-        if item.path.parent == Path(__file__).parent and item.path.stem not in SHORT:
-            item.add_marker(pytest.mark.skip(reason="needs FAULTS=short or FAULTS=full"))
+    """Begin with the longest: nobody waits for them in the end."""
+    items.sort(key=lambda item: item.get_closest_marker("loaded") is None)
