@@ -9,6 +9,9 @@ ARGS ?=
 # `make PYTHON=python3.12` rebuilds an environment of another Python; a mere default never does.
 NAMED := $(filter-out file default,$(origin PYTHON))
 
+# Each process of the program would compile all that it imports, which takes longer than what it is started for.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test check faults bench bench-full cover procs docs format lock upgrade clean env-run env-dev
 
@@ -144,6 +147,7 @@ unset UV_CONSTRAINT UV_EXCLUDE_NEWER UV_NO_BUILD UV_OVERRIDE UV_PYTHON UV_REQUIR
 cache=$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$${HOME:-/nonexistent}/.cache}/uv}
 mkdir -p "$$cache" 2>/dev/null && [ -w "$$cache" ] || export UV_NO_CACHE=1
 export UV_LINK_MODE=copy
+export UV_COMPILE_BYTECODE=1
 uv() { .venv/bin/uv --no-config --quiet "$$@"; }
 
 if [ "$$1" = lock ]; then
