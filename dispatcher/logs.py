@@ -8,7 +8,7 @@ from typing import Final
 
 from pythonjsonlogger.json import JsonFormatter
 
-NOISY: Final = ("alembic", "apscheduler", "_granian", "psycopg.pool")
+NOISY: Final = ("alembic", "apscheduler", "_granian")
 
 
 def configure(level: str) -> None:

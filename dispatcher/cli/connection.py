@@ -137,7 +137,7 @@ def _line(row: dict[str, Any]) -> str:
     if row["stoppedAt"]:
         state = f"stopped since {row['stoppedAt']}, next try {row['nextTryAt']}: {row['stopped']}"
     elif row["silentAt"]:
-        state = f"left alone by a worker at {row['silentAt']}: {row['silence']}"
+        state = f"left alone by a worker, tried last at {row['silentAt']}: {row['silence']}"
     return "  ".join([row["name"], row["carrier"], state, *row["missing"]])
 
 

@@ -122,6 +122,7 @@ class Dispatch:
         self._lock = Lock()
         self._stopped: frozenset[int] = frozenset()
         self._silence = Silence(pace.timeout)
+        self._left_alone: set[int] = set()
         self._refused: Counter[int] = Counter()  # submits in a row that this sender may not make
         self._lasts: dict[int, int] = {}  # when the line for a sender is over, as far as we put it there
         self._served: dict[int | LaneKey, int] = {}  # the turn in which each app and lane last got a place
@@ -347,10 +348,14 @@ class Dispatch:
         for connection_id, why in self._silence.judge(ended, self._queue.heard_of).items():
             self._queue.note_silence(connection_id, why, now)
             log.log(
-                logging.ERROR if why else logging.INFO,
+                logging.ERROR if why and connection_id not in self._left_alone else logging.INFO,
                 "a carrier is left alone" if why else "a carrier is heard again",
                 extra={"action": "silence", "connection": connection_id, "reason": why},
             )
+            if why:
+                self._left_alone.add(connection_id)
+            else:
+                self._left_alone.discard(connection_id)
 
     def _resting(self, results: Sequence[Result]) -> dict[int, Outcome]:
         resting: dict[int, Outcome] = {}

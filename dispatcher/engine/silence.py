@@ -16,20 +16,22 @@ from dispatcher.core.exchange import Fate, Outcome
 
 IN_VAIN: Final = 20  # submits in a row
 AWAY: Final = timedelta(seconds=5)  # less than a timeout: that nobody is reached leaves nothing in doubt
+LONGEST_AWAY: Final = timedelta(seconds=30)
+LONGEST: Final = timedelta(minutes=5)  # twice as long after each try in vain, up to these
 
 
 @dataclass(slots=True)
 class _Vain:
     ids: deque[int] = field(default_factory=lambda: deque(maxlen=IN_VAIN))
     until: float = 0.0
-    told: bool = False
+    tries: int = 0  # since it is left alone, the one that made it so included
 
 
 class Silence:
     """Counts submits in vain by connection."""
 
     def __init__(self, timeout: timedelta, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """`timeout` is how long an answer is waited for, and so long a silent carrier is left alone."""
+        """`timeout` is how long an answer is waited for, and so long a silent carrier is left alone at first."""
         self._timeout = timeout
         self._monotonic = monotonic
         self._vain: dict[int, _Vain] = {}
@@ -37,7 +39,7 @@ class Silence:
     def left(self, connection_id: int, room: int) -> int:
         """How much of this room may be used: nothing while it is left alone, then one place to try it, else all."""
         vain = self._vain.get(connection_id)
-        if vain is None or not vain.told:
+        if vain is None or not vain.tries:
             return room
         return min(room, 1) if self._monotonic() >= vain.until else 0
 
@@ -60,7 +62,7 @@ class Silence:
                 last[connection_id] = outcome
                 continue
             last.pop(connection_id, None)
-            if (vain := self._vain.pop(connection_id, None)) and vain.told:
+            if (vain := self._vain.pop(connection_id, None)) and vain.tries:
                 news[connection_id] = ""
         for connection_id, outcome in last.items():
             vain = self._vain[connection_id]
@@ -68,9 +70,13 @@ class Silence:
                 continue
             if proven(list(vain.ids)):
                 del self._vain[connection_id]
-                news |= {connection_id: ""} if vain.told else {}
+                news |= {connection_id: ""} if vain.tries else {}
                 continue
-            rest = min(self._timeout, AWAY) if outcome.fate is Fate.LATER else self._timeout
-            vain.until, vain.told = self._monotonic() + rest.total_seconds(), True
+            if vain.tries and self._monotonic() < vain.until:  # begun before it was left alone
+                continue
+            away = outcome.fate is Fate.LATER
+            first, longest = (min(self._timeout, AWAY), LONGEST_AWAY) if away else (self._timeout, LONGEST)
+            rest = min(first * (1 << min(vain.tries, 16)), max(first, longest))
+            vain.until, vain.tries = self._monotonic() + rest.total_seconds(), vain.tries + 1
             news[connection_id] = f"no answer to {IN_VAIN} submits in a row or more, the last: {outcome.reason}"
         return news

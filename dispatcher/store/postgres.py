@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 TABLE: Final = Statement("select 1 where to_regclass(:name) is not null")
 log = logging.getLogger(__name__)
+# Of each try of the pool to connect there would be a line; who waits for a connection says once that there is none.
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 CHANNEL: Final = "dispatcher"
 WAIT_SECONDS: Final = 5.0
 RING_SECONDS: Final = 1.0  # a hint is not worth waiting for: whoever listens sweeps too

@@ -60,7 +60,8 @@ def _provisioned(settings: Settings, rows: Rows) -> Iterator[Finding]:
             yield Finding(name, ok=False, what=f"stopped: {line['stop_reason']}", todo="mend it, `connection resume`")
         elif line["silent_at"] and utc_now() - line["silent_at"] < STILL:
             todo = "ask the carrier, or look at this host's way to it; it is tried again by itself"
-            yield Finding(name, ok=False, what=f"left alone by a worker: {line['silence']}", todo=todo)
+            what = f"left alone by a worker, tried last at {line['silent_at']:%H:%M:%S}Z: {line['silence']}"
+            yield Finding(name, ok=False, what=what, todo=todo)
         else:
             yield Finding(name, ok=True, what="is paused" if line["paused_at"] else "can be used")
     if any(line["carrier"] != "simulated" for line in connections):

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from dispatcher.core.exchange import Fate, Outcome
-from dispatcher.engine.silence import AWAY, IN_VAIN, Silence
+from dispatcher.engine.silence import AWAY, IN_VAIN, LONGEST, LONGEST_AWAY, Silence
 
 TIMEOUT = timedelta(seconds=30)
 UNANSWERED, UNREACHED = Outcome(Fate.UNKNOWN, reason="timeout"), Outcome(Fate.LATER, reason="refused")
@@ -49,12 +49,17 @@ def test_a_limit_says_nothing(room: Room) -> None:
     assert room.judge(*[UNANSWERED, limit] * IN_VAIN) == {1: WHY}
 
 
-@pytest.mark.parametrize(("outcome", "rest"), [(UNANSWERED, TIMEOUT), (UNREACHED, AWAY)])
-def test_then_one_is_risked_at_a_time(room: Room, outcome: Outcome, rest: timedelta) -> None:
+@pytest.mark.parametrize(
+    ("outcome", "rests"),
+    [(UNANSWERED, [TIMEOUT, 2 * TIMEOUT, 4 * TIMEOUT, 8 * TIMEOUT, LONGEST, LONGEST]),
+     (UNREACHED, [AWAY, 2 * AWAY, 4 * AWAY, LONGEST_AWAY, LONGEST_AWAY])],
+)  # fmt: skip
+def test_then_one_is_risked_at_a_time(room: Room, outcome: Outcome, rests: Sequence[timedelta]) -> None:
     room.judge(*[outcome] * IN_VAIN)
-    for _ in range(3):
+    for rest in rests:
         room.now += rest.total_seconds() - 0.1
         assert room.silence.left(1, 9) == 0
+        assert room.judge(outcome) == {}, "one that had begun before"
         room.now += 0.1
         assert room.silence.left(1, 9) == 1
         assert room.silence.left(1, 0) == 0
