@@ -46,6 +46,10 @@ class Database(Protocol):
         """Whether such a table is there."""
         ...
 
+    def end_stuck(self) -> int:
+        """End the transactions of processes that stand still amid one and keep others waiting; how many there were."""
+        ...
+
     def ring(self, topic: str) -> None:
         """Wake whoever waits for this topic in any process, after a commit. A hint only: it never fails or blocks."""
         ...

@@ -46,6 +46,15 @@ KEEPALIVE: Final[dict[str, Any]] = {
 }
 
 
+# Nobody of ours waits for a client amid a transaction, unless its process was stopped or its host is gone. They are
+# looked for: idle_in_transaction_session_timeout does not end who stopped within a pipeline.
+STUCK: Final = """select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and usename = current_user and pid <> pg_backend_pid()
+    and application_name = 'dispatcher' and wait_event = 'ClientRead'
+    and xact_start < clock_timestamp() - make_interval(secs => %(seconds)s)"""
+STUCK_SECONDS: Final = 20.0
+
+
 # The hot statements look single rows up by keys, and their plans are made once. Made while a table is young, they would
 # read all of it, and go on doing so when it has grown, until it happens to be analysed.
 PLANS: Final = "select " + ", ".join(
@@ -56,6 +65,7 @@ PLANS: Final = "select " + ", ".join(
         ("enable_mergejoin", "off"),
         ("jit", "off"),
         ("plan_cache_mode", "force_generic_plan"),
+        ("lock_timeout", "5s"),  # for whatever holds a row so long, 503 is an answer and waiting is none
     )
 )
 
@@ -185,6 +195,14 @@ class Postgres:
         """Whether such a table is there."""
         with self.read() as tx:
             return bool(tx.run(TABLE, name=name))
+
+    def end_stuck(self, seconds: float = STUCK_SECONDS) -> int:
+        """End transactions in which nothing was said for so long; their processes find their connections closed."""
+        with self._connection() as connection:
+            ended = len(connection.execute(STUCK.encode(), {"seconds": seconds}).fetchall())
+        if ended:
+            log.warning("a transaction that stood still was ended", extra={"action": "stuck", "count": ended})
+        return ended
 
     def ring(self, topic: str) -> None:
         """NOTIFY after the commit, so that writers do not queue on the notify lock inside their own; waits for nothing.

@@ -359,6 +359,7 @@ class MessageQueue:
 
     def rescue(self, now: datetime, doubt: timedelta, most: int) -> Rescued:
         """One page of sweeping: leases that ran out, receipts that never came, doubts that nobody resolved."""
+        self._database.end_stuck()
         with self._database.write() as tx:
             given = {"doubt_until": micros(now + doubt), "most": most}
             back = [*tx.run(RESCUE, **given), *tx.run(RESCUE_AHEAD, **given)]

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TypeVar
 
 import psycopg
@@ -313,3 +313,28 @@ def test_the_pool_and_sqlalchemy_understand_an_address_alike(postgres_url: str) 
     with base.read() as tx:
         assert tx.run(Statement("select current_database()::text")) == [(found,)]
     base.close()
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_whoever_stands_still_amid_a_transaction_is_cut_off(postgres_url: str, *, piped: bool) -> None:
+    """As a process that was stopped, or a host that is gone; neither who has begun nothing nor another's program is."""
+    ours, idle, other = (
+        psycopg.connect(postgres_url, application_name=name, autocommit=True)
+        for name in ("dispatcher", "dispatcher", "another")
+    )
+    with closing(Postgres(postgres_url, connections=2)) as database, closing(idle), closing(other), closing(ours):
+        other.execute("begin")
+        if piped:
+            ours.pipeline().__enter__()
+        ours.execute("begin")
+        assert ours.execute("select 1").fetchone() == (1,)
+        assert database.end_stuck(3600) == 0
+        assert database.end_stuck(0) == 1
+        with pytest.raises(psycopg.OperationalError):
+            ours.execute("select 1").fetchone()
+        assert idle.execute("select 1").fetchone() == other.execute("select 1").fetchone() == (1,)
+
+
+def test_nobody_waits_for_a_row_longer_than_five_seconds(postgres_url: str) -> None:
+    with closing(Postgres(postgres_url, connections=2)) as database, database.read() as tx:
+        assert tx.run(Statement("select current_setting('lock_timeout')")) == [("5s",)]
