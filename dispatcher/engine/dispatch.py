@@ -137,7 +137,7 @@ class Dispatch:
         later = min((lane.due_at - now for lane in lanes if lane.due_at > now), default=None)
         if not due:
             return later
-        pool = self._queue.pool(self._pace.horizon, self._worker_id)
+        pool = self._queue.pool(self._pace.horizon, self._worker_id, self._silence.left_alone())
         self._stopped = pool.stopped
         pool.lasts = self._lasts = {i: last for i, last in self._lasts.items() if 0 <= last - pool.now <= 2 * PATIENCE}
         stuck, gone = self._stuck(due, pool)

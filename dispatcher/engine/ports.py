@@ -129,8 +129,11 @@ class Queue(Protocol):
         """Every line of queued rows."""
         ...
 
-    def pool(self, horizon: timedelta, worker_id: int | None) -> Pool:
-        """The senders that may be used now, with the room that this process sees (None: as their holders see it)."""
+    def pool(self, horizon: timedelta, worker_id: int | None, without: Collection[int] = ()) -> Pool:
+        """The senders that may be used now, with the room that this process sees (None: as their holders see it).
+
+        Those of the connections in `without` are left out.
+        """
         ...
 
     def claim(self, wants: Mapping[LaneKey, int], now: datetime, lease: timedelta) -> Sequence[Claimed]:

@@ -36,12 +36,15 @@ class Silence:
         self._monotonic = monotonic
         self._vain: dict[int, _Vain] = {}
 
+    def left_alone(self) -> frozenset[int]:
+        """The connections that nothing goes to now, as if they were stopped."""
+        now = self._monotonic()
+        return frozenset(i for i, vain in [*self._vain.items()] if vain.tries and now < vain.until)
+
     def left(self, connection_id: int, room: int) -> int:
-        """How much of this room may be used: nothing while it is left alone, then one place to try it, else all."""
+        """How much of this room may be used: one place to try a carrier that is silent, else all."""
         vain = self._vain.get(connection_id)
-        if vain is None or not vain.tries:
-            return room
-        return min(room, 1) if self._monotonic() >= vain.until else 0
+        return min(room, 1) if vain and vain.tries else room
 
     def judge(
         self, results: Sequence[tuple[int, int, Outcome]], proven: Callable[[Sequence[int]], bool]

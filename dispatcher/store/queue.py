@@ -6,7 +6,7 @@ The guards are read from the table of core.lifecycle: an event changes only rows
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -243,13 +243,13 @@ class MessageQueue:
         with self._database.read() as tx:
             return [Lane(LaneKey(*row[:4]), instant(row[4])) for row in tx.run(LANES)]
 
-    def pool(self, horizon: timedelta, worker_id: int | None) -> Pool:
+    def pool(self, horizon: timedelta, worker_id: int | None, without: Collection[int] = ()) -> Pool:
         """The senders that may be used now, with the room that this process sees, under the database's clock.
 
-        Without a worker, as whoever holds each of them sees it.
+        Without a worker, as whoever holds each of them sees it. Those of the connections in `without` are left out.
         """
         with self._database.read() as tx:
-            found = tx.run(POOL)
+            found = [row for row in tx.run(POOL) if row[8] not in without]
             dedicated: dict[int, set[int]] = defaultdict(set)
             for sender_id, app_id in tx.run(DEDICATED):
                 dedicated[sender_id].add(app_id)

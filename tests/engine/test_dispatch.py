@@ -300,6 +300,7 @@ def test_a_stopped_connection_keeps_its_queue_and_is_tried_by_one_submit(
 
 
 SILENCE = Statement("select silent_at is not null, silence from connections")
+SILENCE_OF_FIRST = Statement("select silent_at is not null from connections where id = 1")
 
 
 @pytest.mark.parametrize("fate", [Fate.UNKNOWN, Fate.LATER])
@@ -336,6 +337,28 @@ def test_a_carrier_that_answers_nothing_is_left_alone_before_all_is_in_doubt(
     assert [record.getMessage() for record in caplog.records] == [
         "a carrier is left alone", "a carrier is left alone", "a carrier is heard again"
     ]  # fmt: skip
+
+
+def test_who_knows_a_sender_of_a_silent_carrier_gets_another(database: Database) -> None:
+    rows = provision(database, senders=2)
+    rows.add_connection("other", "simulated", {}, {})
+    house = House(database, outcomes={"": Outcome(Fate.UNKNOWN), "yes": Outcome(Fate.TAKEN)})
+    house.run("update senders set connection_id = 2 where id = 2")
+    house.run("update senders set mps = 1 where id = 1")
+    house.lines[2] = replace(house.line, id=2, name="other")
+    house.admit(3 * IN_VAIN)
+    house.run(
+        "insert into sticky_senders (person, app_id, sender_id, used_at) select person, 1, 1, :at from messages",
+        at=micros(NOON),
+    )
+    while not house.run(SILENCE_OF_FIRST)[0][0]:
+        house.run("update senders set free_at = 0, holder = 0 where id = 1")
+        house.turns()
+        house.settle(lambda exchange: says("" if exchange.mt["sender"] == "+12015550000" else "yes"))
+    house.turns()
+    house.settle(lambda exchange: says("yes"))
+    assert house.run("select count(*) from messages where state = 'queued'") == [(0,)]
+    assert {exchange.mt["sender"] for exchange in house.transport.begun[-IN_VAIN:]} == {"+12015550001"}
 
 
 def test_a_carrier_that_answers_too_late_but_reports_is_not_left_alone(database: Database) -> None:

@@ -40,7 +40,7 @@ def test_it_takes_so_many_in_a_row(room: Room) -> None:
     assert room.judge(Outcome(Fate.NEVER), *[UNANSWERED] * (IN_VAIN - 1)) == {}
     assert room.silence.left(1, 9) == 9
     assert room.judge(UNANSWERED) == {1: WHY}
-    assert room.silence.left(1, 9) == 0
+    assert room.silence.left_alone() == {1}
 
 
 def test_a_limit_says_nothing(room: Room) -> None:
@@ -58,9 +58,10 @@ def test_then_one_is_risked_at_a_time(room: Room, outcome: Outcome, rests: Seque
     room.judge(*[outcome] * IN_VAIN)
     for rest in rests:
         room.now += rest.total_seconds() - 0.1
-        assert room.silence.left(1, 9) == 0
+        assert room.silence.left_alone() == {1}
         assert room.judge(outcome) == {}, "one that had begun before"
         room.now += 0.1
+        assert room.silence.left_alone() == frozenset()
         assert room.silence.left(1, 9) == 1
         assert room.silence.left(1, 0) == 0
         assert room.judge(outcome) != {}
