@@ -38,8 +38,9 @@ from dispatcher.engine.transport import Carrier, Paced, Transport
 log = logging.getLogger(__name__)
 SENDER_REST: Final = timedelta(minutes=10)
 CONNECTION_REST: Final = timedelta(seconds=30)
-DOUBTED_REST: Final = timedelta(seconds=10)  # of a sender that was refused once: the number may be at fault
-REFUSALS: Final = 3  # so many in a row are the sender's fault, and of so many senders the number's
+DOUBTED_REST: Final = timedelta(seconds=3)  # of one that was refused: the number may be at fault
+REFUSALS: Final = 3  # by so many senders are the number's fault
+MOST_REFUSED: Final = 10_000  # numbers of which it is remembered
 MOST_PER_TURN: Final = 1024  # bounds one claim, however many slots the transports have
 REFILL: Final = 32  # so many free slots are worth a turn: fewer would make small transactions, more leave slots empty
 NO_ROOM: Final = timedelta(milliseconds=100)  # when to look again if no answer frees a slot meanwhile
@@ -123,7 +124,7 @@ class Dispatch:
         self._stopped: frozenset[int] = frozenset()
         self._silence = Silence(pace.timeout)
         self._left_alone: set[int] = set()
-        self._refused: Counter[int] = Counter()  # submits in a row that this sender may not make
+        self._refused: dict[int, dict[int, str]] = {}  # by message, the senders that it may not leave from, and why
         self._lasts: dict[int, int] = {}  # when the line for a sender is over, as far as we put it there
         self._served: dict[int | LaneKey, int] = {}  # the turn in which each app and lane last got a place
 
@@ -336,9 +337,8 @@ class Dispatch:
         stopped = {r.row.connection_id: r.outcome for r in results if r.outcome.fate is Fate.STOP_CARRIER}
         resting = self._resting(results)
         working = {r.row.connection_id for r in results if r.outcome.fate is Fate.TAKEN} & self._stopped - set(stopped)
-        for sender_id, outcome in resting.items():
-            rest = SENDER_REST if self._refused[sender_id] >= REFUSALS else DOUBTED_REST
-            self._queue.rest_sender(sender_id, rest, outcome.reason)
+        for sender_id, (rest, why) in resting.items():
+            self._queue.rest_sender(sender_id, rest, why)
         for connection_id, outcome in stopped.items():
             self._queue.stop_connection(connection_id, outcome.reason, CONNECTION_REST, now)
             log.error("a connection was stopped", extra={"action": "stop", "reason": outcome.reason})
@@ -357,14 +357,18 @@ class Dispatch:
             else:
                 self._left_alone.discard(connection_id)
 
-    def _resting(self, results: Sequence[Result]) -> dict[int, Outcome]:
-        resting: dict[int, Outcome] = {}
+    def _resting(self, results: Sequence[Result]) -> dict[int, tuple[timedelta, str]]:
+        """How long which senders rest, and why: for long where another may send what they may not."""
+        resting: dict[int, tuple[timedelta, str]] = {}
         for result in results:
-            if result.outcome.fate is Fate.OTHER_SENDER:
-                self._refused[result.row.sender_id] += 1
-                resting[result.row.sender_id] = result.outcome
-            elif result.outcome.fate is Fate.TAKEN:
-                self._refused.pop(result.row.sender_id, None)
+            message_id, sender_id, outcome = result.row.row.id, result.row.sender_id, result.outcome
+            if outcome.fate is Fate.OTHER_SENDER:
+                if len(self._refused) >= MOST_REFUSED:
+                    self._refused.clear()
+                self._refused.setdefault(message_id, {})[sender_id] = outcome.reason
+                resting.setdefault(sender_id, (DOUBTED_REST, outcome.reason))
+            elif outcome.fate is Fate.TAKEN and message_id in self._refused:
+                resting |= {i: (SENDER_REST, why) for i, why in self._refused.pop(message_id).items() if i != sender_id}
         return resting
 
 

@@ -187,7 +187,10 @@ STEP: Final = {
     )
     for event in (Event.SUBMIT, Event.RETRY, Event.REFUSE, Event.LOSE, Event.DELIVER, Event.CLOSE)
 }
-REST: Final = Statement("update senders set rest_until = {clock} + :rest, rest_reason = :reason where id = :id")
+REST: Final = Statement(
+    """update senders set rest_until = {clock} + :rest, rest_reason = :reason
+    where id = :id and (rest_until is null or rest_until < {clock} + :rest)"""
+)
 STOP: Final = Statement(
     """update connections set stopped_at = coalesce(stopped_at, :now), stop_reason = :reason, retry_at = {clock} + :rest
     where id = :id"""
