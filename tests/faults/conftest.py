@@ -16,8 +16,11 @@ from zlib import crc32
 
 import pytest
 
+from dispatcher.store.database import Database
+from tests.faults.scene import SETTINGS, Scene
+from tests.faults.shim import Shim
 from tests.faults.tally import table, tally
-from tests.processes import Receiver, Recorder
+from tests.processes import Receiver, Recorder, staged
 
 SEEDS: Final = 5
 
@@ -32,6 +35,22 @@ def recorder(tmp_path: Path) -> Iterator[Recorder]:
 def receiver() -> Iterator[Receiver]:
     with Receiver() as receiver:
         yield receiver
+
+
+@pytest.fixture
+def scene(
+    database: Database, database_url: str, tmp_path: Path, recorder: Recorder, receiver: Receiver
+) -> Iterator[Scene]:
+    with staged(database_url, tmp_path, **SETTINGS) as stage:
+        yield Scene(stage, database, recorder, receiver)
+
+
+@pytest.fixture
+def shim(scene: Scene, tmp_path: Path) -> Shim:
+    """Every process of the scene is started under it."""
+    shim = Shim(tmp_path)
+    scene.stage.settings = {**scene.stage.settings, **shim.environment}
+    return shim
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

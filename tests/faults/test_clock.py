@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
-
-import pytest
 
 from dispatcher.core.lifecycle import State
-from dispatcher.store.database import Database
 from dispatcher.store.statement import Statement
 from tests.faults.ledger import Watch
-from tests.faults.scene import IN_FLIGHT, SETTINGS, Scene
+from tests.faults.scene import IN_FLIGHT, Scene
 from tests.faults.shim import Shim
-from tests.processes import Receiver, Recorder, eventually, staged
+from tests.processes import eventually
 
 HOUR = 3600  # seconds
 LONG_OVER = Statement("update messages set lease_until = 1 where state = 'submitting'")
-
-
-@pytest.fixture
-def scene(
-    database: Database, database_url: str, tmp_path: Path, recorder: Recorder, receiver: Receiver
-) -> Iterator[Scene]:
-    with staged(database_url, tmp_path, **SETTINGS) as stage:
-        yield Scene(stage, database, recorder, receiver)
-
-
-@pytest.fixture
-def shim(scene: Scene, tmp_path: Path) -> Shim:
-    """Every process of the scene is started under it."""
-    shim = Shim(tmp_path)
-    scene.stage.settings = {**scene.stage.settings, **shim.environment}
-    return shim
 
 
 def test_a_clock_that_jumps_back_repeats_no_id_and_stops_no_work(scene: Scene, shim: Shim) -> None:

@@ -18,8 +18,8 @@ from dispatcher.store.database import Database
 from dispatcher.store.sqlite import Sqlite
 from dispatcher.store.statement import Statement
 from tests.faults.ledger import Watch, live
-from tests.faults.scene import FULL, IN_FLIGHT, SETTINGS, Scene
-from tests.processes import Receiver, Recorder, eventually, family_of, runs, staged
+from tests.faults.scene import FULL, IN_FLIGHT, Scene
+from tests.processes import eventually, family_of, runs
 
 DAYS_AGO: Final = Statement(
     """update messages set created_at = created_at - :span, due_at = due_at - :span, planned_at = planned_at - :span,
@@ -32,14 +32,6 @@ SUBMITTED_BY: Final = Statement(
     "select w.pid, count(*) from attempts a join workers w on w.id = a.worker_id group by w.pid"
 )
 HOUR: Final = 3_600_000_000  # microseconds
-
-
-@pytest.fixture
-def scene(
-    database: Database, database_url: str, tmp_path: Path, recorder: Recorder, receiver: Receiver
-) -> Iterator[Scene]:
-    with staged(database_url, tmp_path, **SETTINGS) as stage:
-        yield Scene(stage, database, recorder, receiver)
 
 
 @contextmanager

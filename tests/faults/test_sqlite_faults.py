@@ -34,14 +34,6 @@ def scene(path: Path, sqlite_url: str, tmp_path: Path, recorder: Recorder, recei
         yield Scene(stage, database, recorder, receiver)
 
 
-@pytest.fixture
-def shim(scene: Scene, tmp_path: Path) -> Shim:
-    """Every process of the scene is started under it."""
-    shim = Shim(tmp_path)
-    scene.stage.settings = {**scene.stage.settings, **shim.environment}
-    return shim
-
-
 def unavailable(answers: list[Answer]) -> None:
     assert {answer.status for answer in answers} == {HTTPStatus.SERVICE_UNAVAILABLE}
     assert all(1 <= int(answer.headers["retry-after"]) <= 60 for answer in answers)
