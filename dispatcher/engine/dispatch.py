@@ -33,14 +33,11 @@ from dispatcher.engine.ports import (
     StoreUnavailable,
 )
 from dispatcher.engine.silence import Silence
+from dispatcher.engine.standing import CONNECTION_REST, Result, Standing
 from dispatcher.engine.transport import Carrier, Paced, Transport
 
 log = logging.getLogger(__name__)
-SENDER_REST: Final = timedelta(minutes=10)
-CONNECTION_REST: Final = timedelta(seconds=30)
-DOUBTED_REST: Final = timedelta(seconds=3)  # of one that was refused: the number may be at fault
 REFUSALS: Final = 3  # by so many senders are the number's fault
-MOST_REFUSED: Final = 10_000  # numbers of which it is remembered
 MOST_PER_TURN: Final = 1024  # bounds one claim, however many slots the transports have
 REFILL: Final = 32  # so many free slots are worth a turn: fewer would make small transactions, more leave slots empty
 NO_ROOM: Final = timedelta(milliseconds=100)  # when to look again if no answer frees a slot meanwhile
@@ -70,14 +67,6 @@ class Pace:
     margin: timedelta = timedelta(seconds=5)
     timeout: timedelta = timedelta(seconds=30)
     doubt: timedelta = timedelta(minutes=15)
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A submit that was answered, or given up."""
-
-    row: Marked
-    outcome: Outcome
 
 
 class Dispatch:
@@ -121,10 +110,8 @@ class Dispatch:
         self._short_of_room = False
         self._open: Counter[int] = Counter()  # submits that are not answered yet, by connection
         self._lock = Lock()
-        self._stopped: frozenset[int] = frozenset()
         self._silence = Silence(pace.timeout)
-        self._left_alone: set[int] = set()
-        self._refused: dict[int, dict[int, str]] = {}  # by message, the senders that it may not leave from, and why
+        self._standing = Standing(queue, self._silence)
         self._lasts: dict[int, int] = {}  # when the line for a sender is over, as far as we put it there
         self._served: dict[int | LaneKey, int] = {}  # the turn in which each app and lane last got a place
 
@@ -139,7 +126,7 @@ class Dispatch:
         if not due:
             return later
         pool = self._queue.pool(self._pace.horizon, self._worker_id, self._silence.left_alone())
-        self._stopped = pool.stopped
+        self._standing.look(pool.stopped)
         pool.lasts = self._lasts = {i: last for i, last in self._lasts.items() if 0 <= last - pool.now <= 2 * PATIENCE}
         stuck, gone = self._stuck(due, pool)
         if gone:
@@ -297,15 +284,16 @@ class Dispatch:
     def settle(self, results: Sequence[Result]) -> None:
         """Write what became of submits, in one transaction; a poisonous one fails alone. Raises StoreUnavailable."""
         now = self._clock()
-        settled = [self._settled(result, now) for result in results]
+        stopping = self._standing.stopping(results)
+        settled = [self._settled(result, now, result.row.connection_id in stopping) for result in results]
         self._between("unsettled")
         self._queue.settle(settled, now)
         self._between("settled")
-        self._heed(results, now)
+        self._standing.heed(results, stopping, now)
         self._ring(CALLBACKS)
         self._ring(DUE)
 
-    def _settled(self, result: Result, now: datetime) -> Settled:
+    def _settled(self, result: Result, now: datetime, stopping: bool) -> Settled:
         row, outcome = result.row.row, result.outcome
         line = self._lines()[result.row.connection_id]
         event, code, due, sent, tried = Event.LOSE, Code.ACCEPTED, now + self._pace.doubt, False, False
@@ -316,60 +304,21 @@ class Dispatch:
                 code = Code.DELIVERED if final else Code.ACCEPTED
             case Fate.NEVER:
                 event, code = Event.REFUSE, outcome.code
-            case Fate.LATER:
+            case Fate.STOP_CARRIER if stopping:  # others go in between, lest the one that it is about goes first again
+                event, due = Event.RETRY, now + 2 * self._jitter() * CONNECTION_REST
+            case Fate.LATER | Fate.STOP_CARRIER:
                 tried = not outcome.limit
                 again = submit_next(
                     row.tries + tried, now, retry_after=outcome.retry_after, jitter=self._jitter(), limit=outcome.limit
                 )
                 event, due = (Event.RETRY, again) if again else (Event.REFUSE, now)
                 code = Code.ACCEPTED if again else Code.SEND_FAILED
-            case Fate.STOP_CARRIER:  # others go in between, lest the one that it is about is tried for ever
-                event, due = Event.RETRY, now + 2 * self._jitter() * CONNECTION_REST
             case Fate.OTHER_SENDER:
                 tried = True
                 again = submit_next(row.tries + 1, now, retry_after=None, jitter=self._jitter(), limit=False)
                 event, due = (Event.RETRY, again) if again and row.refused_by + 1 < REFUSALS else (Event.REFUSE, now)
                 code = Code.SEND_FAILED if event is Event.REFUSE else Code.ACCEPTED
         return Settled(row.id, row.generation, event, outcome, code, due, sent=sent, tried=tried)
-
-    def _heed(self, results: Sequence[Result], now: datetime) -> None:
-        """What outcomes say of their senders and connections."""
-        stopped = {r.row.connection_id: r.outcome for r in results if r.outcome.fate is Fate.STOP_CARRIER}
-        resting = self._resting(results)
-        working = {r.row.connection_id for r in results if r.outcome.fate is Fate.TAKEN} & self._stopped - set(stopped)
-        for sender_id, (rest, why) in resting.items():
-            self._queue.rest_sender(sender_id, rest, why)
-        for connection_id, outcome in stopped.items():
-            self._queue.stop_connection(connection_id, outcome.reason, CONNECTION_REST, now)
-            log.error("a connection was stopped", extra={"action": "stop", "reason": outcome.reason})
-        if working:
-            self._queue.resume_connections(sorted(working))
-        ended = [(r.row.connection_id, r.row.row.id, r.outcome) for r in results]
-        for connection_id, why in self._silence.judge(ended, self._queue.heard_of).items():
-            self._queue.note_silence(connection_id, why, now)
-            log.log(
-                logging.ERROR if why and connection_id not in self._left_alone else logging.INFO,
-                "a carrier is left alone" if why else "a carrier is heard again",
-                extra={"action": "silence", "connection": connection_id, "reason": why},
-            )
-            if why:
-                self._left_alone.add(connection_id)
-            else:
-                self._left_alone.discard(connection_id)
-
-    def _resting(self, results: Sequence[Result]) -> dict[int, tuple[timedelta, str]]:
-        """How long which senders rest, and why: for long where another may send what they may not."""
-        resting: dict[int, tuple[timedelta, str]] = {}
-        for result in results:
-            message_id, sender_id, outcome = result.row.row.id, result.row.sender_id, result.outcome
-            if outcome.fate is Fate.OTHER_SENDER:
-                if len(self._refused) >= MOST_REFUSED:
-                    self._refused.clear()
-                self._refused.setdefault(message_id, {})[sender_id] = outcome.reason
-                resting.setdefault(sender_id, (DOUBTED_REST, outcome.reason))
-            elif outcome.fate is Fate.TAKEN and message_id in self._refused:
-                resting |= {i: (SENDER_REST, why) for i, why in self._refused.pop(message_id).items() if i != sender_id}
-        return resting
 
 
 def _unsent(send: Send) -> Result:

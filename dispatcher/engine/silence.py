@@ -27,6 +27,14 @@ class _Vain:
     tries: int = 0  # since it is left alone, the one that made it so included
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """Of a connection: why it is left alone, "" once it is heard again; and whether it was so before."""
+
+    why: str
+    again: bool
+
+
 class Silence:
     """Counts submits in vain by connection."""
 
@@ -48,14 +56,14 @@ class Silence:
 
     def judge(
         self, results: Sequence[tuple[int, int, Outcome]], proven: Callable[[Sequence[int]], bool]
-    ) -> dict[int, str]:
-        """What is new of connections: why one is left alone, or still is; "" once it is heard again.
+    ) -> dict[int, News]:
+        """What is new of connections.
 
         Args:
             results: connection, message and outcome of submits, in the order in which they ended.
             proven: whether any of these messages was taken all the same, as receipts tell.
         """
-        news: dict[int, str] = {}
+        news: dict[int, News] = {}
         last: dict[int, Outcome] = {}
         for connection_id, message_id, outcome in results:
             if outcome.limit:  # theirs or ours: it says nothing of whether anybody is there
@@ -66,14 +74,14 @@ class Silence:
                 continue
             last.pop(connection_id, None)
             if (vain := self._vain.pop(connection_id, None)) and vain.tries:
-                news[connection_id] = ""
+                news[connection_id] = News("", again=True)
         for connection_id, outcome in last.items():
             vain = self._vain[connection_id]
             if len(vain.ids) < IN_VAIN:
                 continue
             if proven(list(vain.ids)):
                 del self._vain[connection_id]
-                news |= {connection_id: ""} if vain.tries else {}
+                news |= {connection_id: News("", again=True)} if vain.tries else {}
                 continue
             if vain.tries and self._monotonic() < vain.until:  # begun before it was left alone
                 continue
@@ -81,5 +89,6 @@ class Silence:
             first, longest = (min(self._timeout, AWAY), LONGEST_AWAY) if away else (self._timeout, LONGEST)
             rest = min(first * (1 << min(vain.tries, 16)), max(first, longest))
             vain.until, vain.tries = self._monotonic() + rest.total_seconds(), vain.tries + 1
-            news[connection_id] = f"no answer to {IN_VAIN} submits in a row or more, the last: {outcome.reason}"
+            why = f"no answer to {IN_VAIN} submits in a row or more, the last: {outcome.reason}"
+            news[connection_id] = News(why, again=vain.tries > 1)
         return news

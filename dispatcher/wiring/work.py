@@ -12,11 +12,12 @@ from typing import Final
 
 from dispatcher.core.exchange import Hook, Receipt, Reply
 from dispatcher.engine.callbacks import Answer, Callbacks
-from dispatcher.engine.dispatch import Dispatch, Line, Pace, Result
+from dispatcher.engine.dispatch import Dispatch, Line, Pace
 from dispatcher.engine.inbox import Inbox
 from dispatcher.engine.ports import CALLBACKS, DUE, StoreUnavailable
 from dispatcher.engine.pruning import Pruning
 from dispatcher.engine.rescue import Rescue
+from dispatcher.engine.standing import Result
 from dispatcher.engine.transport import Transport
 from dispatcher.loops import Clockwork, Gatherer, Loop
 from dispatcher.settings import Settings

@@ -17,9 +17,10 @@ from dispatcher.core.exchange import Fate, Fault, Outcome, Response
 from dispatcher.core.invitation import Candidate
 from dispatcher.core.lifecycle import State
 from dispatcher.core.retry import SUBMIT_TRIES
-from dispatcher.engine.dispatch import REFUSALS, Dispatch, Line, Pace, Result
+from dispatcher.engine.dispatch import REFUSALS, Dispatch, Line, Pace
 from dispatcher.engine.ports import CALLBACKS, DUE, StoreUnavailable
 from dispatcher.engine.silence import IN_VAIN
+from dispatcher.engine.standing import STOPS, Result
 from dispatcher.loops import Gatherer
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
@@ -164,8 +165,8 @@ FATES: list[tuple[str, Outcome, tuple[State, int, str, str, timedelta | None, in
      (State.FAILED, 127, "21610", "", None, 0, False), [127], False),
     ("this sender may not", Outcome(Fate.OTHER_SENDER, reason="filtered"),
      (State.QUEUED, 0, "filtered", RETRY, 2 * SECOND, 1, False), [], True),
-    ("our key", Outcome(Fate.STOP_CARRIER, reason="HTTP 401"),
-     (State.QUEUED, 0, "HTTP 401", RETRY, MINUTE, 0, False), [], True),
+    ("our key, or this number", Outcome(Fate.STOP_CARRIER, reason="HTTP 403"),
+     (State.QUEUED, 0, "HTTP 403", RETRY, 2 * SECOND, 1, False), [], True),
     ("nobody can tell", Outcome(Fate.UNKNOWN, reason="timeout"),
      (State.IN_DOUBT, 0, "timeout", "in doubt", 15 * MINUTE, 0, False), [], True),
 ]  # fmt: skip
@@ -201,7 +202,7 @@ def test_a_word_that_no_database_takes_does_not_keep_an_outcome_from_being_writt
     assert [row[1:3] for row in house.run(ATTEMPTS, id=made.id)] == [("r", "not assigned")]
 
 
-@pytest.mark.parametrize("fate", [f for f in Fate if f not in {Fate.OTHER_SENDER, Fate.STOP_CARRIER}])
+@pytest.mark.parametrize("fate", [f for f in Fate if f is not Fate.OTHER_SENDER])
 def test_most_fates_say_nothing_of_sender_or_connection(database: Database, fate: Fate) -> None:
     provision(database)
     house = House(database, outcomes={"x": Outcome(fate)})
@@ -275,7 +276,7 @@ def test_a_stopped_connection_keeps_its_queue_and_is_tried_by_one_submit(
     house.lines[1] = replace(
         house.line, carrier=Plain({"stop": Outcome(Fate.STOP_CARRIER, reason="HTTP 401"), "yes": Outcome(Fate.TAKEN)})
     )
-    made = house.admit(3)
+    made = house.admit(STOPS)
     house.dispatch.turn()
     house.settle(lambda exchange: says("stop"))
     assert house.run(CONNECTIONS) == [(1, 1, "HTTP 401", 1)]
@@ -298,6 +299,32 @@ def test_a_stopped_connection_keeps_its_queue_and_is_tried_by_one_submit(
     house.now += MINUTE
     house.dispatch.turn()
     assert len(house.transport.begun) == 7, "and then all of them"
+
+
+def test_a_number_that_a_carrier_forbids_stops_nobody_elses_connection(house: House) -> None:
+    house.lines[1] = replace(
+        house.line, carrier=Plain({"no": Outcome(Fate.STOP_CARRIER, reason="HTTP 403"), "yes": Outcome(Fate.TAKEN)})
+    )
+    [forbidden] = house.admit()
+    for n in range(2 * STOPS):
+        good = house.admit(first=100 + n)
+        house.turns()
+        house.settle(lambda exchange: says("no" if exchange.mt["key"] == str(forbidden.id) else "yes"))
+        assert house.row(good[0].id)["state"] is State.SUBMITTED
+        assert house.run(CONNECTIONS) == [(1, 0, "", None)]
+        house.now += 5 * MINUTE
+    row = house.row(forbidden.id)
+    assert (row["state"], row["tries"], row["reason"]) == (State.QUEUED, 2 * STOPS, "HTTP 403"), "and it has an end"
+
+
+def test_submits_that_are_settled_twice_count_once(house: House) -> None:
+    house.lines[1] = replace(house.line, carrier=Plain({"no": Outcome(Fate.STOP_CARRIER, reason="HTTP 403")}))
+    house.admit(STOPS - 1)
+    house.turns()
+    house.transport.answer(lambda exchange: says("no"))
+    for _ in range(STOPS):
+        house.dispatch.settle(house.results)
+    assert house.run(CONNECTIONS) == [(1, 0, "", None)]
 
 
 SILENCE = Statement("select silent_at is not null, silence from connections")
@@ -447,7 +474,7 @@ def test_a_poisonous_result_fails_alone(database: Database) -> None:
 
 def test_a_request_that_cannot_be_built_stops_its_connection(house: House, caplog: pytest.LogCaptureFixture) -> None:
     house.lines[1] = replace(house.line, carrier=Plain({}, unspeakable="Join"))
-    [made] = house.admit()
+    made = house.admit(STOPS)[0]
     house.dispatch.turn()
     assert house.transport.begun == []
     house.settle(lambda exchange: None)
@@ -458,11 +485,12 @@ def test_a_request_that_cannot_be_built_stops_its_connection(house: House, caplo
 
 def test_one_text_that_cannot_be_built_does_not_block_the_rest_for_ever(house: House) -> None:
     house.lines[1] = replace(house.line, carrier=Plain({"yes": Outcome(Fate.TAKEN)}, unspeakable="poison"))
-    house.admit(1, text="poison")
+    house.admit(STOPS, text="poison")
     house.turns()
     house.settle(lambda exchange: None)
+    assert [row[:2] for row in house.run(CONNECTIONS)] == [(1, 1)]
     others = house.admit(3, first=4000, planned_at=NOON + MINUTE)
-    for _ in range(4):
+    for _ in range(2 * STOPS):
         house.run("update connections set retry_at = 1 where stopped_at is not null")
         house.now += 2 * MINUTE
         house.turns()
