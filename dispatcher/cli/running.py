@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from dispatcher.processes import WEB_PARENT, port_taken
 from dispatcher.serve import Child, become
 from dispatcher.settings import Settings
 
+log = logging.getLogger(__name__)
 Host = Annotated[str | None, typer.Option(help="Where to listen (default: the setting web.host).")]
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="The port (default: the setting web.port).")]
 KILL_SECONDS = 10  # requests take milliseconds; whoever takes longer is a client that will not finish
@@ -55,6 +57,7 @@ def web(host: Host = None, port: Port = None) -> None:
         os.environ["_DISPATCHER_CONFIG"] = str(state["config"].resolve())
     os.register_at_fork(after_in_child=_forget_handlers)
     load_rules()
+    log.info("serving at http://%s:%d", host, port, extra={"action": "start"})
     gc.freeze()  # workers are forks of this process, and share its memory as long as nobody writes to it
     Granian(
         "dispatcher.wsgi:create_worker",
@@ -103,7 +106,9 @@ def work() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     try:
         with working(found):
+            log.info("working", extra={"action": "start"})
             signal.sigwait(ends)
+            log.info("ending: what is in flight is waited for", extra={"action": "stop"})
     except StoreUnavailable as error:
         raise Failed(str(error)) from None
 
