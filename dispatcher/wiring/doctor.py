@@ -71,6 +71,10 @@ def _provisioned(settings: Settings, rows: Rows) -> Iterator[Finding]:
             what=settings.public_url,
             todo="set it to the address at which carriers reach this installation",
         )
+    for app in apps:
+        if app["paused_at"]:
+            what = f"is paused since {app['paused_at']:%Y-%m-%d %H:%M}Z; its invitations wait for `app resume`"
+            yield Finding(f"app {app['app_id']}", ok=True, what=what)
     yield from _senders(connections, senders, apps, rows.dedicated())
     yield from _callbacks(settings, apps, rows.ailing())
     off = [f"daily cap of {row['number']}" for row in senders if row["daily_cap"] is None]

@@ -78,6 +78,15 @@ def test_an_installation_that_lacks_things_until_it_is_mended(
         assert str(line["what"]).startswith("left alone by a worker, tried last at ") != ok
 
 
+def test_an_app_that_is_paused_is_told_of_and_is_no_fault(run: Run) -> None:
+    assert "app com.example.1" not in findings(run)[1]
+    run("app", "pause", "com.example.1")
+    told = findings(run)[1]["app com.example.1"]
+    assert told["ok"]
+    assert re.fullmatch(r"is paused since .*Z; its invitations wait for `app resume`", str(told["what"]))
+    run("app", "resume", "com.example.1")
+
+
 def test_what_the_database_is(run: Run, rows: Rows, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     _, found = findings(run)
     if database.name == "sqlite":
