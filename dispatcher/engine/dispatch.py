@@ -29,6 +29,7 @@ from dispatcher.engine.ports import (
     Marked,
     Queue,
     Ring,
+    SenderPool,
     Settled,
     StoreUnavailable,
 )
@@ -69,6 +70,14 @@ class Pace:
     doubt: timedelta = timedelta(minutes=15)
 
 
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """The process at work: the number by which it holds senders, and whether its heartbeat succeeds."""
+
+    id: int
+    alive: Callable[[], bool]
+
+
 class Dispatch:
     """Takes due rows, submits them, writes what became of them."""
 
@@ -76,6 +85,7 @@ class Dispatch:
         self,
         *,
         queue: Queue,
+        pool: SenderPool,
         directory: Directory,
         lines: Callable[[], Mapping[int, Line]],
         put: Callable[[Result], None],
@@ -83,17 +93,17 @@ class Dispatch:
         clock: Clock,
         jitter: Callable[[], float],
         pace: Pace,
-        worker_id: int,
-        alive: Callable[[], bool],
+        worker: Worker,
         per_line: int = MOST_PER_TURN,
         between: Callable[[str], None] = lambda point: None,
     ) -> None:
-        """`put` gathers results for `settle`; `alive` is false once our heartbeat failed: then nothing more is claimed.
+        """`put` gathers results for `settle`; once the `worker` is no longer alive, nothing more is claimed.
 
         `per_line` is how many submits of one connection its transport runs at once: no more of them are taken.
         `between` is called at each point at which a crash would leave another trace; only fault tests hand one in.
         """
         self._queue = queue
+        self._pool = pool
         self._directory = directory
         self._lines = lines
         self._put = put
@@ -101,8 +111,7 @@ class Dispatch:
         self._clock = clock
         self._jitter = jitter
         self._pace = pace
-        self._worker_id = worker_id
-        self._alive = alive
+        self._worker = worker
         self._per_line = per_line
         self._between = between
         self._turns = 0
@@ -111,13 +120,13 @@ class Dispatch:
         self._open: Counter[int] = Counter()  # submits that are not answered yet, by connection
         self._lock = Lock()
         self._silence = Silence(pace.timeout)
-        self._standing = Standing(queue, self._silence)
+        self._standing = Standing(pool, self._silence)
         self._lasts: dict[int, int] = {}  # when the line for a sender is over, as far as we put it there
         self._served: dict[int | LaneKey, int] = {}  # the turn in which each app and lane last got a place
 
     def turn(self) -> timedelta | None:
         """Start as many due rows as there are free slots; how long until the next turn is worth it, None if unknown."""
-        if not self._alive():
+        if not self._worker.alive():
             return None
         now = self._clock()
         lanes = self._queue.lanes()
@@ -125,7 +134,7 @@ class Dispatch:
         later = min((lane.due_at - now for lane in lanes if lane.due_at > now), default=None)
         if not due:
             return later
-        pool = self._queue.pool(self._pace.horizon, self._worker_id, self._silence.left_alone())
+        pool = self._pool.usable(self._pace.horizon, self._worker.id, self._silence.left_alone())
         self._standing.look(pool.stopped)
         pool.lasts = self._lasts = {i: last for i, last in self._lasts.items() if 0 <= last - pool.now <= 2 * PATIENCE}
         stuck, gone = self._stuck(due, pool)
@@ -230,7 +239,7 @@ class Dispatch:
                 now=now,
                 lease=self._pace.lease,
                 horizon=self._pace.horizon,
-                worker_id=self._worker_id,
+                worker_id=self._worker.id,
             )
         except StoreUnavailable:
             for send in sends:

@@ -123,17 +123,10 @@ class Admissions(Protocol):
 
 
 class Queue(Protocol):
-    """The queue, as dispatch and rescue see it."""
+    """The queue of all that goes out."""
 
     def lanes(self) -> Sequence[Lane]:
         """Every line of queued rows."""
-        ...
-
-    def pool(self, horizon: timedelta, worker_id: int | None, without: Collection[int] = ()) -> Pool:
-        """The senders that may be used now, with the room that this process sees (None: as their holders see it).
-
-        Those of the connections in `without` are left out.
-        """
         ...
 
     def claim(self, wants: Mapping[LaneKey, int], now: datetime, lease: timedelta) -> Sequence[Claimed]:
@@ -166,6 +159,17 @@ class Queue(Protocol):
         """Write outcomes in one transaction; how many came too late to matter."""
         ...
 
+
+class SenderPool(Protocol):
+    """Who may send now, and what is heard of senders and their connections."""
+
+    def usable(self, horizon: timedelta, worker_id: int | None, without: Collection[int] = ()) -> Pool:
+        """The senders that may be used now, with the room that this process sees (None: as their holders see it).
+
+        Those of the connections in `without` are left out.
+        """
+        ...
+
     def rest_sender(self, sender_id: int, rest: timedelta, reason: str) -> None:
         """Leave a sender out of the pool for a while."""
         ...
@@ -185,6 +189,10 @@ class Queue(Protocol):
     def note_silence(self, connection_id: int, why: str, now: datetime) -> None:
         """Write down for operators why a process leaves a connection alone; "" once it is heard again."""
         ...
+
+
+class Sweeper(Protocol):
+    """The messages' part of the sweep."""
 
     def rescue(self, now: datetime, doubt: timedelta, most: int) -> Rescued:
         """Take back what lost its lease, close what nobody will ever tell, queue again where the app wants that."""

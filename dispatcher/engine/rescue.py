@@ -6,7 +6,7 @@ import logging
 from datetime import timedelta
 from typing import Final
 
-from dispatcher.engine.ports import CALLBACKS, DUE, Clock, Outbox, Queue, Receipts, Ring
+from dispatcher.engine.ports import CALLBACKS, DUE, Clock, Outbox, Receipts, Ring, Sweeper
 
 log = logging.getLogger(__name__)
 PAGE: Final = 500
@@ -16,10 +16,10 @@ class Rescue:
     """The sweep."""
 
     def __init__(
-        self, *, queue: Queue, outbox: Outbox, receipts: Receipts, clock: Clock, ring: Ring, doubt: timedelta
+        self, *, sweeper: Sweeper, outbox: Outbox, receipts: Receipts, clock: Clock, ring: Ring, doubt: timedelta
     ) -> None:
         """`doubt` is how long an outcome stays open before the app's policy closes it."""
-        self._queue = queue
+        self._sweeper = sweeper
         self._outbox = outbox
         self._receipts = receipts
         self._clock = clock
@@ -29,7 +29,7 @@ class Rescue:
     def turn(self) -> timedelta | None:
         """One page; zero when there may be more."""
         now = self._clock()
-        found = self._queue.rescue(now, self._doubt, PAGE)
+        found = self._sweeper.rescue(now, self._doubt, PAGE)
         callbacks = self._outbox.rescue()
         matched = self._receipts.match(now, PAGE)
         if found.requeued or found.in_doubt or callbacks:

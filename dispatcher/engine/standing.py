@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from dispatcher.core.exchange import Fate, Outcome
-from dispatcher.engine.ports import Marked, Queue
+from dispatcher.engine.ports import Marked, SenderPool
 from dispatcher.engine.silence import Silence
 
 log = logging.getLogger(__name__)
@@ -32,9 +32,9 @@ class Result:
 class Standing:
     """How senders and connections stand, as one process sees it by its own submits."""
 
-    def __init__(self, queue: Queue, silence: Silence) -> None:
-        """Write through `queue` what other processes and operators must know."""
-        self._queue = queue
+    def __init__(self, pool: SenderPool, silence: Silence) -> None:
+        """Write to the pool what other processes and operators must know."""
+        self._pool = pool
         self._silence = silence
         self._stopped: frozenset[int] = frozenset()
         self._stops: defaultdict[int, set[tuple[int, int]]] = defaultdict(set)  # submits in a row, by connection
@@ -64,19 +64,19 @@ class Standing:
     def heed(self, results: Sequence[Result], stopping: Collection[int], now: datetime) -> None:
         """Rest, stop, resume and leave alone by what was settled."""
         for sender_id, (rest, why) in self._resting(results).items():
-            self._queue.rest_sender(sender_id, rest, why)
+            self._pool.rest_sender(sender_id, rest, why)
         reasons = {r.row.connection_id: r.outcome.reason for r in results if r.outcome.fate is Fate.STOP_CARRIER}
         for connection_id in sorted(stopping):
-            self._queue.stop_connection(connection_id, reasons[connection_id], CONNECTION_REST, now)
+            self._pool.stop_connection(connection_id, reasons[connection_id], CONNECTION_REST, now)
             log.error(
                 "a connection was stopped",
                 extra={"action": "stop", "connection": connection_id, "reason": reasons[connection_id]},
             )
         if working := _connections(results, Fate.TAKEN) & self._stopped:
-            self._queue.resume_connections(sorted(working))
+            self._pool.resume_connections(sorted(working))
         ended = [(r.row.connection_id, r.row.row.id, r.outcome) for r in results]
-        for connection_id, news in self._silence.judge(ended, self._queue.heard_of).items():
-            self._queue.note_silence(connection_id, news.why, now)
+        for connection_id, news in self._silence.judge(ended, self._pool.heard_of).items():
+            self._pool.note_silence(connection_id, news.why, now)
             log.log(
                 logging.ERROR if news.why and not news.again else logging.INFO,
                 "a carrier is left alone" if news.why else "a carrier is heard again",

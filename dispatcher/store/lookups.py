@@ -11,14 +11,14 @@ from dispatcher.engine.explain import Hindrance, Place
 from dispatcher.store.database import Database
 from dispatcher.store.instants import instant, maybe
 from dispatcher.store.optouts import OptOutBook
-from dispatcher.store.queue import LEFT_ALONE, OF_APP
+from dispatcher.store.pool import LEFT_ALONE, OF_APP
 from dispatcher.store.statement import Row, Statement
 from dispatcher.store.sticky import StickySenders
 
 ACCOUNT: Final = Statement("select id, paused_at is not null from accounts where id = :id")
 PERSON: Final = Statement("select line_type, line_type_at, os, os_at from people where person = :person")
 PLACE: Final = Statement("select message_id, until_at from duplicate_slots where person = :person and app_id = :app_id")
-# Those that store.queue leaves out of the pool, and why.
+# Those that store.pool leaves out of the pool, and why.
 HINDERED: Final = Statement(
     f"""select s.number, s.paused_at is not null, case when s.rest_until > {{clock}} then s.rest_until end,
         s.rest_reason, c.name, c.paused_at is not null, c.stop_reason, c.retry_at

@@ -12,7 +12,7 @@ from dispatcher.engine.ports import Clock
 from dispatcher.store.database import Database
 from dispatcher.store.group import Group
 from dispatcher.store.instants import instant, maybe, micros
-from dispatcher.store.queue import OF_APP, USABLE
+from dispatcher.store.pool import OF_APP, USABLE
 from dispatcher.store.statement import Row, Statement, Tx
 
 # The case: why a row that is due has not left. Whatever it waited for before is over; it is in line behind others.

@@ -1,38 +1,26 @@
-"""Taking work: lanes, claim, mark, settle, rescue. Every write about a row is fenced by its generation and its state.
-
-The guards are read from the table of core.lifecycle: an event changes only rows in a state that knows it.
-"""
+"""Taking work: lanes, claim, mark, settle. Every write about a row is fenced by its generation and its state."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from dispatcher.core.codes import Code
 from dispatcher.core.decision import PACE, Discard, Send, Wait
-from dispatcher.core.exchange import Fate, Outcome
-from dispatcher.core.invitation import Channel, Claimed, Kind, Policy
-from dispatcher.core.lifecycle import FINAL, Event, State, advance, sources
-from dispatcher.core.pacing import Room, gap_of
-from dispatcher.core.senders import PATIENCE, LaneKey, Pool, Sender
-from dispatcher.engine.ports import Lane, Marked, Rescued, Settled
+from dispatcher.core.invitation import Channel, Claimed, Kind
+from dispatcher.core.lifecycle import State
+from dispatcher.core.senders import LaneKey
+from dispatcher.engine.ports import Lane, Marked, Settled
 from dispatcher.store.database import Database
 from dispatcher.store.finals import close_books
-from dispatcher.store.instants import AHEAD, MICROSECOND, instant, micros
-from dispatcher.store.learning import learn
+from dispatcher.store.instants import MICROSECOND, instant, micros
 from dispatcher.store.optouts import STOPPED, reaches
+from dispatcher.store.pool import CLOCK, room_of
 from dispatcher.store.receipts import match_refs
 from dispatcher.store.statement import Row, Statement, Tx
+from dispatcher.store.steps import states, step
 from dispatcher.store.sticky import REMEMBERED, remember
 from dispatcher.store.words import kept
-
-
-def states(*names: State) -> str:
-    """A list of states as SQL writes it."""
-    return ", ".join(f"'{name}'" for name in names)
-
 
 # From app to app, country to country and so on along the index of queued rows; comparing all at once reads all of it.
 LANES: Final = Statement(
@@ -72,25 +60,6 @@ LANES: Final = Statement(
         and m.awaited = flow.awaited and m.flow = flow.flow)
     from flow where flow is not null order by app_id, region, awaited, flow"""
 )
-# A stopped connection `c` until a submit is risked again.
-LEFT_ALONE: Final = f"(c.stopped_at is not null and c.retry_at > {{clock}} and c.retry_at <= {{clock}} + {AHEAD})"
-USABLE: Final = f"""senders s join connections c on c.id = s.connection_id
-    where s.paused_at is null and (s.rest_until is null or s.rest_until <= {{clock}})
-    and c.paused_at is null and not {LEFT_ALONE}"""
-# The senders `s` that an app may use: its own, else the shared ones.
-OF_APP: Final = """(exists (select 1 from sender_apps d where d.sender_id = s.id and d.app_id = {app})
-    or (not exists (select 1 from sender_apps d where d.sender_id = s.id)
-        and not exists (select 1 from sender_apps d where d.app_id = {app})))"""
-POOL: Final = Statement(
-    f"""select s.mps, s.free_at, s.daily_cap, s.day, s.used, s.holder, s.id, s.number, s.connection_id, s.region,
-        s.weight, s.load, c.stopped_at is not null, case when c.stopped_at is null then c.in_flight else 1 end,
-        {{clock}}
-    from {USABLE}"""
-)
-NOBODY: Final = 0  # who holds a sender that no process holds
-LET_GO: Final = Statement(f"update senders set holder = {NOBODY} where holder = :worker_id")
-DEDICATED: Final = Statement("select sender_id, app_id from sender_apps")
-CLOCK: Final = Statement("select {clock}")
 CLAIM_TEXT: Final = """with due as (
         select id from messages
         where app_id = :app_id and region = :region and awaited = :awaited and flow = :flow
@@ -152,12 +121,6 @@ LEAVE_LINE: Final = Statement(
         and state = 'queued' limit :most {lock_skip})
     returning id"""
 )
-LEAVE_LINES: Final = Statement(
-    """update messages set awaited = 0 where id in (
-        select id from messages where state = 'queued' and awaited > 0 and planned_at < :now - :patience
-        order by planned_at limit :most {lock_skip})
-    returning id"""
-)
 TURN_DOWN: Final = Statement(
     f"""update messages set state = r.state, code = r.code, reason = r.reason, completed_at = :now, lease_until = null
     from {{rows}}
@@ -170,68 +133,6 @@ END_ATTEMPT: Final = Statement(
     from {rows} where attempts.message_id = r.id and attempts.generation = r.generation""",
     "id bigint, generation integer, fate text, ref text, reason text",
 )
-STEP: Final = {
-    event: Statement(
-        f"""update messages set state = case messages.state
-                {" ".join(f"when '{s}' then '{advance(s, event)}'" for s in sources(event))} end,
-            code = r.code, reason = r.reason, due_at = r.due_at, hold = r.hold, tries = messages.tries + r.tried,
-            sent_at = coalesce(messages.sent_at, r.sent_at),
-            completed_at = coalesce(r.completed_at, messages.completed_at),
-            lease_until = null
-        from {{rows}}
-        where messages.id = r.id and messages.generation = r.generation
-        and messages.state in ({states(*sources(event))})
-        returning messages.id, messages.state""",
-        "id bigint, generation integer, code integer, reason text, due_at bigint, hold text, tried integer, "
-        "sent_at bigint, completed_at bigint",
-    )
-    for event in (Event.SUBMIT, Event.RETRY, Event.REFUSE, Event.LOSE, Event.DELIVER, Event.CLOSE)
-}
-REST: Final = Statement(
-    """update senders set rest_until = {clock} + :rest, rest_reason = :reason
-    where id = :id and (rest_until is null or rest_until < {clock} + :rest)"""
-)
-STOP: Final = Statement(
-    """update connections set stopped_at = coalesce(stopped_at, :now), stop_reason = :reason, retry_at = {clock} + :rest
-    where id = :id"""
-)
-RESUME: Final = Statement(
-    """update connections set stopped_at = null, stop_reason = '', retry_at = null
-    where id in (select id from {rows}) and stopped_at is not null""",
-    "id bigint",
-)
-HEARD: Final = Statement(
-    "select count(*) from {rows} join messages m on m.id = r.id where m.state in ('submitted', 'delivered')",
-    "id bigint",
-)
-NOTE_SILENCE: Final = Statement("update connections set silent_at = :at, silence = :why where id = :id")
-RESCUE_TEXT: Final = f"""with lost as (
-        select id from messages where state in ('claimed', 'submitting') and lease_until {{over}}
-        order by lease_until limit :most {{lock_skip}})
-    update messages set
-        state = case state when 'claimed' then '{advance(State.CLAIMED, Event.DEFER)}'
-            else '{advance(State.SUBMITTING, Event.LOSE)}' end,
-        due_at = case state when 'claimed' then due_at else :doubt_until end,
-        hold = case state when 'claimed' then hold else 'in doubt' end,
-        lease_until = null
-    from lost where messages.id = lost.id
-    and messages.state in ('claimed', 'submitting') and messages.lease_until {{over}}
-    returning messages.id, messages.state"""
-# Two, for each reads its end of the index.
-RESCUE: Final = Statement(RESCUE_TEXT.replace("{over}", "< {clock}"))
-RESCUE_AHEAD: Final = Statement(RESCUE_TEXT.replace("{over}", f"> {{clock}} + {AHEAD}"))
-# The last column is how often a doubt arose that nobody resolved, asked only where it matters.
-OVERDUE: Final = Statement(
-    f"""select m.id, m.generation, m.state, a.policy, m.clicked_at is not null,
-        case when m.state = '{State.IN_DOUBT}' and a.policy = '{Policy.AT_LEAST_ONCE}' then (
-            select count(*) from attempts t where t.message_id = m.id and t.fate in ('', '{Fate.UNKNOWN}'))
-        else 0 end
-    from messages m join apps a on a.id = m.app_id
-    where m.state in ('submitted', 'in_doubt') and m.due_at <= :now order by m.due_at limit :most"""
-)
-# So many submits of one message may end in doubt: a carrier that takes each, answers nothing and reports nothing would
-# else have one person texted all day.
-MOST_IN_DOUBT: Final = 3
 
 
 class MessageQueue:
@@ -245,40 +146,6 @@ class MessageQueue:
         """Every line of queued rows."""
         with self._database.read() as tx:
             return [Lane(LaneKey(*row[:4]), instant(row[4])) for row in tx.run(LANES)]
-
-    def pool(self, horizon: timedelta, worker_id: int | None, without: Collection[int] = ()) -> Pool:
-        """The senders that may be used now, with the room that this process sees, under the database's clock.
-
-        Without a worker, as whoever holds each of them sees it. Those of the connections in `without` are left out.
-        """
-        with self._database.read() as tx:
-            found = [row for row in tx.run(POOL) if row[8] not in without]
-            dedicated: dict[int, set[int]] = defaultdict(set)
-            for sender_id, app_id in tx.run(DEDICATED):
-                dedicated[sender_id].add(app_id)
-            now = found[0][14] if found else tx.run(CLOCK)[0][0]
-        ahead = horizon // MICROSECOND
-        senders = {}
-        for row in found:
-            room = _room(row).read_at(now, ahead)
-            senders[row[6]] = Sender(
-                id=row[6],
-                number=row[7],
-                connection_id=row[8],
-                room=room if worker_id is None or row[5] in (worker_id, NOBODY) else room.seen_by_another(now, ahead),
-                region=row[9],
-                weight=row[10],
-                load=row[11],
-                apps=frozenset(dedicated.get(row[6], ())),
-            )
-        return Pool(
-            now=now,
-            horizon=ahead,
-            senders=senders,
-            capacity={row[8]: row[13] for row in found},
-            stopped=frozenset(row[8] for row in found if row[12]),
-            owners=frozenset(app_id for owned in dedicated.values() for app_id in owned),
-        )
 
     def claim(self, wants: Mapping[LaneKey, int], now: datetime, lease: timedelta) -> list[Claimed]:
         """Take up to so many due rows of each lane, the longest due first, under a lease and a new generation."""
@@ -319,11 +186,6 @@ class MessageQueue:
                 _turn_down(tx, discards, now)
             return _mark(tx, sends, now, lease, horizon, worker_id) if sends else []
 
-    def let_go(self, worker_id: int) -> None:
-        """Leave the senders that this process holds to others; nothing that it marked may begin any more."""
-        with self._database.write() as tx:
-            tx.run(LET_GO, worker_id=worker_id)
-
     def settle(self, results: Sequence[Settled], now: datetime) -> int:
         """Write outcomes; how many came too late to change their row."""
         with self._database.write() as tx:
@@ -334,48 +196,6 @@ class MessageQueue:
             changed = step(tx, results, now)
             match_refs(tx, [s.message_id for s in results if s.outcome.ref], now)
         return len(results) - changed
-
-    def rest_sender(self, sender_id: int, rest: timedelta, reason: str) -> None:
-        """Leave a sender out of the pool for a while."""
-        with self._database.write() as tx:
-            tx.run(REST, id=sender_id, rest=rest // MICROSECOND, reason=kept(reason))
-
-    def stop_connection(self, connection_id: int, reason: str, rest: timedelta, now: datetime) -> None:
-        """Leave a connection out for `rest`, then risk one submit; its queue is kept."""
-        with self._database.write() as tx:
-            tx.run(STOP, id=connection_id, reason=kept(reason), rest=rest // MICROSECOND, now=micros(now))
-
-    def resume_connections(self, connection_ids: Sequence[int]) -> None:
-        """A submit went through again: the stop is over."""
-        with self._database.write() as tx:
-            tx.run(RESUME, [(i,) for i in connection_ids])
-
-    def heard_of(self, message_ids: Sequence[int]) -> bool:
-        """Whether any of these was taken, as its carrier told since."""
-        with self._database.read() as tx:
-            return bool(tx.run(HEARD, [(i,) for i in message_ids])[0][0])
-
-    def note_silence(self, connection_id: int, why: str, now: datetime) -> None:
-        """Write down for operators why a process leaves a connection alone; "" once it is heard again."""
-        with self._database.write() as tx:
-            tx.run(NOTE_SILENCE, id=connection_id, at=micros(now) if why else None, why=kept(why))
-
-    def rescue(self, now: datetime, doubt: timedelta, most: int) -> Rescued:
-        """One page of sweeping: leases that ran out, receipts that never came, doubts that nobody resolved."""
-        self._database.end_stuck()
-        with self._database.write() as tx:
-            given = {"doubt_until": micros(now + doubt), "most": most}
-            back = [*tx.run(RESCUE, **given), *tx.run(RESCUE_AHEAD, **given)]
-            tx.run(LEAVE_LINES, now=micros(now), patience=PATIENCE, most=most)
-            overdue = tx.run(OVERDUE, now=micros(now), most=most)
-            step(tx, [_closing(row, now) for row in overdue], now)
-        requeued = sum(1 for _, state in back if state == State.QUEUED)
-        return Rescued(requeued, len(back) - requeued, len(overdue))
-
-
-def _room(row: Row) -> Room:
-    """What stands in the first five columns."""
-    return Room(gap_of(row[0]), free_at=row[1], daily_cap=row[2], day=row[3], used=row[4])
 
 
 def _claim(tx: Tx, statement: Statement, lane: LaneKey, most: int, now: datetime, lease: timedelta) -> list[Claimed]:
@@ -442,9 +262,7 @@ def _mark(
     clock, ahead = tx.run(CLOCK)[0][0], horizon // MICROSECOND
     rooms, loads = {}, {}
     for row in locked:
-        mine = row[5] in (worker_id, NOBODY)
-        room = _room(row).read_at(clock, ahead)
-        rooms[row[6]] = room if mine else room.seen_by_another(clock, ahead)
+        rooms[row[6]] = room_of(row, worker_id, clock, ahead)
         loads[row[6]] = row[7]
     marked, late, used = [], [], set()
     for send in winners:
@@ -475,43 +293,3 @@ def _mark(
         for send, m in marked
     ])  # fmt: skip
     return [m for _, m in marked]
-
-
-def step(tx: Tx, results: Sequence[Settled], now: datetime) -> int:
-    """Move rows by their events and close the books of those that are final; how many rows moved."""
-    by_event: dict[Event, list[Settled]] = defaultdict(list)
-    for result in results:
-        by_event[result.event].append(result)
-    moved: list[tuple[int, State]] = []
-    for event, batch in by_event.items():
-        rows = [_step_row(s, now) for s in sorted(batch, key=lambda s: s.message_id)]
-        moved += [(row[0], State(row[1])) for row in tx.run(STEP[event], rows)]
-    ended = [message_id for message_id, state in moved if state in FINAL]
-    close_books(tx, ended, now)
-    refused = {s.message_id: s.code for s in by_event[Event.REFUSE]}
-    learn(tx, {message_id: refused[message_id] for message_id in ended if message_id in refused}, now)
-    return len(moved)
-
-
-def _step_row(s: Settled, now: datetime) -> Row:
-    final = s.event in (Event.REFUSE, Event.DELIVER, Event.CLOSE)
-    hold = {Event.LOSE: "in doubt", Event.RETRY: "retry"}.get(s.event, "")
-    return (
-        s.message_id, s.generation, int(s.code), kept(s.outcome.reason) if s.code >= Code.DENIED or hold else "",
-        micros(s.due_at), hold, int(s.tried), micros(now) if s.sent else None, micros(now) if final else None,
-    )  # fmt: skip
-
-
-def _closing(row: Row, now: datetime) -> Settled:
-    """What becomes of a row that nobody will ever tell about (semantics.md, Life and Taking work)."""
-    message_id, generation, state, policy, clicked, doubts = row
-    if clicked:  # it surely arrived
-        arrived = Outcome(Fate.TAKEN)
-        return Settled(message_id, generation, Event.DELIVER, arrived, Code.DELIVERED, now, sent=True)
-    if state == State.IN_DOUBT and policy == Policy.AT_LEAST_ONCE and doubts < MOST_IN_DOUBT:
-        again = Outcome(Fate.LATER, reason="outcome unknown, sent again as the app wants")
-        return Settled(message_id, generation, Event.RETRY, again, Code.ACCEPTED, now, sent=True, tried=True)
-    reason = "outcome unknown" if state == State.IN_DOUBT else "no receipt"
-    return Settled(
-        message_id, generation, Event.CLOSE, Outcome(Fate.UNKNOWN, reason=reason), Code.SEND_FAILED, now, sent=True
-    )

@@ -13,8 +13,8 @@ from dispatcher.engine.explain import Explain, Explanation
 from dispatcher.settings import Settings
 from dispatcher.store.directory import CachedDirectory
 from dispatcher.store.lookups import StoreLookups
+from dispatcher.store.pool import SenderPool
 from dispatcher.store.provisioning import Rows
-from dispatcher.store.queue import MessageQueue
 from dispatcher.store.revision import pepper
 from dispatcher.wiring.parts import ready_database, utc_now
 
@@ -39,6 +39,6 @@ class ExplainDesk:
 def explaining(settings: Settings) -> Iterator[ExplainDesk]:
     """Explanations, for the command line."""
     with ready_database(settings) as database:
-        lookups, queue = StoreLookups(database), MessageQueue(database)
-        explain = Explain(lookups=lookups, pool=lambda: queue.pool(Pace().horizon, None), pepper=pepper(database))
+        lookups, pool = StoreLookups(database), SenderPool(database)
+        explain = Explain(lookups=lookups, pool=lambda: pool.usable(Pace().horizon, None), pepper=pepper(database))
         yield ExplainDesk(explain, lookups, CachedDirectory(database), Rows(database, utc_now))

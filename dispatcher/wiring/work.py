@@ -12,7 +12,7 @@ from typing import Final
 
 from dispatcher.core.exchange import Hook, Receipt, Reply
 from dispatcher.engine.callbacks import Answer, Callbacks
-from dispatcher.engine.dispatch import Dispatch, Line, Pace
+from dispatcher.engine.dispatch import Dispatch, Line, Pace, Worker
 from dispatcher.engine.inbox import Inbox
 from dispatcher.engine.ports import CALLBACKS, DUE, StoreUnavailable
 from dispatcher.engine.pruning import Pruning
@@ -25,8 +25,10 @@ from dispatcher.store.attic import StoreAttic
 from dispatcher.store.connections import Contract, Contracts
 from dispatcher.store.directory import CachedDirectory
 from dispatcher.store.outbox import CallbackOutbox
+from dispatcher.store.pool import SenderPool
 from dispatcher.store.queue import MessageQueue
 from dispatcher.store.receipts import ReceiptBook
+from dispatcher.store.rescue import Sweeper
 from dispatcher.store.workers import LEASE_SECONDS, Workers
 from dispatcher.transports.guarded import guarded_transport
 from dispatcher.transports.http import HttpTransport
@@ -59,8 +61,8 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
     """The dispatcher at work, until the block ends: nothing new is begun then, what is in flight is waited for."""
     with ExitStack() as house:  # what is opened last ends first, so the order of the steps matters
         database = house.enter_context(ready_database(settings))
-        queue, outbox, receipts = MessageQueue(database), CallbackOutbox(database), ReceiptBook(database)
-        worker_id, alive = _enrolled(house, Workers(database), queue)
+        pool, outbox, receipts = SenderPool(database), CallbackOutbox(database), ReceiptBook(database)
+        worker = _enrolled(house, Workers(database), pool)
         pace = _pace(settings)
         clockwork: Clockwork
 
@@ -72,7 +74,8 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
         called = _callback_transport(house, settings)
         lines: Lines[Line] = Lines(Contracts(database), lambda c: line_of(c, transports, settings.public_url))
         dispatch = Dispatch(
-            queue=queue,
+            queue=MessageQueue(database),
+            pool=pool,
             directory=CachedDirectory(database),
             lines=lines,
             put=results.put,
@@ -80,14 +83,15 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
             clock=utc_now,
             jitter=random.SystemRandom().random,
             pace=pace,
-            worker_id=worker_id,
-            alive=alive,
+            worker=worker,
             per_line=settings.work.in_flight,
             between=between,
         )
-        callbacks = _callbacks(settings, outbox, called, answers, alive)
+        callbacks = _callbacks(settings, outbox, called, answers, worker.alive)
         inbox = Inbox(receipts=receipts, clock=utc_now, ring=ring)
-        rescue = Rescue(queue=queue, outbox=outbox, receipts=receipts, clock=utc_now, ring=ring, doubt=pace.doubt)
+        rescue = Rescue(
+            sweeper=Sweeper(database), outbox=outbox, receipts=receipts, clock=utc_now, ring=ring, doubt=pace.doubt
+        )
         pruning = Pruning(attic=StoreAttic(database), clock=utc_now)
         loops = _loops(settings, dispatch, callbacks, rescue, pruning)
         clockwork = Clockwork(loops, utc_now, unavailable=StoreUnavailable)
@@ -100,13 +104,13 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
         yield clockwork
 
 
-def _enrolled(house: ExitStack, workers: Workers, queue: MessageQueue) -> tuple[int, Callable[[], bool]]:
-    """The number of this process, and whether its heartbeat succeeds; what it holds is given back when it leaves."""
+def _enrolled(house: ExitStack, workers: Workers, pool: SenderPool) -> Worker:
+    """This process, whose heart beats from now on; what it holds is given back when it leaves."""
     worker_id = workers.enrol("work", utc_now())
     house.callback(_quietly, lambda: workers.leave(worker_id))
-    house.callback(_quietly, lambda: queue.let_go(worker_id))
+    house.callback(_quietly, lambda: pool.let_go(worker_id))
     pulse = house.enter_context(Pulse([lambda: workers.beat(worker_id)], LEASE_SECONDS))
-    return worker_id, pulse.alive
+    return Worker(worker_id, pulse.alive)
 
 
 def _pace(settings: Settings) -> Pace:

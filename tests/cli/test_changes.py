@@ -12,8 +12,8 @@ from dispatcher.core.hours import ALWAYS, DEFAULT
 from dispatcher.core.invitation import App, Policy
 from dispatcher.store.database import Database
 from dispatcher.store.directory import CachedDirectory
+from dispatcher.store.pool import SenderPool
 from dispatcher.store.provisioning import Rows
-from dispatcher.store.queue import MessageQueue
 from dispatcher.store.statement import Statement
 from dispatcher.store.tables import App as AppRow
 from dispatcher.store.tables import Connection
@@ -31,7 +31,7 @@ def app(database: Database) -> App:
 
 
 def usable(database: Database) -> set[str]:
-    pool = MessageQueue(database).pool(timedelta(seconds=1), None)
+    pool = SenderPool(database).usable(timedelta(seconds=1), None)
     return {sender.number for sender in pool.senders.values()}
 
 
@@ -134,9 +134,9 @@ def test_a_sender_is_changed_paused_and_rested(run: Run, database: Database) -> 
     assert run("sender", "resume", number, "--connection", "simulated").json == {"number": number, "paused": False}
     assert number in usable(database)
     sender_id = next(
-        s.id for s in MessageQueue(database).pool(timedelta(0), None).senders.values() if s.number == number
+        s.id for s in SenderPool(database).usable(timedelta(0), None).senders.values() if s.number == number
     )
-    MessageQueue(database).rest_sender(sender_id, timedelta(hours=1), "carrier says no")
+    SenderPool(database).rest_sender(sender_id, timedelta(hours=1), "carrier says no")
     rests = named(run("sender", "list").json, "number", number)
     assert (rests["restReason"], rests["restUntil"].endswith("Z")) == ("carrier says no", True)
     assert run("sender", "rest", number, "--clear").json == {"number": number, "restUntil": None}
@@ -205,7 +205,7 @@ def test_a_connection_is_changed_paused_and_its_stop_ended(
     assert run("connection", "pause", "acme-2").json == {"name": "acme-2", "paused": True}
     assert "+12015550172" not in usable(database)
     assert run("connection", "resume", "acme-2").json == {"name": "acme-2", "paused": False}
-    MessageQueue(database).stop_connection(made["connection"], "wrong password", timedelta(hours=1), utc_now())
+    SenderPool(database).stop_connection(made["connection"], "wrong password", timedelta(hours=1), utc_now())
     monkeypatch.delenv(TOKEN)
     stopped = named(run("connection", "list").json, "name", "acme-2")
     assert stopped["stopped"] == "wrong password"

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from dispatcher.store.database import Database
+from dispatcher.store.pool import SenderPool
 from dispatcher.store.provisioning import Rows
-from dispatcher.store.queue import MessageQueue
 from dispatcher.store.statement import Statement
 from dispatcher.store.workers import Workers
 from dispatcher.wiring.ground import data
@@ -66,13 +66,13 @@ def test_an_installation_that_lacks_things_until_it_is_mended(
     for url, ok in (("http://localhost:8000", False), ("https://sms.example.com", True)):
         monkeypatch.setenv("DISPATCHER_PUBLIC_URL", url)
         assert findings(run)[1]["public_url"]["ok"] is ok
-    MessageQueue(database).stop_connection(1, "HTTP 401", timedelta(hours=1), utc_now())
+    SenderPool(database).stop_connection(1, "HTTP 401", timedelta(hours=1), utc_now())
     with database.write() as tx:
         tx.run(Statement("update connections set carrier = 'simulated'"))
     assert findings(run)[1]["connection simulated"]["what"] == "stopped: HTTP 401"
-    MessageQueue(database).resume_connections([1])
+    SenderPool(database).resume_connections([1])
     for ago, ok in ((timedelta(minutes=9), False), (timedelta(minutes=11), True)):
-        MessageQueue(database).note_silence(1, "no answer", utc_now() - ago)
+        SenderPool(database).note_silence(1, "no answer", utc_now() - ago)
         line = findings(run)[1]["connection simulated"]
         assert line["ok"] == ok
         assert str(line["what"]).startswith("left alone by a worker, tried last at ") != ok

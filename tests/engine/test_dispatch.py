@@ -17,7 +17,7 @@ from dispatcher.core.exchange import Fate, Fault, Outcome, Response
 from dispatcher.core.invitation import Candidate
 from dispatcher.core.lifecycle import State
 from dispatcher.core.retry import SUBMIT_TRIES
-from dispatcher.engine.dispatch import REFUSALS, Dispatch, Line, Pace
+from dispatcher.engine.dispatch import REFUSALS, Dispatch, Line, Pace, Worker
 from dispatcher.engine.ports import CALLBACKS, DUE, StoreUnavailable
 from dispatcher.engine.silence import IN_VAIN
 from dispatcher.engine.standing import STOPS, Result
@@ -26,6 +26,7 @@ from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
 from dispatcher.store.directory import CachedDirectory
 from dispatcher.store.instants import instant, micros
+from dispatcher.store.pool import SenderPool
 from dispatcher.store.queries import MessageQueries
 from dispatcher.store.queue import MessageQueue
 from dispatcher.store.statement import Statement
@@ -72,6 +73,7 @@ class House:
         self.lines = {1: self.line}
         self.dispatch = Dispatch(
             queue=MessageQueue(self.database),
+            pool=SenderPool(self.database),
             directory=CachedDirectory(self.database, keep=0.0),
             lines=self._lines,
             put=self.results.append,
@@ -79,8 +81,7 @@ class House:
             clock=lambda: self.now,
             jitter=lambda: 1.0,
             pace=self.pace,
-            worker_id=7,
-            alive=lambda: self.alive,
+            worker=Worker(7, lambda: self.alive),
             per_line=self.per_line,
             between=self._between,
         )

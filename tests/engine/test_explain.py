@@ -22,6 +22,7 @@ from dispatcher.store.directory import CachedDirectory
 from dispatcher.store.instants import micros
 from dispatcher.store.lookups import StoreLookups
 from dispatcher.store.optouts import OptOutBook
+from dispatcher.store.pool import SenderPool
 from dispatcher.store.queue import MessageQueue
 from dispatcher.store.statement import Statement
 from tests.factories import NOON, PEPPER, provision
@@ -44,7 +45,7 @@ class House:
     def __post_init__(self) -> None:
         self.ids = count(100)
         self.lookups = StoreLookups(self.database)
-        self.queue = MessageQueue(self.database)
+        self.queue, self.pool = MessageQueue(self.database), SenderPool(self.database)
         self.directory = CachedDirectory(self.database, keep=0.0)
         self.intake = Intake(
             admit=lambda candidate: Admissions(self.database).admit([candidate], self.now)[0],
@@ -55,7 +56,7 @@ class House:
             pepper=PEPPER,
         )
         self.duty = Explain(
-            lookups=self.lookups, pool=lambda: self.queue.pool(Pace().horizon, None), pepper=PEPPER
+            lookups=self.lookups, pool=lambda: self.pool.usable(Pace().horizon, None), pepper=PEPPER
         )  # fmt: skip
 
     def app(self) -> App:
@@ -234,7 +235,7 @@ def test_without_a_text_nothing_is_said_of_its_size(house: House) -> None:
 def decided(house: House) -> Send | Wait:
     """What dispatch decides of the one row that is queued, were it due."""
     house.run("update messages set due_at = 0")
-    pool = house.queue.pool(Pace().horizon, None)
+    pool = house.pool.usable(Pace().horizon, None)
     [lane] = house.queue.lanes()
     [row] = house.queue.claim({lane.key: 1}, house.now, timedelta(seconds=60))
     decision = decide(row, house.app(), pool, house.now)
@@ -331,7 +332,7 @@ def test_a_sender_in_use_is_seen_as_the_process_that_uses_it_does(database: Data
 def test_a_sender_without_room_is_waited_for(database: Database) -> None:
     provision(database, mps=0.1)
     house = House(database)
-    clock = house.queue.pool(timedelta(0), None).now
+    clock = house.pool.usable(timedelta(0), None).now
     house.run("update senders set free_at = :at", at=clock + 120_000_000)
     found = house.explain()
     verdict, because = finding(found, "sender")

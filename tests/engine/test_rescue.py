@@ -16,8 +16,8 @@ from dispatcher.engine.rescue import Rescue
 from dispatcher.store.database import Database
 from dispatcher.store.instants import micros
 from dispatcher.store.outbox import CallbackOutbox
-from dispatcher.store.queue import MessageQueue
 from dispatcher.store.receipts import ReceiptBook
+from dispatcher.store.rescue import Sweeper
 from tests.engine import test_callbacks, test_dispatch
 from tests.engine.transports import Plain, says
 from tests.factories import NOON, provision
@@ -34,7 +34,7 @@ class House(test_dispatch.House):
 
     def sweep(self) -> timedelta | None:
         found = Rescue(
-            queue=MessageQueue(self.database),
+            sweeper=Sweeper(self.database),
             outbox=CallbackOutbox(self.database),
             receipts=ReceiptBook(self.database),
             clock=lambda: self.now,

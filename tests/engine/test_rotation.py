@@ -12,9 +12,11 @@ import pytest
 
 from dispatcher.core.exchange import Fate, Outcome
 from dispatcher.core.invitation import Candidate
+from dispatcher.engine.dispatch import Worker
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
-from dispatcher.store.queue import MessageQueue
+from dispatcher.store.pool import SenderPool
+from dispatcher.store.rescue import Sweeper
 from dispatcher.store.statement import Statement
 from dispatcher.store.sticky import REMEMBERED
 from tests.engine.test_dispatch import House
@@ -233,7 +235,7 @@ def test_nobody_waits_for_ever(database: Database, out: str) -> None:
     at.run("update senders set mps = 1000000, free_at = 0 where id = 2")
     if out == "after an hour":
         at.now += timedelta(hours=1, seconds=1)
-        MessageQueue(database).rescue(at.now, timedelta(minutes=15), 100)
+        Sweeper(database).rescue(at.now, timedelta(minutes=15), 100)
     else:
         at.run("update senders set paused_at = 1 where id = 1")
     for _ in range(15):
@@ -244,7 +246,7 @@ def test_nobody_waits_for_ever(database: Database, out: str) -> None:
 def test_a_held_sender_is_left_to_its_holder(database: Database) -> None:
     provision(database, mps=10)
     mine, theirs = house(database), house(database)
-    theirs.dispatch._worker_id = 8
+    theirs.dispatch._worker = Worker(8, lambda: True)
     invite(database, range(2_220_000, 2_220_030))
     mine.dispatch.turn()
     assert len(mine.transport.begun) > 0
@@ -254,7 +256,7 @@ def test_a_held_sender_is_left_to_its_holder(database: Database) -> None:
     assert timedelta(seconds=9) < again <= timedelta(seconds=12), "its last slot, and the time of a handover"
     at_rest = {e.paced.rest for e in mine.transport.begun if e.paced}
     assert at_rest == {0.099}
-    MessageQueue(database).let_go(7)
+    SenderPool(database).let_go(7)
     mine.run("update senders set free_at = {clock}")
     theirs.dispatch.turn()
     assert len(theirs.transport.begun) > 0, "at once where the holder says goodbye"
@@ -268,7 +270,7 @@ def test_a_held_sender_is_left_to_its_holder(database: Database) -> None:
 def test_the_mark_itself_leaves_a_held_sender_to_its_holder(database: Database, held: bool) -> None:
     provision(database, mps=10 if held else 100)
     mine, theirs = house(database), house(database)
-    theirs.dispatch._worker_id = 8
+    theirs.dispatch._worker = Worker(8, lambda: True)
     invite(database, range(2_220_000, 2_220_002))
     claimed = 0
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dispatcher.core.lifecycle import FINAL, Event, State, Word, advance, word
 
-# What is written beside the step (store.queue and store.receipts): once taken, or perhaps taken, always taken.
+# What is written beside the step (store.steps and store.receipts): once taken, or perhaps taken, always taken.
 # A refusal counts as taken when a receipt brought it, not when it was the answer to the submit.
 TAKEN = frozenset({Event.SUBMIT, Event.DELIVER, Event.CLOSE})
 Happening = tuple[Event, bool]  # and whether a receipt told it

@@ -22,6 +22,7 @@ from dispatcher.store.outbox import CallbackOutbox
 from dispatcher.store.queries import MessageQueries
 from dispatcher.store.queue import MessageQueue
 from dispatcher.store.receipts import ReceiptBook
+from dispatcher.store.rescue import Sweeper
 from dispatcher.store.statement import Statement
 from tests.factories import NOON, candidate, ids, provision
 from tests.store.test_queue import CALLBACKS, EXPIRE_LEASES, mark, queued, run, settled, state, take
@@ -164,7 +165,7 @@ def test_what_was_refused_before_it_left_stays_refused(database: Database) -> No
     provision(database, callback_url=URL, callback_clicks=1)
     [made] = queued(database)
     queue = MessageQueue(database)
-    [marked] = mark(queue, take(queue))
+    [marked] = mark(database, take(database))
     refused = settled(marked.row, Event.REFUSE, Fate.NEVER, code=Code.NOT_MOBILE, sent=False)
     queue.settle([refused], NOON)
     assert tell(database, click(made.id)) == [Clicked(made.id, False)]
@@ -176,8 +177,7 @@ def test_what_never_left_keeps_its_first_click(database: Database) -> None:
     [made] = queued(database)
     assert tell(database, click(made.id)) == [Clicked(made.id, False)]
     assert (state(database, made.id), clicked_at(database, made.id)) == (State.QUEUED, None)
-    queue = MessageQueue(database)
-    mark(queue, take(queue))
+    mark(database, take(database))
     assert tell(database, click(made.id), at=NOON + SECOND) == [Clicked(made.id, True)], "now it may have left"
     assert clicked_at(database, made.id) == NOON + SECOND
 
@@ -187,22 +187,21 @@ def test_a_click_ends_a_doubt(database: Database, where: State) -> None:
     """Whatever the app wants, a text that arrived is not sent again."""
     provision(database, callback_url=URL, policy=Policy.AT_LEAST_ONCE)
     [made] = queued(database)
-    queue = MessageQueue(database)
-    mark(queue, take(queue))
+    mark(database, take(database))
     if where is not State.SUBMITTING:
         run(database, EXPIRE_LEASES)
-        queue.rescue(NOON, DOUBT, 10)
+        Sweeper(database).rescue(NOON, DOUBT, 10)
     if where in (State.QUEUED, State.CLAIMED):
-        queue.rescue(NOON + DOUBT, DOUBT, 10)
+        Sweeper(database).rescue(NOON + DOUBT, DOUBT, 10)
     if where is State.CLAIMED:
-        take(queue, now=NOON + DOUBT + timedelta(hours=1))
+        take(database, now=NOON + DOUBT + timedelta(hours=1))
     assert state(database, made.id) is where
     assert tell(database, click(made.id)) == [Clicked(made.id, True)]
     assert (state(database, made.id), clicked_at(database, made.id)) == (State.DELIVERED, NOON)
     assert run(database, CALLBACKS) == [(made.id, "final", 1)]
     run(database, EXPIRE_LEASES)
-    queue.rescue(NOON + timedelta(days=1), DOUBT, 10)
-    assert take(queue, now=NOON + timedelta(days=1)) == []
+    Sweeper(database).rescue(NOON + timedelta(days=1), DOUBT, 10)
+    assert take(database, now=NOON + timedelta(days=1)) == []
 
 
 def test_a_click_stands_for_a_receipt_that_never_comes(database: Database) -> None:
@@ -210,8 +209,8 @@ def test_a_click_stands_for_a_receipt_that_never_comes(database: Database) -> No
     a, b, program = submitted(database, 3)
     tell(database, click(a), click(program, user_agent="a robot", os=None, human=False), at=NOON + SECOND)
     late = NOON + timedelta(hours=72)
-    assert MessageQueue(database).rescue(late, DOUBT, 10).closed == 3
-    assert MessageQueue(database).rescue(late, DOUBT, 10).closed == 0
+    assert Sweeper(database).rescue(late, DOUBT, 10).closed == 3
+    assert Sweeper(database).rescue(late, DOUBT, 10).closed == 0
     told = [MessageQueries(database, lambda: late).standing(1, i) for i in (a, b, program)]
     assert [(s.state, s.code, s.told_code, s.reason, s.completed_at) for s in told if s] == [
         (State.DELIVERED, 1, 2, "", late),
@@ -226,12 +225,11 @@ def test_a_doubt_that_was_clicked_is_closed_as_delivered(database: Database, pol
     """Every click ends a doubt at once; one that is there all the same is no doubt either, whatever the app wants."""
     provision(database, callback_url=URL, policy=policy)
     [made] = queued(database)
-    queue = MessageQueue(database)
-    mark(queue, take(queue))
+    mark(database, take(database))
     run(database, EXPIRE_LEASES)
-    queue.rescue(NOON, DOUBT, 10)
+    Sweeper(database).rescue(NOON, DOUBT, 10)
     run(database, Statement("update messages set clicked_at = 1 where state = 'in_doubt'"))
-    queue.rescue(NOON + DOUBT, DOUBT, 10)
+    Sweeper(database).rescue(NOON + DOUBT, DOUBT, 10)
     assert state(database, made.id) is State.DELIVERED
     assert run(database, CALLBACKS) == [(made.id, "final", 1)]
 
@@ -239,8 +237,7 @@ def test_a_doubt_that_was_clicked_is_closed_as_delivered(database: Database, pol
 def test_what_is_surely_unsent_is_still_to_be_sent(database: Database) -> None:
     provision(database)
     [made] = queued(database)
-    queue = MessageQueue(database)
-    take(queue)
+    take(database)
     tell(database, click(made.id))
     assert state(database, made.id) is State.CLAIMED
 

@@ -17,6 +17,7 @@ from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
 from dispatcher.store.optouts import OptOutBook, opt_out
 from dispatcher.store.queue import MessageQueue
+from dispatcher.store.rescue import Sweeper
 from dispatcher.store.statement import Statement
 from tests.factories import NOON, PEPPER, candidate, provision
 from tests.store.test_queue import EXPIRE_LEASES, LEASE, mark, settled
@@ -98,7 +99,7 @@ def test_what_is_claimed_or_waits_to_be_tried_again_goes_too(
 ) -> None:
     queue = MessageQueue(database)
     tried = {app: invited(database, app_id=app, account_id=1 if app < 3 else 2) for app in (1, 2, 3)}
-    marked = mark(queue, queue.claim(dict.fromkeys(LANES, 1), NOON, LEASE))
+    marked = mark(database, queue.claim(dict.fromkeys(LANES, 1), NOON, LEASE))
     later = NOON + timedelta(minutes=1)
     queue.settle([settled(m.row, Event.RETRY, Fate.LATER, due_at=later) for m in marked], NOON)
     assert {run(database, HELD, id=one.id)[0] for one in tried.values()} == {(State.QUEUED, "retry")}
@@ -108,7 +109,8 @@ def test_what_is_claimed_or_waits_to_be_tried_again_goes_too(
     assert {row.id for row in claimed} == {one.id for one in fresh.values()}
 
     assert book.add([OptOut(PERSON, scope, scope_id, "reply", "STOP")], NOON) == 2 * len(reached)
-    assert {m.row.app_id for m in mark(queue, claimed)} == {1, 2, 3} - reached, "what was claimed before cannot leave"
+    left = {m.row.app_id for m in mark(database, claimed)}
+    assert left == {1, 2, 3} - reached, "what was claimed before cannot leave"
     for app in (1, 2, 3):
         told = [run(database, STATE, id=made[app].id)[0] for made in (tried, fresh)]
         gone = (State.DISCARDED, 127, "User opted-out")
@@ -121,10 +123,10 @@ def test_what_may_have_arrived_keeps_its_place_and_its_word(database: Database, 
     """Queued again after a doubt, because the app wants that."""
     run(database, "update apps set policy = 'at_least_once'")
     made, queue = invited(database), MessageQueue(database)
-    mark(queue, queue.claim(dict.fromkeys(LANES, 1), NOON, LEASE))
+    mark(database, queue.claim(dict.fromkeys(LANES, 1), NOON, LEASE))
     run(database, EXPIRE_LEASES)
     for late in (timedelta(0), LEASE):
-        queue.rescue(NOON + late, LEASE, 10)
+        Sweeper(database).rescue(NOON + late, LEASE, 10)
     assert book.add([OptOut(PERSON, Scope.APP, 1, "reply", "STOP")], NOON + LEASE) == 1
     assert run(database, "select state, sent_at is not null from messages") == [(State.DISCARDED, True)]
     assert run(database, SLOTS) == [(1,)]

@@ -90,4 +90,4 @@ def test_looking_for_lanes_costs_no_more_where_they_are_long(sqlite_url: str, tm
 
 
 def test_there_are_statements_to_look_at() -> None:
-    assert {"queue.CLAIM", "queue.STEP[submit]", "finals.FREE", "admissions.TAKE_SLOTS"} <= set(STATEMENTS)
+    assert {"queue.CLAIM", "steps.STEP[submit]", "finals.FREE", "admissions.TAKE_SLOTS"} <= set(STATEMENTS)

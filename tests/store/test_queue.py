@@ -1,4 +1,4 @@
-"""Taking work on both databases: claim, mark, settle, rescue, and the fence around each."""
+"""Taking work on both databases: claim, mark, settle, and the fence around each."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from dispatcher.core.senders import LaneKey
 from dispatcher.engine.ports import Marked, Settled
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
-from dispatcher.store.lookups import StoreLookups
+from dispatcher.store.pool import SenderPool
 from dispatcher.store.queries import MessageQueries
-from dispatcher.store.queue import MOST_IN_DOUBT, MessageQueue
+from dispatcher.store.queue import MessageQueue
+from dispatcher.store.rescue import Sweeper
 from dispatcher.store.statement import Statement
 from tests.factories import NOON, candidate, provision
 
@@ -39,19 +40,19 @@ def queued(database: Database, count: int = 1, **given: Any) -> list[Candidate]:
     return made
 
 
-def take(queue: MessageQueue, most: int = 100, now: datetime = NOON) -> list[Claimed]:
-    return queue.claim({LaneKey(1, "US"): most}, now, LEASE)
+def take(database: Database, most: int = 100, now: datetime = NOON) -> list[Claimed]:
+    return MessageQueue(database).claim({LaneKey(1, "US"): most}, now, LEASE)
 
 
-def mark(queue: MessageQueue, rows: Sequence[Claimed], now: datetime = NOON) -> list[Marked]:
-    pool = queue.pool(HORIZON, None)
+def mark(database: Database, rows: Sequence[Claimed], now: datetime = NOON) -> list[Marked]:
+    pool = SenderPool(database).usable(HORIZON, None)
     sends = []
     for row in rows:
         choice = pool.choose(row.app_id, row.region, row.address or "", row.sticky_sender)
         assert choice is not None
         pool.charge(choice, row.segments)
         sends.append(Send(row, choice))
-    return queue.mark(sends, [], [], now=now, lease=LEASE, horizon=HORIZON, worker_id=1)
+    return MessageQueue(database).mark(sends, [], [], now=now, lease=LEASE, horizon=HORIZON, worker_id=1)
 
 
 def settled(row: Claimed, event: Event, fate: Fate = Fate.TAKEN, **given: Any) -> Settled:
@@ -81,10 +82,9 @@ def test_claims_what_is_due_in_order_and_only_that(database: Database) -> None:
     Admissions(database).admit([candidate("+13012220000", planned_at=NOON - timedelta(hours=1))], NOON)
     Admissions(database).admit([candidate("+13012220001")], NOON)
     Admissions(database).admit([candidate("+13012220001", app_id=2)], NOON)
-    queue = MessageQueue(database)
-    assert [row.address for row in take(queue)] == ["+13012220000", "+13012220001"]
-    assert take(queue) == []
-    assert [row.id for row in take(queue, now=NOON + timedelta(seconds=1))] == [later[0].id]
+    assert [row.address for row in take(database)] == ["+13012220000", "+13012220001"]
+    assert take(database) == []
+    assert [row.id for row in take(database, now=NOON + timedelta(seconds=1))] == [later[0].id]
 
 
 def test_lanes_name_each_app_and_country_with_its_first_due_row(database: Database) -> None:
@@ -110,15 +110,14 @@ def test_a_claimed_row_carries_what_a_decision_needs(database: Database) -> None
             ),
             person=made.person,
         )
-    [row] = take(MessageQueue(database))
+    [row] = take(database)
     assert (row.address, row.text, row.segments, row.generation, row.opted_out) == (made.address, "Hello", 2, 1, True)
 
 
 def test_marks_write_the_attempt_and_take_the_room(database: Database) -> None:
     provision(database, senders=2)
     made = queued(database, 4, segments=2)
-    queue = MessageQueue(database)
-    marked = mark(queue, take(queue))
+    marked = mark(database, take(database))
     assert {state(database, c.id) for c in made} == {State.SUBMITTING}
     assert [row[:3] for row in run(database, ATTEMPTS)] == [(c.id, 1, "") for c in made]
     assert run(database, SENDERS) == [(1, 4), (2, 4)]
@@ -129,8 +128,8 @@ def test_a_sender_is_never_given_more_than_its_pace(database: Database) -> None:
     provision(database, mps=10)
     queued(database, 30)
     queue = MessageQueue(database)
-    rows = take(queue)
-    pool = queue.pool(HORIZON, None)
+    rows = take(database)
+    pool = SenderPool(database).usable(HORIZON, None)
     sends, waits = [], []
     for row in rows:
         choice = pool.choose(1, "US", row.address or "")
@@ -151,8 +150,8 @@ def test_room_taken_by_another_process_sends_rows_back(database: Database) -> No
     provision(database, mps=1)
     made = queued(database, 4)
     queue, other = MessageQueue(database), MessageQueue(database)
-    rows = take(queue)
-    mine, theirs = queue.pool(HORIZON, None), other.pool(HORIZON, None)
+    rows = take(database)
+    mine, theirs = (SenderPool(database).usable(HORIZON, None) for _ in range(2))
     sends = []
     for pool, pair in ((mine, rows[:2]), (theirs, rows[2:])):
         for row in pair:
@@ -171,13 +170,12 @@ def test_room_taken_by_another_process_sends_rows_back(database: Database) -> No
 def test_what_was_claimed_again_is_not_marked_by_the_first(database: Database) -> None:
     provision(database)
     [made] = queued(database)
-    queue = MessageQueue(database)
-    stale = take(queue)
+    stale = take(database)
     run(database, EXPIRE_LEASES)
-    assert queue.rescue(NOON, timedelta(minutes=15), 100).requeued == 1
-    fresh = take(queue)
-    assert mark(queue, stale) == []
-    assert len(mark(queue, fresh)) == 1
+    assert Sweeper(database).rescue(NOON, timedelta(minutes=15), 100).requeued == 1
+    fresh = take(database)
+    assert mark(database, stale) == []
+    assert len(mark(database, fresh)) == 1
     assert [row[1] for row in run(database, ATTEMPTS)] == [2]
     assert state(database, made.id) is State.SUBMITTING
 
@@ -187,34 +185,32 @@ def test_who_opted_out_since_the_claim_is_not_marked(database: Database, kind: K
     """As when an opt-out is committed between an invitation's admission and its mark, without having seen it."""
     provision(database)
     [made] = queued(database, kind=kind)
-    queue = MessageQueue(database)
-    rows = take(queue)
+    rows = take(database)
     run(database, Statement(
         """insert into optouts (person, scope, scope_id, created_at, source, said)
         select person, 'app', 1, 0, '', '' from people"""
     ))  # fmt: skip
     exempt = kind in (Kind.CONFIRMATION, Kind.HELP)
-    assert len(mark(queue, rows)) == exempt
+    assert len(mark(database, rows)) == exempt
     assert state(database, made.id) is (State.SUBMITTING if exempt else State.QUEUED)
     if not exempt:
-        [again] = take(queue)
+        [again] = take(database)
         assert again.opted_out, "and now it is seen"
 
 
 def test_a_lease_that_ran_out_is_not_marked_even_before_rescue(database: Database) -> None:
     provision(database)
     queued(database)
-    queue = MessageQueue(database)
-    rows = take(queue)
+    rows = take(database)
     run(database, EXPIRE_LEASES)
-    assert mark(queue, rows) == []
+    assert mark(database, rows) == []
 
 
 def test_waits_and_discards(database: Database) -> None:
     provision(database, callback_url="http://example.com/")
     made = queued(database, 3)
     queue = MessageQueue(database)
-    rows = take(queue)
+    rows = take(database)
     queue.mark(
         [],
         [Wait(rows[0], NOON + timedelta(hours=9), "quiet hours")],
@@ -245,7 +241,7 @@ def test_settles(
     provision(database, callback_url="http://example.com/")
     [made] = queued(database)
     queue = MessageQueue(database)
-    [marked] = mark(queue, take(queue))
+    [marked] = mark(database, take(database))
     assert queue.settle([settled(marked.row, event, fate, **given)], NOON) == 0
     assert state(database, made.id) is after
     assert run(database, SLOTS) == [(slots,)]
@@ -257,9 +253,9 @@ def test_a_result_of_an_older_generation_changes_nothing(database: Database) -> 
     provision(database)
     [made] = queued(database)
     queue = MessageQueue(database)
-    [first] = mark(queue, take(queue))
+    [first] = mark(database, take(database))
     queue.settle([settled(first.row, Event.RETRY, Fate.LATER, due_at=NOON)], NOON)
-    [second] = mark(queue, take(queue))
+    [second] = mark(database, take(database))
     assert queue.settle([settled(first.row, Event.SUBMIT)], NOON) == 1
     assert state(database, made.id) is State.SUBMITTING
     assert queue.settle([settled(second.row, Event.SUBMIT)], NOON) == 0
@@ -269,144 +265,9 @@ def test_a_true_late_result_still_lands_on_a_row_in_doubt(database: Database) ->
     provision(database)
     [made] = queued(database)
     queue = MessageQueue(database)
-    [marked] = mark(queue, take(queue))
+    [marked] = mark(database, take(database))
     run(database, EXPIRE_LEASES)
-    rescued = queue.rescue(NOON, timedelta(minutes=15), 100)
+    rescued = Sweeper(database).rescue(NOON, timedelta(minutes=15), 100)
     assert (rescued.in_doubt, state(database, made.id)) == (1, State.IN_DOUBT)
     assert queue.settle([settled(marked.row, Event.SUBMIT)], NOON) == 0
     assert state(database, made.id) is State.SUBMITTED
-
-
-def test_rescue_leaves_live_leases_alone_and_reaches_dead_ones_behind_them(database: Database) -> None:
-    provision(database)
-    made = queued(database, 6)
-    queue = MessageQueue(database)
-    dead = take(queue, most=1)
-    run(database, EXPIRE_LEASES)
-    take(queue, most=5)
-    rescued = queue.rescue(NOON, timedelta(minutes=15), 1)
-    assert rescued.requeued == 1
-    assert state(database, dead[0].id) is State.QUEUED
-    assert [state(database, c.id) for c in made].count(State.CLAIMED) == 5
-
-
-@pytest.mark.parametrize(
-    ("policy", "after", "owed"), [("at_most_once", State.FAILED, [(124,)]), ("at_least_once", State.QUEUED, [])]
-)
-def test_doubt_is_closed_by_the_apps_policy(
-    database: Database, policy: str, after: State, owed: list[tuple[int]]
-) -> None:
-    provision(database, callback_url="http://example.com/", policy=policy)
-    [made] = queued(database)
-    queue = MessageQueue(database)
-    mark(queue, take(queue))
-    run(database, EXPIRE_LEASES)
-    queue.rescue(NOON, timedelta(minutes=15), 100)
-    queue.rescue(NOON + timedelta(minutes=14), timedelta(minutes=15), 100)
-    assert state(database, made.id) is State.IN_DOUBT
-    assert queue.rescue(NOON + timedelta(minutes=15), timedelta(minutes=15), 100).closed == 1
-    assert state(database, made.id) is after
-    assert run(database, Statement("select status from callbacks")) == owed
-    assert run(database, SLOTS) == [(1,)], "it may have arrived, so its place is kept"
-
-
-def doubted(database: Database, queue: MessageQueue, *, killed: bool = True) -> Marked:
-    """One more submit of the only row, and the sweep after it: its process is killed, or gets no answer."""
-    [marked] = mark(queue, take(queue))
-    if not killed:
-        queue.settle([settled(marked.row, Event.LOSE, Fate.UNKNOWN, due_at=NOON)], NOON)
-    run(database, EXPIRE_LEASES)
-    queue.rescue(NOON, timedelta(0), 100)
-    return marked
-
-
-def test_no_more_than_so_many_doubts_are_sent_again(database: Database) -> None:
-    """A carrier that takes texts, answers nothing and reports nothing must not text one person all day."""
-    provision(database, callback_url="http://example.com/", policy="at_least_once")
-    [made] = queued(database)
-    queue = MessageQueue(database)
-    for killed in (False, True, False):
-        assert state(database, made.id) is State.QUEUED
-        doubted(database, queue, killed=killed)
-    standing = MessageQueries(database, lambda: NOON).standing(1, made.id)
-    assert standing is not None
-    assert (standing.state, standing.code, standing.reason) == (State.FAILED, 124, "outcome unknown")
-    assert run(database, ATTEMPTS) == [(made.id, 1, "unknown", ""), (made.id, 2, "", ""), (made.id, 3, "unknown", "")]
-    assert [row[2] for row in run(database, CALLBACKS)] == [124]
-    assert run(database, SLOTS) == [(1,)], "it may have arrived, so its place is kept"
-
-
-def test_only_attempts_whose_outcome_is_unknown_count_as_doubts(database: Database) -> None:
-    provision(database, policy="at_least_once")
-    [made] = queued(database)
-    queue = MessageQueue(database)
-    for _ in range(2 * MOST_IN_DOUBT):
-        [marked] = mark(queue, take(queue))
-        queue.settle([settled(marked.row, Event.RETRY, Fate.LATER, due_at=NOON)], NOON)
-    late = doubted(database, queue)
-    doubted(database, queue)
-    queue.settle([settled(late.row, Event.RETRY, Fate.LATER)], NOON)  # the first tells after all that nothing was sent
-    doubted(database, queue)
-    assert state(database, made.id) is State.QUEUED
-    doubted(database, queue)
-    assert state(database, made.id) is State.FAILED
-
-
-def test_a_receipt_that_never_comes_closes_as_failed_but_sent(database: Database) -> None:
-    provision(database)
-    [made] = queued(database)
-    queue = MessageQueue(database)
-    [marked] = mark(queue, take(queue))
-    queue.settle([settled(marked.row, Event.SUBMIT)], NOON)
-    queue.rescue(NOON + timedelta(hours=72), timedelta(minutes=15), 100)
-    standing = MessageQueries(database, lambda: NOON).standing(1, made.id)
-    assert standing is not None
-    assert (standing.state, standing.code, standing.reason) == (State.FAILED, 124, "no receipt")
-    assert standing.sent_at == NOON
-
-
-# Seconds by which a lease or a rest lies ahead once the clock of the database was set back.
-SET_BACK = [(3590, False), (3610, True), (400 * 86_400, True)]
-
-
-def put_ahead(database: Database, columns: str, seconds: int) -> None:
-    table, column = columns.split(".")
-    run(database, Statement(f"update {table} set {column} = {{clock}} + {seconds * 1_000_000}"))
-
-
-@pytest.mark.parametrize(("ahead", "over"), SET_BACK)
-def test_a_lease_farther_ahead_than_any_is_set_is_over(database: Database, ahead: int, *, over: bool) -> None:
-    provision(database)
-    queued(database, 3)
-    queue = MessageQueue(database)
-    [marked] = mark(queue, take(queue, most=1))
-    take(queue, most=2)
-    put_ahead(database, "messages.lease_until", ahead)
-    rescued = queue.rescue(NOON, timedelta(minutes=15), 100)
-    assert (rescued.requeued, rescued.in_doubt) == ((2, 1) if over else (0, 0))
-    assert len(take(queue)) == rescued.requeued
-    assert queue.settle([settled(marked.row, Event.SUBMIT)], NOON) == 0, "its own result lands all the same"
-
-
-@pytest.mark.parametrize(("ahead", "over"), SET_BACK)
-def test_a_stop_farther_ahead_than_any_is_set_is_over(database: Database, ahead: int, *, over: bool) -> None:
-    provision(database)
-    queue = MessageQueue(database)
-    queue.stop_connection(1, "HTTP 401", timedelta(seconds=30), NOON)
-    put_ahead(database, "connections.retry_at", ahead)
-    assert queue.pool(HORIZON, None).capacity == ({1: 1} if over else {})
-    assert StoreLookups(database).hindrances(1) == [] or not over
-
-
-def test_resting_senders_and_stopped_connections_leave_the_pool(database: Database) -> None:
-    provision(database, senders=2)
-    queue = MessageQueue(database)
-    queue.rest_sender(1, timedelta(minutes=10), "filtered")
-    assert set(queue.pool(HORIZON, None).senders) == {2}
-    queue.stop_connection(1, "HTTP 401", timedelta(minutes=5), NOON)
-    assert queue.pool(HORIZON, None).senders == {}
-    queue.stop_connection(1, "HTTP 401", timedelta(0), NOON)
-    probing = queue.pool(HORIZON, None)
-    assert probing.capacity == {1: 1}, "after its rest one submit is risked"
-    queue.resume_connections([1])
-    assert queue.pool(HORIZON, None).capacity == {1: 256}

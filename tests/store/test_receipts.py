@@ -17,6 +17,7 @@ from dispatcher.store.instants import micros
 from dispatcher.store.queries import MessageQueries
 from dispatcher.store.queue import MessageQueue
 from dispatcher.store.receipts import ReceiptBook
+from dispatcher.store.rescue import Sweeper
 from dispatcher.store.statement import Statement
 from tests.factories import NOON, provision
 from tests.store.test_queue import ATTEMPTS, CALLBACKS, EXPIRE_LEASES, SLOTS, mark, queued, run, settled, state, take
@@ -35,8 +36,8 @@ def failed(key: str = "", ref: str = "") -> Receipt:
 def submitted(database: Database, count: int = 1) -> list[int]:
     made = queued(database, count)
     queue = MessageQueue(database)
-    rows = take(queue, most=count)
-    marked = [m for n in range(0, count, 200) for m in mark(queue, rows[n : n + 200])]  # a connection's room is 256
+    rows = take(database, most=count)
+    marked = [m for n in range(0, count, 200) for m in mark(database, rows[n : n + 200])]  # a connection's room is 256
     results = [
         Settled(
             m.row.id, 1, Event.SUBMIT, Outcome(Fate.TAKEN, ref=f"ref-{m.row.id}"), Code.ACCEPTED,
@@ -93,7 +94,7 @@ def test_it_may_overtake_our_own_settling(database: Database) -> None:
     provision(database, callback_url="http://example.com/")
     [c] = queued(database)
     queue = MessageQueue(database)
-    [marked] = mark(queue, take(queue))
+    [marked] = mark(database, take(database))
     assert ReceiptBook(database).take(1, [delivered(key=str(c.id))], NOON) == 1
     assert queue.settle([settled(marked.row, Event.SUBMIT)], NOON) == 1
     standing = MessageQueries(database, lambda: NOON).standing(1, c.id)
@@ -106,7 +107,7 @@ def test_their_ref_may_come_before_we_know_it(database: Database) -> None:
     provision(database)
     [c] = queued(database)
     queue = MessageQueue(database)
-    [marked] = mark(queue, take(queue))
+    [marked] = mark(database, take(database))
     assert ReceiptBook(database).take(1, [delivered(ref="r1")], NOON) == 0
     assert run(database, BOXED) == [(1,)]
     queue.settle([settled(marked.row, Event.SUBMIT)], NOON)
@@ -146,10 +147,9 @@ def test_unknown_ids_are_kept_and_another_connections_ids_are_not_ours(database:
 def test_a_word_of_acceptance_resolves_a_doubt(database: Database) -> None:
     provision(database)
     [c] = queued(database)
-    queue = MessageQueue(database)
-    mark(queue, take(queue))
+    mark(database, take(database))
     run(database, EXPIRE_LEASES)
-    queue.rescue(NOON, timedelta(minutes=15), 10)
+    Sweeper(database).rescue(NOON, timedelta(minutes=15), 10)
     assert ReceiptBook(database).take(1, [Receipt(Event.SUBMIT, key=str(c.id))], NOON) == 1
     assert state(database, c.id) is State.SUBMITTED
 
@@ -162,27 +162,25 @@ def test_a_word_of_acceptance_may_overtake_our_own_settling(database: Database) 
     """Its worker dies, and no sweep sends again what the carrier said it has."""
     provision(database, policy="at_least_once")
     [c] = queued(database)
-    queue = MessageQueue(database)
-    mark(queue, take(queue))
+    mark(database, take(database))
     book = ReceiptBook(database)
     assert book.take(1, [Receipt(Event.SUBMIT, key=str(c.id))], NOON) == 1
     assert run(database, ACCEPTED) == TOLD
     assert book.take(1, [Receipt(Event.SUBMIT, key=str(c.id))], NOON + timedelta(seconds=1)) == 0
-    queue.rescue(NOON + timedelta(minutes=15), timedelta(minutes=15), 10)
+    Sweeper(database).rescue(NOON + timedelta(minutes=15), timedelta(minutes=15), 10)
     assert run(database, ACCEPTED) == TOLD
-    assert take(queue, now=NOON + timedelta(minutes=15)) == []
+    assert take(database, now=NOON + timedelta(minutes=15)) == []
 
 
 def test_a_word_of_acceptance_ends_the_wait_to_send_again(database: Database) -> None:
     provision(database, policy="at_least_once")
     [c] = queued(database)
-    queue = MessageQueue(database)
-    mark(queue, take(queue))
+    mark(database, take(database))
     run(database, EXPIRE_LEASES)
-    queue.rescue(NOON, timedelta(0), 10)
+    Sweeper(database).rescue(NOON, timedelta(0), 10)
     assert state(database, c.id) is State.QUEUED
     assert ReceiptBook(database).take(1, [Receipt(Event.SUBMIT, key=str(c.id))], NOON) == 1
-    assert take(queue) == []
+    assert take(database) == []
     assert run(database, ACCEPTED) == TOLD
 
 
@@ -208,7 +206,7 @@ def test_our_own_result_after_a_word_of_acceptance(
     provision(database, callback_url="http://example.com/")
     [c] = queued(database)
     queue = MessageQueue(database)
-    [marked] = mark(queue, take(queue))
+    [marked] = mark(database, take(database))
     ReceiptBook(database).take(1, [Receipt(Event.SUBMIT, key=str(c.id))], NOON)
     late = NOON + timedelta(seconds=1)
     queue.settle([settled(marked.row, event, fate, **given)], late)
@@ -224,7 +222,7 @@ def test_their_ref_is_matched_after_a_word_of_acceptance_too(database: Database)
     provision(database)
     [c] = queued(database)
     queue = MessageQueue(database)
-    [marked] = mark(queue, take(queue))
+    [marked] = mark(database, take(database))
     book = ReceiptBook(database)
     assert book.take(1, [Receipt(Event.SUBMIT, key=str(c.id)), delivered(ref="r1")], NOON) == 1
     assert run(database, BOXED) == [(1,)]

@@ -10,6 +10,7 @@ from dispatcher.store.admissions import Admissions
 from dispatcher.store.attic import StoreAttic
 from dispatcher.store.database import Database
 from dispatcher.store.instants import MICROSECOND
+from dispatcher.store.pool import SenderPool
 from dispatcher.store.queue import MessageQueue
 from dispatcher.store.sticky import REMEMBERED, StickySenders
 from tests.factories import NOON, PEPPER, candidate, provision
@@ -25,7 +26,7 @@ def write_to(database: Database, *phones: str, at: datetime = NOON, app_id: int 
     for phone in phones:
         made = candidate(phone, app_id=app_id, planned_at=at, expires_at=at + DAYS, duplicate_until=at)
         Admissions(database).admit([made], at)
-        mark(queue, queue.claim({LaneKey(app_id, "US"): 1}, at, timedelta(seconds=60)), at)
+        mark(database, queue.claim({LaneKey(app_id, "US"): 1}, at, timedelta(seconds=60)), at)
 
 
 def pairs(database: Database, app_id: int = 1) -> list[tuple[str, int, datetime]]:
@@ -37,7 +38,7 @@ def test_who_wrote_last_is_kept_and_handed_to_the_next_claim(database: Database)
     write_to(database, ANN, BEN)
     assert sorted(pairs(database)) == [(ANN, 1, NOON), (BEN, 2, NOON)]
     Admissions(database).admit([candidate(BEN, planned_at=NOON)], NOON)
-    [row] = take(MessageQueue(database))
+    [row] = take(database)
     assert row.sticky_sender == 2
 
 
@@ -55,7 +56,7 @@ def test_a_pair_is_written_again_once_a_day_or_when_it_changes(database: Databas
     assert pairs(database) == [(ANN, 1, NOON)]
     write_to(database, ANN, at=NOON + timedelta(hours=25))
     assert pairs(database) == [(ANN, 1, NOON + timedelta(hours=25))]
-    MessageQueue(database).rest_sender(1, DAYS, "filtered")
+    SenderPool(database).rest_sender(1, DAYS, "filtered")
     write_to(database, ANN, at=NOON + timedelta(hours=26))
     assert pairs(database) == [(ANN, 2, NOON + timedelta(hours=26))]
 

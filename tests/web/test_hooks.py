@@ -18,6 +18,7 @@ from dispatcher.core.exchange import Fate, Outcome
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.senders import LaneKey
 from dispatcher.engine.ports import Marked, Settled
+from dispatcher.store.pool import SenderPool
 from dispatcher.store.queue import MessageQueue
 from dispatcher.store.receipts import ReceiptBook
 from dispatcher.store.statement import Statement
@@ -109,7 +110,7 @@ def submitting(api: Api) -> Marked:
     number = int(accepted(api.invite(invitation()))["messageId"])
     queue, now = MessageQueue(api.database), utc_now()
     rows = queue.claim({LaneKey(1, "US"): 1000}, now + timedelta(hours=1), timedelta(minutes=1))
-    pool = queue.pool(timedelta(seconds=1), None)
+    pool = SenderPool(api.database).usable(timedelta(seconds=1), None)
     choice = pool.choose(1, "US", "+12012223333")
     assert choice is not None
     sends = [Send(row, choice) for row in rows if row.id == number]
