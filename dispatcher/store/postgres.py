@@ -35,6 +35,7 @@ PROBE_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 3.0
 # The last one is what a standby says that was promoted to by mistake, or not yet.
 OUTSIDE: Final = (PoolTimeout, psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction)
+PROGRAM: Final = "dispatcher"  # as application_name
 KEEPALIVE: Final[dict[str, Any]] = {
     "keepalives": 1,
     "keepalives_idle": 10,
@@ -42,17 +43,18 @@ KEEPALIVE: Final[dict[str, Any]] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,  # milliseconds; else what was sent to a host that vanished is waited for by the hour
     "connect_timeout": 5,
-    "application_name": "dispatcher",
+    "application_name": PROGRAM,
 }
 
 
-# Nobody of ours waits for a client amid a transaction, unless its process was stopped or its host is gone. They are
-# looked for: idle_in_transaction_session_timeout does not end who stopped within a pipeline.
-STUCK: Final = """select pg_terminate_backend(pid) from pg_stat_activity
+# Nobody of ours says nothing for so long amid a transaction, unless its process was stopped or its host is gone; what
+# it has locked the others wait for, and one that is only slow is undone and begins again. They are looked for:
+# idle_in_transaction_session_timeout does not end who stopped within a pipeline.
+STUCK: Final = f"""select pg_terminate_backend(pid) from pg_stat_activity
     where datname = current_database() and usename = current_user and pid <> pg_backend_pid()
-    and application_name = 'dispatcher' and wait_event = 'ClientRead'
-    and xact_start < clock_timestamp() - make_interval(secs => %(seconds)s)"""
-STUCK_SECONDS: Final = 20.0
+    and application_name = '{PROGRAM}' and wait_event = 'ClientRead' and xact_start is not null
+    and state_change < clock_timestamp() - make_interval(secs => %(seconds)s)"""
+STUCK_SECONDS: Final = 5.0
 
 
 # The hot statements look single rows up by keys, and their plans are made once. Made while a table is young, they would
@@ -65,7 +67,9 @@ PLANS: Final = "select " + ", ".join(
         ("enable_mergejoin", "off"),
         ("jit", "off"),
         ("plan_cache_mode", "force_generic_plan"),
-        ("lock_timeout", "5s"),  # for whatever holds a row so long, 503 is an answer and waiting is none
+        # For whatever holds a row so long, 503 is an answer and waiting is none, as it takes a thread that others need.
+        # More than deadlock_timeout (1 s), so that of two that wait for each other one goes on.
+        ("lock_timeout", "2s"),
     )
 )
 
@@ -176,7 +180,9 @@ class Postgres:
     def exclusive(self) -> Iterator[None]:
         """Nobody else migrates while the block lasts."""
         try:
-            connection = psycopg.connect(self._dsn, autocommit=True, **KEEPALIVE)
+            # By a name of its own, since it says nothing for as long as the block lasts.
+            named = KEEPALIVE | {"application_name": f"{PROGRAM} migrations"}
+            connection = psycopg.connect(self._dsn, autocommit=True, **named)
         except psycopg.OperationalError as error:
             raise DatabaseUnavailable(str(error).strip()) from error
         with connection, connection.transaction():  # which ends the lock, and keeps the connection its own

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from dispatcher.store import group as groups
 from dispatcher.store.database import DatabaseUnavailable
 from dispatcher.store.group import Group
 from dispatcher.store.statement import Row, Statement, Tx
@@ -331,6 +332,52 @@ def test_a_transaction_that_cannot_be_opened_fails_all_who_wait_for_it() -> None
         assert [str(future.exception(SOON)) for future in futures] == ["away"] * 3
     assert (begun, ledger.asked) == ([1], [])
     assert group.put(4) == "kept 4"
+
+
+@pytest.mark.parametrize("stands", ["before its transaction", "within it"])
+def test_while_a_leader_stands_still_nobody_waits_for_long(stands: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And who was refused is not committed later."""
+    monkeypatch.setattr(groups, "PATIENCE_SECONDS", 0.05)
+    standing, go = threading.Event(), threading.Event()
+
+    def stand() -> None:
+        standing.set()
+        assert go.wait(SOON)
+
+    ledger = Ledger(begins=stand) if stands.startswith("before") else Ledger(lambda items: stand())
+    group = ledger.group()
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(group.put, 0)
+        assert standing.wait(SOON)
+        for item in (1, 2):
+            with pytest.raises(DatabaseUnavailable, match="too long"):
+                group.put(item)
+        assert not first.done()
+        go.set()
+        assert first.result(SOON) == "kept 0"
+        assert group.put(3) == "kept 3"
+    assert ledger.kept == [0, 3]
+
+
+def test_hundreds_of_threads_that_have_no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused is who was not in a group yet: who is in one hears what becomes of it, however long that takes."""
+    monkeypatch.setattr(groups, "PATIENCE_SECONDS", 0.002)
+    ledger = Ledger(lambda items: time.sleep(0.002))
+    group = ledger.group(most=20)
+
+    def put(item: int) -> str:
+        try:
+            return group.put(item)
+        except DatabaseUnavailable:
+            return "refused"
+
+    with ThreadPoolExecutor(200) as pool:
+        answers = list(pool.map(put, range(2000)))
+    kept = Counter(ledger.kept)
+    assert set(kept.values()) == {1}
+    for item, answer in enumerate(answers):
+        assert answer == (f"kept {item}" if item in kept else "refused")
+    assert "refused" in answers
 
 
 def test_what_was_committed_is_told_once_for_each_commit() -> None:

@@ -335,6 +335,23 @@ def test_whoever_stands_still_amid_a_transaction_is_cut_off(postgres_url: str, *
         assert idle.execute("select 1").fetchone() == other.execute("select 1").fetchone() == (1,)
 
 
-def test_nobody_waits_for_a_row_longer_than_five_seconds(postgres_url: str) -> None:
+def test_whoever_migrates_is_not(postgres_url: str) -> None:
+    """It holds its lock for as long as another connection needs."""
+    with closing(Postgres(postgres_url, connections=2)) as database, database.exclusive():
+        assert database.end_stuck(0) == 0
+
+
+def test_a_long_transaction_that_goes_on_is_not(postgres_url: str) -> None:
+    with (
+        closing(Postgres(postgres_url, connections=2)) as database,
+        psycopg.connect(postgres_url, application_name="dispatcher") as ours,
+    ):
+        ours.execute("select pg_sleep(1)")
+        ours.execute("select 1")
+        assert database.end_stuck(1) == 0
+        assert ours.execute("select 1").fetchone() == (1,)
+
+
+def test_nobody_waits_for_a_row_longer_than_two_seconds(postgres_url: str) -> None:
     with closing(Postgres(postgres_url, connections=2)) as database, database.read() as tx:
-        assert tx.run(Statement("select current_setting('lock_timeout')")) == [("5s",)]
+        assert tx.run(Statement("select current_setting('lock_timeout')")) == [("2s",)]
