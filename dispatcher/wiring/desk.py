@@ -16,7 +16,6 @@ from dispatcher.engine.optouts import OptOuts, read_phone
 from dispatcher.engine.provisioning import Provisioning
 from dispatcher.engine.sender_settings import sender_number
 from dispatcher.settings import Settings
-from dispatcher.store.migrating import migrate
 from dispatcher.store.optouts import OptOutBook
 from dispatcher.store.provisioning import Rows
 from dispatcher.store.revision import pepper
@@ -30,6 +29,8 @@ PAGE: Final = 1000  # people read at once
 
 def migrated(settings: Settings) -> str:
     """Bring the database to this program's shape; the revision it has then. Raises StoreUnavailable."""
+    from dispatcher.store.migrating import migrate  # Alembic takes longer to load than most commands take to run
+
     database = open_database(settings)
     try:
         return migrate(database)
