@@ -20,6 +20,7 @@ from dispatcher.store.group import Group
 from dispatcher.store.instants import micros
 from dispatcher.store.learning import learn
 from dispatcher.store.statement import Row, Statement, Tx
+from dispatcher.store.steps import states
 from dispatcher.store.words import kept
 
 # Within this time a receipt and the writing of its message's id may have missed each other: neither saw the other's
@@ -44,7 +45,7 @@ APPLY: Final = {
             completed_at = r.completed_at,
             lease_until = null
         from {{rows}}
-        where messages.id = r.id and messages.state in ({", ".join(f"'{s}'" for s in sources(event))})
+        where messages.id = r.id and messages.state in ({states(*sources(event))})
         returning messages.id""",
         "id bigint, code integer, reason text, completed_at bigint",
     )
@@ -57,7 +58,7 @@ TAKEN: Final = Statement(
         due_at = :now + (select c.receipt_seconds from connections c where c.id = r.connection_id)
             * cast(1000000 as bigint),
         lease_until = null
-    from {{rows}} where messages.id = r.id and messages.state in ({", ".join(f"'{s}'" for s in sources(Event.SUBMIT))})
+    from {{rows}} where messages.id = r.id and messages.state in ({states(*sources(Event.SUBMIT))})
     returning messages.id""",
     "id bigint, connection_id bigint",
 )
