@@ -19,7 +19,7 @@ from tests.processes import Customer, Receiver, Recorder
 MESSAGES: Final = Statement("select id, state, code, reason, sent_at, completed_at from messages")
 LIVE: Final = Statement("select count(*) from messages where state not in (select state from {rows})", "state text")
 MARKED_BY: Final = Statement(
-    "select a.message_id, w.pid from attempts a join workers w on w.id = a.worker_id where a.fate = ''"
+    "select a.message_id, w.pid from attempts a join workers w on w.id = a.worker_id order by a.generation"
 )
 OWED: Final = Statement("select message_id, kind, status, state from callbacks")
 WITH_URL: Final = Statement("select m.id from messages m join apps a on a.id = m.app_id where a.callback_url <> ''")
@@ -58,11 +58,11 @@ def audit(
     """Check the books once nothing moves any more.
 
     `accepted` is the messageId that each reference was answered with; `killed` how many submits each work process that
-    was killed may have had in flight, by its pid. The callback URL is ?id={messageId}&status={status}.
+    was killed or stopped may have had in flight, by its pid. The callback URL is ?id={messageId}&status={status}.
     """
     with database.read() as tx:
         rows = {str(row[0]): row[1:] for row in tx.run(MESSAGES)}
-        marked_by = {str(row[0]): row[1] for row in tx.run(MARKED_BY)}
+        marked_by = {str(row[0]): row[1] for row in tx.run(MARKED_BY)}  # the last time
         owed = tx.run(OWED)
     arrivals = Counter(submit.key for submit in recorder.submits())
     delivered = {key for key, row in rows.items() if row[0] == State.DELIVERED}
@@ -76,7 +76,7 @@ def audit(
     assert not [key for key, times in arrivals.items() if times > 1]
     assert delivered == set(arrivals) == {told.key for told in recorder.receipts()}
 
-    # Whatever else there is was lost between the mark and the carrier by a process that was killed, within its slots.
+    # Whatever else there is was lost between mark and carrier by one that was killed or stopped, within its slots.
     assert {rows[key][:3] for key in unknown} <= {(State.FAILED, 124, UNKNOWN)}
     lost_by = Counter(marked_by[key] for key in unknown)
     assert all(times <= killed.get(pid, 0) for pid, times in lost_by.items()), (lost_by, killed)

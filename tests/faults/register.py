@@ -69,7 +69,11 @@ PROOFS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "faults/test_processes.py::test_sigterm_amid_submits_finishes_what_is_in_flight_and_begins_nothing",
             "test_serve.py::test_a_second_signal_ends_them_by_force",
         ),
-        "SIGSTOP longer than the lease, then SIGCONT": (STOPPED,),
+        "SIGSTOP longer than the lease, then SIGCONT": (
+            STOPPED,
+            "faults/test_stopped.py::test_who_stands_still_amid_a_transaction_holds_nobody_up",
+            "faults/test_stopped.py::test_who_stands_still_with_sqlites_lock_is_waited_for",
+        ),
         "rescue racing completion": (
             "faults/test_processes.py::test_rescue_that_races_completion_takes_no_result_away",
         ),
