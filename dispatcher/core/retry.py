@@ -26,10 +26,12 @@ def _asked(retry_after: timedelta | None) -> timedelta:
 
 CALLBACK_FIRST: Final = timedelta(seconds=5)
 CALLBACK_LONGEST: Final = timedelta(minutes=15)
-CALLBACK_LIFE: Final = timedelta(hours=24)  # from the first try
+CALLBACK_LIFE: Final = timedelta(hours=24)  # from the first try; and due without one, while its endpoint fails as long
+NO_SUCCESS: Final = f"no success within {CALLBACK_LIFE // timedelta(hours=1)} hours"
 ENDPOINT_FAILURES: Final = 3  # in a row, after which an endpoint rests and is then tried by one call at a time
 ENDPOINT_FIRST: Final = timedelta(seconds=5)
 ENDPOINT_LONGEST: Final = timedelta(minutes=5)
+ENDPOINT_UNHEARD: Final = timedelta(hours=1)  # failures this far apart are two outages: nobody called meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def callback_next(
         return End(f"HTTP {status}")
     last_at = first_at + CALLBACK_LIFE
     if now >= last_at:
-        return End(f"no success within {CALLBACK_LIFE // timedelta(hours=1)} hours")
+        return End(NO_SUCCESS)
     wait = max(_asked(retry_after), jitter * _doubled(CALLBACK_FIRST, CALLBACK_LONGEST, tries))
     return Again(min(now + wait, last_at))
 

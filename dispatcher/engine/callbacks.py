@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import hmac
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from threading import Lock
 from typing import Final
 
 from dispatcher.core.exchange import Fault, Request, Response
 from dispatcher.core.placeholders import expand_url, wire_url
-from dispatcher.core.retry import Again, Done, StopEndpoint, callback_next, endpoint_rest
-from dispatcher.core.senders import shares
+from dispatcher.core.retry import CALLBACK_LIFE, Again, Done, StopEndpoint, callback_next, endpoint_rest
+from dispatcher.engine.endpoints import Endpoints, Health, ails
 from dispatcher.engine.ports import Called, Clock, Due, Outbox
 from dispatcher.engine.transport import Transport
 
+log = logging.getLogger(__name__)
 NAMES: Final = frozenset({"messageId", "referenceId", "phone", "status", "completionDate"})
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LEASE: Final = timedelta(seconds=60)
-MOST_PER_TURN: Final = 512
-MOST_PER_LANE: Final = 16  # unanswered calls of one endpoint: one at first, one more after each success, see `_trusted`
-SPARED: Final = 8  # one slot in so many is kept for endpoints that hold none, and ailing ones together get no more
+PAGE: Final = 500  # callbacks that are given up in one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,51 +54,28 @@ class Callbacks:
         self._jitter = jitter
         self._alive = alive
         self._monotonic = monotonic
-        self._turns = 0
-        self._open: Counter[int] = Counter()  # calls that are not answered yet, by app
-        self._probing = 0  # of these, how many are probes of ailing endpoints
-        self._trusted: Counter[int] = Counter()  # how many more than one may be open, by app; a failure takes half
-        self._lock = Lock()
+        self._endpoints = Endpoints()
         self._patience = (LEASE - timeout - timedelta(seconds=5)).total_seconds()
 
     def turn(self) -> timedelta | None:
         """Begin the calls that are due, as many as there are slots; zero when there may be more."""
-        room = min(self._transport.room(), MOST_PER_TURN)
+        room = self._transport.room()
         if not self._alive() or room <= 0:
             return None
         now = self._clock()
-        lanes = list(self._outbox.lanes(now).items())
-        start = self._turns % max(1, len(lanes))
-        self._turns += 1
-        wants, probes = self._shares([*lanes[start:], *lanes[:start]], room)
+        lanes = self._outbox.lanes(now)
+        wants = self._endpoints.shares(lanes, room)
         if not wants:
             return None
         until = self._monotonic() + self._patience
+        healths = {app_id: self._endpoints.health(app_id, lanes[app_id]) for app_id in wants}
+        probes = {app_id for app_id, health in healths.items() if health is Health.RESTING}
         taken = self._outbox.claim(wants, now, LEASE, probes)
         for due in taken:
-            self._call(due, until)
+            self._call(due, healths[due.app_id], until)
         return timedelta(0) if taken else None
 
-    def _shares(self, lanes: Sequence[tuple[int, int]], room: int) -> tuple[Mapping[int, int], Collection[int]]:
-        """How many calls of each app may begin, and the apps of which that is a probe."""
-        with self._lock:
-            held = self._open.copy()
-        spared = (room + held.total()) // SPARED
-        wants: dict[int, int] = {}
-        probes: set[int] = set()
-        for app_id, rests in lanes:
-            most = 1 + self._trusted[app_id]
-            if not rests and held[app_id] < most:
-                wants[app_id] = most - held[app_id]
-            elif rests and not held[app_id] and self._probing + len(probes) < max(1, spared):
-                wants[app_id] = 1
-                probes.add(app_id)
-        first = shares(room, {app_id: 1 for app_id in wants if not held[app_id] and app_id not in probes})
-        left = {app_id: wanted - first.get(app_id, 0) for app_id, wanted in wants.items()}
-        more = shares(max(0, room - len(first) - spared), left)
-        return Counter(first) + Counter(more), probes
-
-    def _call(self, due: Due, until: float) -> None:
+    def _call(self, due: Due, health: Health, until: float) -> None:
         try:
             url = wire_url(expand_url(due.url, values_of(due)))
         except ValueError as error:  # refused when it is configured, so it was written past the command line
@@ -112,18 +87,10 @@ class Callbacks:
             "Dispatcher-Signature": signature(due.secret, seconds, "GET", url, b""),
             "Accept": "*/*",
         }
-        with self._lock:
-            self._open[due.app_id] += 1
-            self._probing += due.rests > 0
+        self._endpoints.begin(due.app_id, health)
 
         def answered(response: Response) -> None:
-            with self._lock:
-                self._open[due.app_id] -= 1
-                self._probing -= due.rests > 0
-                if _ails(response):
-                    self._trusted[due.app_id] //= 2
-                elif response.fault is not Fault.UNSENT:
-                    self._trusted[due.app_id] = min(self._trusted[due.app_id] + 1, MOST_PER_LANE - 1)
+            self._endpoints.end(due.app_id, health, response)
             self._put(Answer(due, response))
 
         self._transport.start(Request("GET", url, headers), answered, lane=str(due.app_id), until=until)
@@ -132,6 +99,17 @@ class Callbacks:
         """Write how the tries ended, in one transaction. Raises StoreUnavailable."""
         now = self._clock()
         self._outbox.settle([self._called(answer, now) for answer in answers])
+
+    def give_up(self) -> timedelta | None:
+        """End a page of what is owed to endpoints that are dead for good; zero when there is more.
+
+        A resting endpoint is called once in minutes, whatever it is owed, and a stopped one never, so what waits there
+        might wait for ever.
+        """
+        ended = self._outbox.give_up(self._clock(), CALLBACK_LIFE, PAGE)
+        for app_id, count in ended.items():
+            log.warning("callbacks were given up", extra={"action": "give up", "app": app_id, "count": count})
+        return timedelta(0) if sum(ended.values()) >= PAGE else None
 
     def _called(self, answer: Answer, now: datetime) -> Called:
         due, response = answer.due, answer.response
@@ -153,14 +131,9 @@ class Callbacks:
             reason=reason if response.fault is not Fault.OVERSIZED else "",
             delivered=isinstance(step, Done),
             again_at=step.at if isinstance(step, Again) else None,
-            endpoint_rest=endpoint_rest(due.rests, self._jitter()) if _ails(response) else None,
+            endpoint_rest=endpoint_rest(due.rests, self._jitter()) if ails(response) else None,
             endpoint_stop=step.reason if isinstance(step, StopEndpoint) else "",
         )
-
-
-def _ails(response: Response) -> bool:
-    """Whether an answer says that the endpoint, rather than this callback, is in trouble."""
-    return response.fault is not Fault.UNSENT and (response.status in {0, 429} or response.status >= 500)
 
 
 def values_of(due: Due) -> dict[str, str]:

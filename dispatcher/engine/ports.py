@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from dispatcher.core.codes import Code
 from dispatcher.core.decision import Discard, Send, Wait
@@ -64,6 +64,13 @@ class Settled:
     due_at: datetime
     sent: bool = False
     tried: bool = False
+
+
+class Trouble(NamedTuple):
+    """What an endpoint did since its last success."""
+
+    failures: int = 0
+    rests: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +221,8 @@ class Receipts(Protocol):
 class Outbox(Protocol):
     """The callbacks owed."""
 
-    def lanes(self, now: datetime) -> Mapping[int, int]:
-        """Every app with a callback due whose endpoint is not resting, and its rests since the last success."""
+    def lanes(self, now: datetime) -> Mapping[int, Trouble]:
+        """Every app with a callback due whose endpoint is not resting, and the trouble it was in."""
         ...
 
     def claim(
@@ -226,6 +233,13 @@ class Outbox(Protocol):
 
     def settle(self, results: Sequence[Called]) -> None:
         """Write how tries ended, in this order."""
+        ...
+
+    def give_up(self, now: datetime, life: timedelta, most: int) -> Mapping[int, int]:
+        """End what was due for `life` when its endpoint, which failed for as long, failed last; how many of each app.
+
+        An endpoint that stopped itself is taken to fail until `now`.
+        """
         ...
 
     def rescue(self) -> int:

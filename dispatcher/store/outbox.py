@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from dispatcher.core.retry import ENDPOINT_FAILURES
-from dispatcher.engine.ports import Called, Due
+from dispatcher.core.retry import ENDPOINT_FAILURES, ENDPOINT_UNHEARD, NO_SUCCESS
+from dispatcher.engine.ports import Called, Due, Trouble
 from dispatcher.store.database import Database
 from dispatcher.store.instants import AHEAD, MICROSECOND, instant, micros
 from dispatcher.store.statement import Row, Statement
@@ -21,7 +21,8 @@ LANES: Final = Statement(
         union all
         select (select min(c.app_id) from callbacks c where c.state = 'queued' and c.app_id > lane.app_id)
         from lane where lane.app_id is not null)
-    select lane.app_id, coalesce(e.rests, 0) from lane left join endpoints e on e.app_id = lane.app_id
+    select lane.app_id, coalesce(e.failures, 0), coalesce(e.rests, 0)
+    from lane left join endpoints e on e.app_id = lane.app_id
     where lane.app_id is not null and e.stopped_at is null and not {RESTS}
     and (select min(c.due_at) from callbacks c where c.state = 'queued' and c.app_id = lane.app_id) <= :now"""
 )
@@ -65,22 +66,41 @@ SETTLE: Final = Statement(
     "tried integer",
 )
 HEALTHY: Final = Statement(
-    """update endpoints set failures = 0, rests = 0, rest_until = null, reason = ''
-    where app_id in (select app_id from {rows}) and failures > 0""",
+    """update endpoints set failures = 0, failing_since = null, failed_at = null, rests = 0, rest_until = null,
+        reason = ''
+    where app_id in (select app_id from {rows}) and failures > 0 and stopped_at is null""",
     "app_id bigint",
 )
 AILING: Final = Statement(
-    """insert into endpoints (app_id, failures, stopped_at, reason)
-    select app_id, failures, stopped_at, reason from {rows} where true order by app_id
+    """insert into endpoints (app_id, failures, failing_since, failed_at, stopped_at, reason)
+    select app_id, failures, failing_since, failed_at, stopped_at, reason from {rows} where true order by app_id
     on conflict (app_id) do update set failures = endpoints.failures + excluded.failures,
+        failing_since = case when endpoints.failed_at > excluded.failing_since - :unheard
+            then endpoints.failing_since else excluded.failing_since end, failed_at = excluded.failed_at,
         stopped_at = coalesce(excluded.stopped_at, endpoints.stopped_at), reason = excluded.reason""",
-    "app_id bigint, failures integer, stopped_at bigint, reason text",
+    "app_id bigint, failures integer, failing_since bigint, failed_at bigint, stopped_at bigint, reason text",
 )
 # Of calls that were under way together the first to fail ends in a rest, and the others tell of the same trouble.
 REST: Final = Statement(
     """update endpoints set rests = r.rests, rest_until = {clock} + r.rest from {rows}
     where endpoints.app_id = r.app_id and endpoints.rests < r.rests and endpoints.failures >= :ailing""",
     "app_id bigint, rests integer, rest bigint",
+)
+# What was due before this is given up, where the endpoint was dead by then: counted back from its last failure rather
+# than from now, since while no process of ours runs nobody is called.
+BEFORE: Final = "case when e.stopped_at is null then e.failed_at else :now end - :life"
+HOPELESS: Final = Statement(
+    f"""select e.app_id, {BEFORE} from endpoints e
+    where coalesce(e.stopped_at, e.failing_since) <= {BEFORE} and exists (
+        select 1 from callbacks c where c.app_id = e.app_id and c.state = 'queued' and c.due_at <= {BEFORE})"""
+)
+GIVE_UP: Final = Statement(
+    """with over as (
+        select subject_id, kind from callbacks where app_id = :app_id and state = 'queued' and due_at <= :before
+        order by due_at, subject_id limit :most {lock_skip})
+    update callbacks set state = 'failed', ended_at = :now, reason = :reason
+    from over where callbacks.subject_id = over.subject_id and callbacks.kind = over.kind
+    returning callbacks.subject_id"""
 )
 RESCUE: Final = Statement(
     """update callbacks set state = 'queued', lease_until = null
@@ -99,10 +119,10 @@ class CallbackOutbox:
         """Work on this database."""
         self._database = database
 
-    def lanes(self, now: datetime) -> dict[int, int]:
-        """Every app with a callback due whose endpoint neither rests nor is stopped, and its rests since a success."""
+    def lanes(self, now: datetime) -> dict[int, Trouble]:
+        """Every app with a callback due whose endpoint neither rests nor is stopped, and the trouble it was in."""
         with self._database.read() as tx:
-            return {row[0]: row[1] for row in tx.run(LANES, now=micros(now))}
+            return {row[0]: Trouble(*row[1:]) for row in tx.run(LANES, now=micros(now))}
 
     def claim(
         self, wants: Mapping[int, int], now: datetime, lease: timedelta, probes: Collection[int] = ()
@@ -143,8 +163,20 @@ class CallbackOutbox:
             if healthy:
                 tx.run(HEALTHY, [(i,) for i in sorted(healthy)])
             if ailing:
-                tx.run(AILING, [_ailing(those) for those in ailing])
+                tx.run(AILING, [_ailing(those) for those in ailing], unheard=ENDPOINT_UNHEARD // MICROSECOND)
                 tx.run(REST, [_resting(those) for those in ailing], ailing=ENDPOINT_FAILURES)
+
+    def give_up(self, now: datetime, life: timedelta, most: int) -> dict[int, int]:
+        """End up to `most` of what was due for `life` when its endpoint, failing for as long, failed last; by app."""
+        ended: dict[int, int] = {}
+        with self._database.read() as tx:
+            hopeless = tx.run(HOPELESS, now=micros(now), life=life // MICROSECOND)
+        for app_id, before in hopeless:
+            if left := most - sum(ended.values()):
+                given = {"app_id": app_id, "before": before, "now": micros(now), "most": left}
+                with self._database.write() as tx:
+                    ended[app_id] = len(tx.run(GIVE_UP, reason=NO_SUCCESS, **given))
+        return ended
 
     def rescue(self) -> int:
         """Queue again what lost its lease; a callback may be made twice, with the same delivery id."""
@@ -181,7 +213,8 @@ def _ailing(failed: Sequence[Called]) -> Row:
     last = failed[-1]
     stopped = [c for c in failed if c.endpoint_stop]
     at = micros(stopped[-1].at) if stopped else None
-    return last.due.app_id, len(failed), at, kept(stopped[-1].endpoint_stop if stopped else last.reason)
+    reason = kept(stopped[-1].endpoint_stop if stopped else last.reason)
+    return last.due.app_id, len(failed), micros(failed[0].at), micros(last.at), at, reason
 
 
 def _resting(failed: Sequence[Called]) -> Row:

@@ -390,11 +390,16 @@ class CallbackTry(SQLModel, table=True):
 
 
 class Endpoint(SQLModel, table=True):
-    """The health of an app's callback endpoint: failures and rests since a success, and the stop that 410 brings."""
+    """The health of an app's callback endpoint: failures and rests since a success, and the stop that 410 brings.
+
+    `failing_since` and `failed_at` are the first and the last failure of the outage that goes on.
+    """
 
     __tablename__ = "endpoints"
     app_id: int = refers("apps.id", primary=True)
     failures: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    failing_since: datetime | None = at(optional=True)
+    failed_at: datetime | None = at(optional=True)
     rests: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
     rest_until: datetime | None = at(optional=True)
     stopped_at: datetime | None = at(optional=True)

@@ -93,8 +93,10 @@ def _callbacks(settings: Settings, apps: list[dict[str, Any]], ailing: dict[int,
             todo = "ask the customer; then `app resume`, or `app set --callback-url`"
             yield Finding(check, ok=False, what=f"stopped: {endpoint['reason']}", todo=todo)
         elif endpoint and endpoint["failures"] >= MANY_FAILURES:
-            what = f"failed {endpoint['failures']} times in a row: {endpoint['reason']}"
-            yield Finding(check, ok=False, what=what, todo="ask the customer; calls are tried again by themselves")
+            since = f"{endpoint['failing_since']:%Y-%m-%d %H:%M}Z"
+            what = f"failed {endpoint['failures']} times in a row, since {since}: {endpoint['reason']}"
+            todo = "ask the customer; calls are tried again by themselves, what is due for 24 hours is given up"
+            yield Finding(check, ok=False, what=what, todo=todo)
         else:
             yield Finding(check, ok=True, what="may be called")
 

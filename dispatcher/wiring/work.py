@@ -38,6 +38,7 @@ from dispatcher.wiring.parts import Lines, Pulse, carrier_of, ready_database, ut
 log = logging.getLogger(__name__)
 DISPATCH_SECONDS: Final = 0.5
 PRUNING_SECONDS: Final = 60.0
+GIVE_UP_SECONDS: Final = 60.0
 ROOM_FOR: Final = 2  # so many connections have all their places at once: one that hangs leaves the others theirs
 AGENT: Final = "Dispatcher/0.1"
 
@@ -187,6 +188,7 @@ def _loops(
     return [
         Loop(DUE, DISPATCH_SECONDS, dispatch.turn, frozenset({DUE})),
         Loop(CALLBACKS, DISPATCH_SECONDS, callbacks.turn, frozenset({CALLBACKS})),
+        Loop("give up", GIVE_UP_SECONDS, callbacks.give_up),
         Loop("rescue", settings.work.rescue_seconds, rescue.turn),
         Loop("pruning", PRUNING_SECONDS, pruning.turn),
     ]

@@ -419,6 +419,8 @@ def upgrade() -> None:
         "endpoints",
         sa.Column("app_id", sa.BigInteger(), nullable=False),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("failing_since", sa.BigInteger(), nullable=True),
+        sa.Column("failed_at", sa.BigInteger(), nullable=True),
         sa.Column("rests", sa.Integer(), server_default="0", nullable=False),
         sa.Column("rest_until", sa.BigInteger(), nullable=True),
         sa.Column("stopped_at", sa.BigInteger(), nullable=True),

@@ -44,14 +44,18 @@ def test_an_installation_that_lacks_things_until_it_is_mended(
     assert findings(run)[1]["senders of com.example.1"]["ok"] is False
     run("sender", "resume", "+12015550160")
     for endpoint, what in (
-        ("(1, 9, null, 'HTTP 503')", "may be called"),
-        ("(1, 10, null, 'HTTP 503')", "failed 10 times in a row: HTTP 503"),
-        ("(1, 1, 0, 'HTTP 410')", "stopped: HTTP 410"),
+        ("(1, 9, 0, null, 'HTTP 503')", "may be called"),
+        ("(1, 10, 0, null, 'HTTP 503')", "failed 10 times in a row, since 1970-01-01 00:00Z: HTTP 503"),
+        ("(1, 1, 0, 0, 'HTTP 410')", "stopped: HTTP 410"),
     ):
         with database.write() as tx:
             tx.run(Statement("update apps set callback_url = 'http://93.184.215.14/'"))
             tx.run(Statement("delete from endpoints"))
-            tx.run(Statement(f"insert into endpoints (app_id, failures, stopped_at, reason) values {endpoint}"))
+            tx.run(
+                Statement(
+                    f"insert into endpoints (app_id, failures, failing_since, stopped_at, reason) values {endpoint}"
+                )
+            )
         told = findings(run)[1]["callbacks of com.example.1"]
         assert (told["what"], told["ok"]) == (what, what == "may be called")
     run("app", "resume", "com.example.1")

@@ -15,7 +15,9 @@ import pytest
 from dispatcher.core.codes import Code
 from dispatcher.core.exchange import Fault, Response
 from dispatcher.core.retry import endpoint_rest
-from dispatcher.engine.callbacks import MOST_PER_LANE, Answer, Callbacks
+from dispatcher.engine import callbacks
+from dispatcher.engine.callbacks import Answer, Callbacks
+from dispatcher.engine.endpoints import MOST_PER_LANE
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
 from dispatcher.store.instants import MICROSECOND, instant, micros
@@ -421,9 +423,29 @@ def test_probes_together_take_an_eighth_of_the_slots(database: Database) -> None
     assert probed == {"1", "2", "3", "4", "5"}
 
 
+def test_endpoints_that_hang_leave_slots_to_others_and_once_they_failed_to_new_ones(database: Database) -> None:
+    """A hundred of them with 64 slots, beside one that answers and one of which nothing is known."""
+    provision(database, callback_url=URL, apps=102)
+    house = House(database, MemoryTransport(slots=64))
+    house.owe(20, app_id=101)
+    house.turns()
+    house.settle(OK)
+    for app_id in range(1, 101):
+        house.owe(5, app_id=app_id)
+    for hanging in (48, 48, 36, 32):
+        house.turns()
+        lanes = [begun.lane for begun in house.transport.open]
+        assert (len(lanes) - lanes.count("101"), lanes.count("101") > 1) == (hanging, True)
+        house.settle(lambda begun: OK if begun.lane == "101" else DEAD)
+    house.turns()
+    house.owe(app_id=102)
+    house.turns()
+    assert house.transport.open[-1].lane == "102"
+
+
 def test_one_dead_endpoint_among_a_hundred_keeps_nobody_waiting(database: Database) -> None:
     provision(database, callback_url=URL, apps=100)
-    house = House(database)
+    house = House(database, MemoryTransport(slots=384))
     house.owe(500, app_id=50)
     for app_id in (*range(1, 50), *range(51, 101)):
         house.owe(app_id=app_id)
@@ -466,6 +488,88 @@ def test_a_url_that_is_none_fails_alone(database: Database) -> None:
     house.settle(OK)
     assert [row[0] for row in house.run(ROWS)] == ["failed", "delivered"]
     assert house.run(ROWS)[0][3].startswith("callback URL: ")
+
+
+# --- What is given up -------------------------------------------------------------------------------------------------
+
+LEFT = "select count(*) from callbacks where state = 'queued'"
+ENDED = "select tries, reason, ended_at from callbacks where state = 'failed' order by tries, ended_at"
+
+
+def test_what_a_dead_endpoint_is_owed_has_an_end_also_where_it_was_never_tried(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Sixty callbacks, of which one is tried each half hour."""
+    house.owe(60)
+    while house.now < NOON + 24 * HOUR:
+        house.round(DEAD)
+        assert house.callbacks.give_up() is None
+        house.now += HOUR / 2
+    assert house.run(LEFT) == [(60,)]
+    house.round(DEAD)
+    assert house.callbacks.give_up() is None
+    assert house.run(ENDED) == [(0, "no success within 24 hours", micros(house.now))] * 11
+    [record] = caplog.records
+    assert (vars(record)["action"], vars(record)["app"], vars(record)["count"]) == ("give up", 1, 11)
+    while house.run(LEFT) != [(0,)]:
+        assert house.now < NOON + 49 * HOUR
+        house.now += HOUR / 2
+        house.round(DEAD)
+        house.callbacks.give_up()
+    assert {reason for _, reason, _ in house.run(ENDED)} <= {"no success within 24 hours", "no answer"}
+
+
+def test_a_stopped_endpoint_is_waited_for_as_long(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(callbacks, "PAGE", 2)
+    house.owe(6)
+    house.round(GONE)
+    house.now += 24 * HOUR - SECOND
+    assert house.callbacks.give_up() is None
+    assert house.run(LEFT) == [(5,)]
+    house.now += SECOND
+    assert [house.callbacks.give_up() for _ in range(3)] == [timedelta(0), timedelta(0), None]
+    assert house.run(LEFT) == [(0,)]
+
+
+def test_nothing_is_given_up_for_a_time_in_which_nobody_called(house: House) -> None:
+    """All processes were down for three days, and the endpoint that had failed before fails again."""
+    house.owe(9)
+    for _ in range(4):
+        house.round(DEAD)
+    house.now += 72 * HOUR
+    house.callbacks.give_up()
+    house.round(DEAD)
+    house.callbacks.give_up()
+    assert house.run(LEFT) == [(9,)]
+    house.round(OK)
+    house.turns()
+    house.settle(OK)
+    assert house.run("select count(*) from callbacks where state = 'delivered'") != [(0,)]
+
+
+def test_a_success_begins_another_day(house: House) -> None:
+    house.owe(99)
+    for half_hour in range(60):
+        house.round(OK if half_hour == 40 else DEAD)
+        house.now += HOUR / 2
+        house.callbacks.give_up()
+    assert house.run("select state, count(*) from callbacks group by state order by state") == [
+        ("delivered", 1),
+        ("queued", 98),
+    ]
+
+
+def test_what_was_given_up_may_be_owed_anew(house: House) -> None:
+    house.owe(2)
+    house.round(GONE)
+    house.now += 24 * HOUR
+    house.callbacks.give_up()
+    house.run("update callbacks set state = 'queued', due_at = :now, ended_at = null", now=micros(house.now))
+    house.callbacks.give_up()
+    assert house.run(LEFT) == [(2,)]
+    house.now += 24 * HOUR
+    house.callbacks.give_up()
+    assert house.run(LEFT) == [(0,)]
 
 
 # --- Slots and leases -------------------------------------------------------------------------------------------------

@@ -55,6 +55,7 @@ RECEIPTS: Final = "faults/test_receipts.py::test_receipts_in_any_order_and_numbe
 BURST: Final = "faults/test_load.py::test_a_burst_of_one_tenant_delays_another_by_seconds"
 EQUAL: Final = "journeys/test_first_minute.py::test_equal_posts_at_once_over_two_processes_are_one_invitation"
 ENDPOINTS: Final = "faults/test_customers.py::test_one_customers_endpoint_costs_the_others_nothing"
+HANGING: Final = "faults/test_customers.py::test_endpoints_that_hang_by_the_hundred_keep_no_other_waiting"
 
 PROOFS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -126,7 +127,7 @@ PROOFS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "the morning herd": ("faults/test_load.py::test_the_morning_herd_keeps_order_and_pace",),
         "pause, restart, resume": ("faults/test_load.py::test_a_pause_outlasts_a_restart",),
         "same key posted 50 times at once": (EQUAL,),
-        "callback endpoint dead, slow, private, redirecting": (ENDPOINTS,),
+        "callback endpoint dead, slow, private, redirecting": (ENDPOINTS, HANGING),
         "STOP racing 1,000 queued rows": ("faults/test_customers.py::test_opt_outs_racing_a_thousand_queued_rows",),
     }
 )

@@ -6,11 +6,13 @@ import os
 import random
 import socket
 from collections import Counter
+from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
+from dispatcher.core.codes import Code
 from dispatcher.core.invitation import OptOut, Scope
 from dispatcher.core.lifecycle import State
 from dispatcher.core.person import person_of
@@ -26,12 +28,14 @@ from tests.processes import Customer, Receiver, Recorder, eventually, free_port,
 
 FULL: Final = os.environ.get("FAULTS") == "full"
 EACH: Final = 30 if FULL else 5
+HANGING: Final = 280 if FULL else 150
 QUEUED: Final = 1000
 LEAVING: Final = 200 if FULL else 50  # how many of them opt out
 PROMPT: Final = 2.0  # seconds within which a healthy endpoint is called
 PATH: Final = "/?id={messageId}&status={status}"
 HEALTHY, DEAD, SLOW, PRIVATE, REDIRECTING = range(1, 6)
 OWED: Final = Statement("select app_id, state, case when tries > 0 then 1 else 0 end from callbacks")
+WAITING: Final = Statement("select count(*) from callbacks where state = 'claimed'")
 TRIES: Final = Statement(
     """select distinct c.app_id, t.http from callback_tries t
     join callbacks c on c.subject_id = t.subject_id and c.kind = t.kind"""
@@ -97,6 +101,41 @@ def test_one_customers_endpoint_costs_the_others_nothing(
         with pytest.raises(BlockingIOError):
             private.accept()
         assert {code for _, code, _ in balance(database, recorder, ids).values()} == {1}
+        assert stage.complaints() == []
+
+
+def test_endpoints_that_hang_by_the_hundred_keep_no_other_waiting(
+    database: Database, database_url: str, tmp_path: Path, receiver: Receiver
+) -> None:
+    """All of them are waited for, and the callbacks of an app that is known and of one that is new are on time."""
+    numbers = count(2000)
+
+    def owe(app_id: int, callbacks: int = 1) -> None:
+        now = utc_now()
+        values: dict[str, Any] = {"code": Code.NOT_MOBILE, "app_id": app_id, "created_at": now, "planned_at": now}
+        Admissions(database).admit([candidate(f"+1301222{next(numbers):04d}", **values) for _ in range(callbacks)], now)
+
+    def waiting() -> int:
+        with database.read() as tx:
+            return int(tx.run(WAITING)[0][0])
+
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=2 * HANGING) as hanging,
+        staged(database_url, tmp_path, CALLBACKS__TIMEOUT_SECONDS=30) as stage,
+    ):
+        url = f"http://127.0.0.1:{hanging.getsockname()[1]}"
+        rows = provision(database, callback_url=url + PATH, apps=HANGING)
+        healthy = {"callback_url": receiver.url + PATH, "callback_secret": "s", "hours": {"always": True}}
+        known, new = [rows.add_app(1, healthy | {"app_id": f"com.example.healthy{n}"}) for n in range(2)]
+        for app_id in range(1, HANGING + 1):
+            owe(app_id, 3)
+        stage.start("work", ready=False)
+        eventually("each hangs", lambda: waiting() == HANGING)
+        tally.fault()
+        for called, app_id in enumerate((known, known, new), 1):
+            owe(app_id)
+            eventually("it is called", lambda n=called: len(receiver.calls) == n, PROMPT)  # type: ignore[misc]
+        assert waiting() >= HANGING
         assert stage.complaints() == []
 
 

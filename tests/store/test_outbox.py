@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from dispatcher.core.codes import Code
 from dispatcher.core.retry import ENDPOINT_FAILURES
-from dispatcher.engine.ports import Called, Due
+from dispatcher.engine.ports import Called, Due, Trouble
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
 from dispatcher.store.outbox import CallbackOutbox
@@ -90,10 +91,10 @@ def test_lanes_and_claims_go_by_app_and_by_what_is_due(database: Database) -> No
     provision(database, callback_url=URL, apps=3)
     ones, twos = owed(database, 5), owed(database, 2, app_id=2)
     outbox = CallbackOutbox(database)
-    assert outbox.lanes(NOON) == {1: 0, 2: 0}
+    assert outbox.lanes(NOON) == {1: Trouble(), 2: Trouble()}
     assert outbox.lanes(NOON - SECOND) == {}
     assert [due.message_id for due in claim(database, {1: 3, 2: 9, 3: 9})] == [*ones[:3], *twos]
-    assert outbox.lanes(NOON) == {1: 0}
+    assert outbox.lanes(NOON) == {1: Trouble()}
     assert [due.message_id for due in claim(database)] == ones[3:]
     assert claim(database) == []
 
@@ -181,13 +182,13 @@ def test_failures_in_a_row_are_counted_and_end_with_a_success(database: Database
     outbox.settle([failed(first)])
     outbox.settle([failed(second)])
     assert run(database, ENDPOINTS) == [(1, 2, 0, "HTTP 503")]
-    assert outbox.lanes(NOON) == {1: 0}
+    assert outbox.lanes(NOON) == {1: Trouble(2)}
     outbox.settle([failed(third), failed(fourth)])
     assert run(database, ENDPOINTS) == [(1, 4, 0, "HTTP 503")]
     outbox.settle([called(fifth, 404, reason="HTTP 404")])
     assert run(database, ENDPOINTS) == [(1, 0, 0, "")], "whoever answers is well, whatever the answer"
     outbox.settle([called(sixth, delivered=True)])
-    assert outbox.lanes(NOON) == {1: 0}
+    assert outbox.lanes(NOON) == {1: Trouble()}
 
 
 def test_a_resting_endpoint_has_no_lane_until_its_rest_is_over(database: Database) -> None:
@@ -196,9 +197,9 @@ def test_a_resting_endpoint_has_no_lane_until_its_rest_is_over(database: Databas
     owed(database, 1, app_id=2)
     outbox = CallbackOutbox(database)
     outbox.settle([failed(due) for due in claim(database)])
-    assert outbox.lanes(NOON) == {2: 0}
+    assert outbox.lanes(NOON) == {2: Trouble()}
     run(database, END_RESTS)
-    assert outbox.lanes(NOON) == {1: 1, 2: 0}
+    assert outbox.lanes(NOON) == {1: Trouble(3, 1), 2: Trouble()}
 
 
 @pytest.mark.parametrize(("ahead", "over"), SET_BACK)
@@ -208,7 +209,7 @@ def test_a_rest_farther_ahead_than_any_is_set_is_over(database: Database, ahead:
     outbox = CallbackOutbox(database)
     outbox.settle([failed(due) for due in claim(database)])
     run(database, Statement(f"update endpoints set rest_until = {{clock}} + {ahead * 1_000_000}"))
-    assert outbox.lanes(NOON) == ({1: 1} if over else {})
+    assert outbox.lanes(NOON) == ({1: Trouble(3, 1)} if over else {})
     assert len(outbox.claim({1: 1}, NOON, LEASE, probes={1})) == over
 
 
@@ -228,10 +229,10 @@ def test_only_one_claim_probes_an_ailing_endpoint_until_it_is_settled(database: 
     assert outbox.lanes(NOON) == {}
     assert probe() == []
     outbox.settle([failed(due, timedelta(0))])
-    assert outbox.lanes(NOON) == {1: 2}
+    assert outbox.lanes(NOON) == {1: Trouble(4, 2)}
     [due] = probe()
     outbox.settle([called(due, delivered=True)])
-    assert outbox.lanes(NOON) == {1: 0}
+    assert outbox.lanes(NOON) == {1: Trouble()}
     assert probe() == [], "it is well again, so there is nothing to probe"
     assert len(outbox.claim({1: 9}, NOON, LEASE)) == ENDPOINT_FAILURES - 1
 
@@ -243,7 +244,7 @@ def test_the_failures_of_calls_under_way_together_make_one_rest(database: Databa
     dues = claim(database)
     outbox.settle([failed(due, timedelta(0)) for due in dues[:-1]])
     outbox.settle([failed(dues[-1])])
-    assert outbox.lanes(NOON) == {1: 1}, "the last has not made it longer"
+    assert outbox.lanes(NOON) == {1: Trouble(9, 1)}, "the last has not made it longer"
     assert [row[1] for row in run(database, ENDPOINTS)] == [3 * ENDPOINT_FAILURES]
 
 
@@ -267,6 +268,22 @@ def test_a_stop_holds_whatever_else_was_under_way(database: Database) -> None:
         [called(before, delivered=True), stop, called(after, delivered=True), failed(failing)]
     )
     assert run(database, ENDPOINTS) == [(1, 2, 1, "gone")]
+
+
+def test_one_app_is_given_up_and_no_other(database: Database) -> None:
+    provision(database, callback_url=URL, apps=3)
+    outbox, day = CallbackOutbox(database), timedelta(hours=24)
+    for app_id in (1, 2, 3):
+        owed(database, 5, app_id=app_id)
+    for at in (NOON, *(NOON + n * 30 * MINUTE for n in range(1, 49))):
+        [due] = outbox.claim({1: 1}, at, LEASE)
+        outbox.settle([replace(failed(due), at=at, again_at=NOON)])
+    [due] = outbox.claim({2: 1}, at, LEASE)
+    outbox.settle([replace(failed(due), at=at, again_at=NOON)])
+    assert outbox.give_up(at, day + SECOND, 3) == {}
+    assert [outbox.give_up(at, day, 3) for _ in range(3)] == [{1: 3}, {1: 2}, {}]
+    ended = run(database, Statement("select app_id, count(*) from callbacks where state = 'failed' group by app_id"))
+    assert ended == [(1, 5)]
 
 
 def test_one_settle_may_bring_good_and_bad_news_of_many(database: Database) -> None:

@@ -27,6 +27,7 @@ SMALL = {
     "sender_apps",
     "workers",
     "node_leases",
+    "endpoints",
     "alembic_version",
 }  # these an operator or a process adds
 SCAN = re.compile(r"SCAN (\w+)$")
