@@ -53,25 +53,24 @@ def demo(
 
 
 def _provisioned(found: Settings, receiver_port: int) -> tuple[str, str]:
-    """The credential of a new demo account; empty where the database has been provisioned before."""
+    """The credential of a new demo account; empty where the database has been provisioned before.
+
+    Callbacks go to the receiver of this run, whatever port an earlier one had.
+    """
     from dispatcher.engine.app_settings import AppSettings
     from dispatcher.store.tables import App
 
+    url = f"http://127.0.0.1:{receiver_port}/callback?id={{messageId}}&ref={{referenceId}}&phone={{phone}}"
+    url += "&status={status}&at={completionDate}"
     with provisioned(found) as (tools, rows):
-        if rows.listed(App):
+        if apps := rows.listed(App):
+            for app in apps:
+                if app["app_id"] == APP_ID:
+                    tools.change_app(APP_ID, str(app["account_id"]), {"callback_url": url})
             return "", ""
         _, made = tools.account(COMPANY, "demo@example.com")
         tools.connection("simulated", "simulated", {}, {})
-        url = f"http://127.0.0.1:{receiver_port}/callback?id={{messageId}}&ref={{referenceId}}&phone={{phone}}"
-        tools.app(
-            made.api_key,
-            AppSettings(
-                APP_ID,
-                callback_url=url + "&status={status}&at={completionDate}",
-                callback_clicks=True,
-                hours="always",
-            ),
-        )
+        tools.app(made.api_key, AppSettings(APP_ID, callback_url=url, callback_clicks=True, hours="always"))
         tools.app(made.api_key, AppSettings(OTHER_APP, hours="always"))
         for number in SENDERS:  # of their own: so nothing else is ever simulated, and the demo texts nobody
             tools.sender(number, "simulated", mps=10, daily_cap=None, apps=[APP_ID, OTHER_APP], weight=1.0)

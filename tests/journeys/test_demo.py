@@ -159,14 +159,18 @@ def test_it_shows_a_first_invitation_and_keeps_its_data(tmp_path: Path) -> None:
         assert first.stop(signal.SIGINT) == 0
         assert not any(map(runs, family))
 
-        second = stage.start(*words)
+        port, elsewhere = free_port(), free_port()
+        second = stage.start("demo", "--port", str(port), "--receiver-port", str(elsewhere))
         eventually("it says how to begin again", lambda: " --data " in second.log.read_text())
         said = introduction(second)
         assert "secret  " not in said
         command = next(line for line in said.splitlines() if " account add-key " in line).split()
         made = stage.command(*command[command.index("dispatcher") + 1 :])
-        again = Customer(made["apiKey"], made["secret"], stage.port)
+        again = Customer(made["apiKey"], made["secret"], port)
         assert again.status(message_id)["code"] == 1
+        assert f"Callbacks go to http://127.0.0.1:{elsewhere} " in said
+        another = again.call("POST", "/ws/invitation", form | {"phone": "+14155550177"}).json["messageId"]
+        assert called_back(second, another) == [1]
         assert second.stop(signal.SIGINT) == 0
         assert stage.complaints() == []
 
