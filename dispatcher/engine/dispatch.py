@@ -135,7 +135,7 @@ class Dispatch:
         if not due:
             return later
         pool = self._pool.usable(self._pace.horizon, self._worker.id, self._silence.left_alone())
-        self._standing.look(pool.stopped)
+        self._standing.look(pool)
         pool.lasts = self._lasts = {i: last for i, last in self._lasts.items() if 0 <= last - pool.now <= 2 * PATIENCE}
         stuck, gone = self._stuck(due, pool)
         if gone:

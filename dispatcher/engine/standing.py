@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from dispatcher.core.exchange import Fate, Outcome
+from dispatcher.core.senders import Pool
 from dispatcher.engine.ports import Marked, SenderPool
 from dispatcher.engine.silence import Silence
 
@@ -18,6 +19,7 @@ SENDER_REST: Final = timedelta(minutes=10)
 DOUBTED_REST: Final = timedelta(seconds=3)  # of one that was refused: the number may be at fault
 MOST_REFUSED: Final = 10_000  # numbers of which it is remembered
 CONNECTION_REST: Final = timedelta(seconds=30)
+PROBED_REST: Final = timedelta(seconds=45)  # longer than that, so that another sender tries a stopped connection next
 STOPS: Final = 3  # submits in a row: fewer may be about their numbers
 
 
@@ -29,6 +31,15 @@ class Result:
     outcome: Outcome
 
 
+@dataclass(slots=True)
+class _Forbidden:
+    """What a carrier said no to, of one sender, since it last took something from it."""
+
+    connection_id: int
+    messages: deque[int] = field(default_factory=lambda: deque(maxlen=STOPS))
+    others: bool = False  # whether it took something of another sender since
+
+
 class Standing:
     """How senders and connections stand, as one process sees it by its own submits."""
 
@@ -37,43 +48,60 @@ class Standing:
         self._pool = pool
         self._silence = silence
         self._stopped: frozenset[int] = frozenset()
+        self._choice: frozenset[int] = frozenset()  # connections that more than one sender can use
         self._stops: defaultdict[int, set[tuple[int, int]]] = defaultdict(set)  # submits in a row, by connection
+        self._told: set[int] = set()  # the connections that the log knows to be stopped
+        self._forbidden: dict[int, _Forbidden] = {}  # by sender
         self._refused: dict[int, dict[int, str]] = {}  # by message, the senders that it may not leave from, and why
 
-    def look(self, stopped: frozenset[int]) -> None:
-        """These connections are stopped now: what goes there is to try them."""
-        self._stopped = stopped
+    def look(self, pool: Pool) -> None:
+        """Note which connections are stopped now, so that whatever goes there tries them, and which have a choice."""
+        self._stopped = pool.stopped
+        senders = Counter(sender.connection_id for sender in pool.senders.values())
+        self._choice = frozenset(i for i, count in senders.items() if count > 1)
+        self._told -= pool.capacity.keys() - pool.stopped
 
     def stopping(self, results: Sequence[Result]) -> frozenset[int]:
         """The connections that these results stop; to be asked before `heed`, as often as the results are written.
 
-        One number that a carrier answers 403 stops nobody: it takes three submits in a row, or one that tries a
-        connection which is stopped already.
+        One number or one sender that a carrier answers 403 stops nobody: it takes three submits in a row, or one that
+        tries a connection which is stopped already.
         """
         for connection_id in (taken := _connections(results, Fate.TAKEN)):
             self._stops.pop(connection_id, None)
         asked = _connections(results, Fate.STOP_CARRIER) - taken
         for result in results:
             row = result.row
-            if result.outcome.fate is Fate.STOP_CARRIER and row.connection_id in asked:
+            if row.connection_id in asked and result.outcome.fate is Fate.STOP_CARRIER and not self._at_fault(result):
                 begun = self._stops[row.connection_id]
                 if len(begun) < STOPS:
                     begun.add((row.row.id, row.row.generation))
         return frozenset(i for i in asked if i in self._stopped or len(self._stops[i]) == STOPS)
 
+    def _at_fault(self, result: Result) -> bool:
+        """Whether it is the sender that a carrier forbids: others may send, and it may send nothing."""
+        found = self._forbidden.get(result.row.sender_id)
+        return found is not None and found.others and result.row.row.id not in found.messages
+
     def heed(self, results: Sequence[Result], stopping: Collection[int], now: datetime) -> None:
         """Rest, stop, resume and leave alone by what was settled."""
-        for sender_id, (rest, why) in self._resting(results).items():
+        for sender_id, (rest, why) in self._resting(results, stopping).items():
             self._pool.rest_sender(sender_id, rest, why)
+            if rest == SENDER_REST:
+                log.warning("a sender rests", extra={"action": "rest", "sender": sender_id, "reason": why})
         reasons = {r.row.connection_id: r.outcome.reason for r in results if r.outcome.fate is Fate.STOP_CARRIER}
         for connection_id in sorted(stopping):
             self._pool.stop_connection(connection_id, reasons[connection_id], CONNECTION_REST, now)
-            log.error(
+            log.log(
+                logging.INFO if connection_id in self._told else logging.ERROR,
                 "a connection was stopped",
                 extra={"action": "stop", "connection": connection_id, "reason": reasons[connection_id]},
             )
+            self._told.add(connection_id)
         if working := _connections(results, Fate.TAKEN) & self._stopped:
             self._pool.resume_connections(sorted(working))
+        for result in results:
+            self._note(result)
         ended = [(r.row.connection_id, r.row.row.id, r.outcome) for r in results]
         for connection_id, news in self._silence.judge(ended, self._pool.heard_of).items():
             self._pool.note_silence(connection_id, news.why, now)
@@ -83,16 +111,32 @@ class Standing:
                 extra={"action": "silence", "connection": connection_id, "reason": news.why},
             )
 
-    def _resting(self, results: Sequence[Result]) -> dict[int, tuple[timedelta, str]]:
+    def _note(self, result: Result) -> None:
+        connection_id, sender_id = result.row.connection_id, result.row.sender_id
+        if result.outcome.fate is Fate.TAKEN and self._forbidden:
+            self._forbidden.pop(sender_id, None)
+            for found in self._forbidden.values():
+                found.others |= found.connection_id == connection_id
+        elif result.outcome.fate is Fate.STOP_CARRIER:
+            self._forbidden.setdefault(sender_id, _Forbidden(connection_id)).messages.append(result.row.row.id)
+
+    def _resting(self, results: Sequence[Result], stopping: Collection[int]) -> dict[int, tuple[timedelta, str]]:
         """How long which senders rest, and why: for long where another may send what they may not."""
         resting: dict[int, tuple[timedelta, str]] = {}
         for result in results:
             message_id, sender_id, outcome = result.row.row.id, result.row.sender_id, result.outcome
-            if outcome.fate is Fate.OTHER_SENDER:
+            if outcome.fate is Fate.STOP_CARRIER and self._at_fault(result):
+                resting[sender_id] = (SENDER_REST, outcome.reason)
+            elif outcome.fate is Fate.STOP_CARRIER and result.row.connection_id in stopping:
+                self._refused.pop(message_id, None)  # it is the connection's fault, whoever else sends that later
+                if result.row.connection_id in self._choice:
+                    resting[sender_id] = (PROBED_REST, outcome.reason)
+            elif outcome.fate in (Fate.OTHER_SENDER, Fate.STOP_CARRIER):
                 if len(self._refused) >= MOST_REFUSED:
                     self._refused.clear()
                 self._refused.setdefault(message_id, {})[sender_id] = outcome.reason
-                resting.setdefault(sender_id, (DOUBTED_REST, outcome.reason))
+                if outcome.fate is Fate.OTHER_SENDER:
+                    resting.setdefault(sender_id, (DOUBTED_REST, outcome.reason))
             elif outcome.fate is Fate.TAKEN and message_id in self._refused:
                 resting |= {i: (SENDER_REST, why) for i, why in self._refused.pop(message_id).items() if i != sender_id}
         return resting

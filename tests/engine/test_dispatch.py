@@ -203,7 +203,7 @@ def test_a_word_that_no_database_takes_does_not_keep_an_outcome_from_being_writt
     assert [row[1:3] for row in house.run(ATTEMPTS, id=made.id)] == [("r", "not assigned")]
 
 
-@pytest.mark.parametrize("fate", [f for f in Fate if f is not Fate.OTHER_SENDER])
+@pytest.mark.parametrize("fate", [f for f in Fate if f not in {Fate.OTHER_SENDER, Fate.STOP_CARRIER}])
 def test_most_fates_say_nothing_of_sender_or_connection(database: Database, fate: Fate) -> None:
     provision(database)
     house = House(database, outcomes={"x": Outcome(fate)})
@@ -316,6 +316,42 @@ def test_a_number_that_a_carrier_forbids_stops_nobody_elses_connection(house: Ho
         house.now += 5 * MINUTE
     row = house.row(forbidden.id)
     assert (row["state"], row["tries"], row["reason"]) == (State.QUEUED, 2 * STOPS, "HTTP 403"), "and it has an end"
+
+
+def test_a_sender_that_a_carrier_forbids_costs_the_others_of_its_connection_seconds(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also where it is the only one that anybody tried, so that the connection was stopped for it."""
+    provision(database, senders=2)
+    house = House(database, outcomes={"no": Outcome(Fate.STOP_CARRIER, reason="HTTP 403"), "yes": Outcome(Fate.TAKEN)})
+    bad = "+12015550000"
+
+    def settle() -> None:
+        house.settle(lambda exchange: says("no" if exchange.mt["sender"] == bad else "yes"))
+
+    house.admit(2 * STOPS)
+    house.turns()
+    house.settle(lambda exchange: says("no"))
+    assert [row[:2] for row in house.run(CONNECTIONS)] == [(1, 1)]
+    assert sorted(house.run(RESTS)) == [(1, "HTTP 403", 45), (2, "HTTP 403", 45)]
+    house.run("update senders set rest_until = null, load = case when id = 1 then 0 else 1000 end")
+    for stopped in (1, 0):  # the first to try is the one that may not
+        house.run("update connections set retry_at = 1")
+        house.now += MINUTE
+        house.dispatch.turn()
+        assert len(house.transport.open) == 1
+        settle()
+        assert [row[:2] for row in house.run(CONNECTIONS)] == [(1, stopped)]
+    assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
+
+    house.run("update senders set rest_until = null")
+    house.admit(2, first=8000)
+    for _ in range(4):
+        house.now += MINUTE
+        house.turns()
+        settle()
+    assert house.run(RESTS) == [(1, "HTTP 403", 600)], "another took what it may not send"
+    assert house.run("select count(*) from messages where state <> 'submitted'") == [(0,)]
 
 
 def test_submits_that_are_settled_twice_count_once(house: House) -> None:
