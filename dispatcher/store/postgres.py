@@ -100,7 +100,7 @@ class Postgres:
     name = "postgres"
 
     def __init__(self, url: str, *, connections: int = 8, pooled: bool = False) -> None:
-        """Open the pool; `url` is `postgresql://...`. Raises DatabaseUnavailable when nobody answers.
+        """Open the pool; `url` is `postgresql://...`. Raises DatabaseUnavailable, with libpq's reason, if it cannot.
 
         `pooled`: another pool stands between, such as PgBouncer, and gives each transaction any connection. Then
         nothing is left on one for a later transaction to count on: no settings, no prepared statements, no LISTEN.
@@ -112,6 +112,11 @@ class Postgres:
         self._dsn = url
         self._pooled = pooled
         self._given = {"prepare_threshold": None} if pooled else {}  # never prepare, whatever a statement asks for
+        try:  # the pool would try on, and tell no reason
+            psycopg.connect(self._dsn, **KEEPALIVE).close()
+        except psycopg.OperationalError as error:
+            reason = str(error).partition("\n")[0]  # then come hints, and what was tried before
+            raise DatabaseUnavailable(f"PostgreSQL: {' '.join(reason.split())}") from error
         self._pool = ConnectionPool(
             self._dsn,
             min_size=1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import TypeVar
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -148,10 +150,34 @@ def test_an_address_that_is_none_is_not_repeated(url: str, caplog: pytest.LogCap
     assert "SEC" not in str(refused.value) + caplog.text
 
 
-def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres, "WAIT_SECONDS", 0.2)
-    with pytest.raises(DatabaseUnavailable, match="does not answer"):
-        Postgres(NOBODY)
+def refusal(url: str) -> str:
+    """Why it cannot be opened, told sooner than the pool would give up."""
+    begun = time.monotonic()
+    with pytest.raises(DatabaseUnavailable) as refused:
+        Postgres(url)
+    assert time.monotonic() - begun < postgres.WAIT_SECONDS
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_nobody_answers() -> None:
+    assert refusal(NOBODY).endswith('connection to server at "127.0.0.1", port 1 failed: Connection refused')
+
+
+def test_why_nobody_is_let_in_is_told_at_once(postgres_url: str) -> None:
+    said = refusal(make_conninfo(postgres_url, user="nosuch", password="SECRET"))
+    assert said.endswith('FATAL: role "nosuch" does not exist')
+    assert "SECRET" not in said
+    assert refusal(make_conninfo(postgres_url, dbname="nosuch")).endswith('FATAL: database "nosuch" does not exist')
+
+
+def test_a_server_that_says_nothing_is_waited_for_as_long_as_a_connection_may_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(postgres.KEEPALIVE, "connect_timeout", 2)  # the least that libpq takes
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        said = refusal(f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/nothing")
+    assert "timeout expired" in said
 
 
 def cut_read(base: Postgres, url: str) -> None:
