@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 CHANNEL: Final = "dispatcher"
 WAIT_SECONDS: Final = 5.0
+LISTEN_SECONDS: Final = 1.0  # from try to try
 RING_SECONDS: Final = 1.0  # a hint is not worth waiting for: whoever listens sweeps too
 # Who listens sends nothing, and what stands between may keep its dead connection open for ever: so it asks.
 PROBE_SECONDS: Final = 5.0
@@ -259,10 +260,14 @@ class Postgres:
             thread.join()
 
     def _listen(self, heard: Callable[[str], None], stop: threading.Event) -> None:
+        interrupted = False
         while not stop.is_set():
             try:
                 with psycopg.connect(self._dsn, autocommit=True, **KEEPALIVE) as connection:
                     connection.execute(f"listen {CHANNEL}")
+                    if interrupted:
+                        log.warning("listening again", extra={"action": "listen"})
+                    interrupted = False
                     heard("*")  # whatever was rung while nobody listened
                     probed = time.monotonic()
                     while not stop.is_set():
@@ -272,8 +277,10 @@ class Postgres:
                             _probe(connection)
                             probed = time.monotonic()
             except psycopg.Error as error:
-                log.warning("listening was interrupted", extra={"action": "listen", "error": str(error).strip()})
-                stop.wait(1.0)
+                if not interrupted:  # said once, not at every try
+                    log.warning("listening was interrupted", extra={"action": "listen", "error": str(error).strip()})
+                interrupted = True
+                stop.wait(LISTEN_SECONDS)
 
     def close(self) -> None:
         """Send what was rung, and close the pool."""

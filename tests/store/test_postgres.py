@@ -294,7 +294,25 @@ def test_a_listener_whose_connection_was_ended_listens_again(
             assert ears.next() == "due"
             assert terminate(postgres_url, "and query = 'listen dispatcher'") == 1
         assert ears.next() == "*", "each opening counts as a ring of all"
-    assert [record.getMessage() for record in caplog.records] == ["listening was interrupted"] * 2
+    assert [record.getMessage() for record in caplog.records] == ["listening was interrupted", "listening again"] * 2
+
+
+def test_an_outage_is_told_when_it_begins_and_when_it_is_over(
+    base: Postgres, postgres_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ears = Ears()
+    monkeypatch.setattr(postgres, "LISTEN_SECONDS", 0.01)
+    with caplog.at_level(logging.WARNING, logger=postgres.__name__), base.listen(ears):
+        assert ears.next() == "*"
+        with socket.create_server(("127.0.0.1", 0)) as hanging_up:
+            hanging_up.settimeout(SOON)
+            monkeypatch.setattr(base, "_dsn", f"postgresql://nobody@127.0.0.1:{hanging_up.getsockname()[1]}/nothing")
+            assert terminate(postgres_url, "and query = 'listen dispatcher'") == 1
+            for _ in range(8):  # a try takes up to three: by GSS, by TLS, by neither
+                hanging_up.accept()[0].close()
+        monkeypatch.setattr(base, "_dsn", postgres_url)
+        assert ears.next() == "*"
+    assert [record.getMessage() for record in caplog.records] == ["listening was interrupted", "listening again"]
 
 
 # --- The rest ---------------------------------------------------------------------------------------------------------
