@@ -59,7 +59,7 @@ def web(host: Host = None, port: Port = None) -> None:
     load_rules()
     log.info("serving at http://%s:%d", host, port, extra={"action": "start"})
     gc.freeze()  # workers are forks of this process, and share its memory as long as nobody writes to it
-    Granian(
+    server = Granian(
         "dispatcher.wsgi:create_worker",
         factory=True,
         interface=Interfaces.WSGI,
@@ -73,7 +73,11 @@ def web(host: Host = None, port: Port = None) -> None:
         backlog=1024,
         log_enabled=True,
         log_level=LogLevels.error,
-    ).serve()
+    )
+    try:
+        server.serve()
+    finally:  # it leaves by SystemExit where its workers died
+        log.info("ended", extra={"action": "stop"})
 
 
 def _forget_handlers() -> None:
@@ -109,6 +113,7 @@ def work() -> None:
             log.info("working", extra={"action": "start"})
             signal.sigwait(ends)
             log.info("ending: what is in flight is waited for", extra={"action": "stop"})
+        log.info("ended", extra={"action": "stop"})
     except StoreUnavailable as error:
         raise Failed(str(error)) from None
 

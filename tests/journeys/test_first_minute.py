@@ -227,6 +227,7 @@ def test_serve_starts_again_what_was_killed_and_ends_on_sigterm(stage: Stage, da
     family = family_of(serve.pid)
     assert serve.stop(signal.SIGTERM) == 0
     assert gone(family)
+    assert serve.log.read_text().count('"message": "ended"') == 2, "of web and of work"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
