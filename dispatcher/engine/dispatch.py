@@ -277,11 +277,14 @@ class Dispatch:
 
         with self._lock:
             self._open[row.connection_id] += 1
+        self._silence.begin(row.connection_id, row.row.id)
 
         def answered(response: Response) -> None:
             with self._lock:
                 self._open[row.connection_id] -= 1
                 left = self._per_line - self._open[row.connection_id]
+            if response.status:
+                self._silence.answered(row.connection_id)
             self._between("answered")
             self._put(Result(row, line.carrier.read(response)))
             if self._short_of_room and min(left, line.transport.room()) >= REFILL:

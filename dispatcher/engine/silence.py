@@ -15,6 +15,7 @@ from typing import Final
 from dispatcher.core.exchange import Fate, Outcome
 
 IN_VAIN: Final = 20  # submits in a row
+QUIET: Final = timedelta(seconds=2)  # without any answer, after which no more than those are left waiting for one
 AWAY: Final = timedelta(seconds=5)  # less than a timeout: that nobody is reached leaves nothing in doubt
 LONGEST_AWAY: Final = timedelta(seconds=30)
 LONGEST: Final = timedelta(minutes=5)  # twice as long after each try in vain, up to these
@@ -25,6 +26,7 @@ class _Vain:
     ids: deque[int] = field(default_factory=lambda: deque(maxlen=IN_VAIN))
     until: float = 0.0
     tries: int = 0  # since it is left alone, the one that made it so included
+    probe: int | None = None  # the message that tries it
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Silence:
         self._timeout = timeout
         self._monotonic = monotonic
         self._vain: dict[int, _Vain] = {}
+        self._heard: dict[int, float] = {}
 
     def left_alone(self) -> frozenset[int]:
         """The connections that nothing goes to now, as if they were stopped."""
@@ -50,9 +53,23 @@ class Silence:
         return frozenset(i for i, vain in [*self._vain.items()] if vain.tries and now < vain.until)
 
     def left(self, connection_id: int, room: int) -> int:
-        """How much of this room may be used: one place to try a carrier that is silent, else all."""
+        """How much of this room may be used: one place to try a carrier that is silent, some where none was heard."""
         vain = self._vain.get(connection_id)
-        return min(room, 1) if vain and vain.tries else room
+        if vain and vain.tries:
+            return min(room, 1)
+        quiet = self._monotonic() - self._heard.get(connection_id, -float("inf")) > QUIET.total_seconds()
+        return min(room, IN_VAIN) if quiet else room
+
+    def begin(self, connection_id: int, message_id: int) -> None:
+        """A submit begins; one that tries a silent carrier keeps it left alone until its outcome was judged."""
+        vain = self._vain.get(connection_id)
+        if vain and vain.tries:
+            vain.probe = message_id
+            vain.until = self._monotonic() + (self._timeout + AWAY).total_seconds()
+
+    def answered(self, connection_id: int) -> None:
+        """Somebody is there."""
+        self._heard[connection_id] = self._monotonic()
 
     def judge(
         self, results: Sequence[tuple[int, int, Outcome]], proven: Callable[[Sequence[int]], bool]
@@ -65,8 +82,11 @@ class Silence:
         """
         news: dict[int, News] = {}
         last: dict[int, Outcome] = {}
+        ended = {message_id for _, message_id, _ in results}
         for connection_id, message_id, outcome in results:
             if outcome.limit:  # theirs or ours: it says nothing of whether anybody is there
+                if (vain := self._vain.get(connection_id)) and vain.probe == message_id:
+                    vain.probe, vain.until = None, self._monotonic()
                 continue
             if outcome.fate in (Fate.UNKNOWN, Fate.LATER):
                 self._vain.setdefault(connection_id, _Vain()).ids.append(message_id)
@@ -83,8 +103,11 @@ class Silence:
                 del self._vain[connection_id]
                 news |= {connection_id: News("", again=True)} if vain.tries else {}
                 continue
-            if vain.tries and self._monotonic() < vain.until:  # begun before it was left alone
+            if (
+                vain.tries and self._monotonic() < vain.until and vain.probe not in ended
+            ):  # begun before it was left alone
                 continue
+            vain.probe = None
             away = outcome.fate is Fate.LATER
             first, longest = (min(self._timeout, AWAY), LONGEST_AWAY) if away else (self._timeout, LONGEST)
             rest = min(first * (1 << min(vain.tries, 16)), max(first, longest))

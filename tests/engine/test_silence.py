@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from dispatcher.core.exchange import Fate, Outcome
-from dispatcher.engine.silence import AWAY, IN_VAIN, LONGEST, LONGEST_AWAY, Silence
+from dispatcher.engine.silence import AWAY, IN_VAIN, LONGEST, LONGEST_AWAY, QUIET, Silence
 
 TIMEOUT = timedelta(seconds=30)
 UNANSWERED, UNREACHED = Outcome(Fate.UNKNOWN, reason="timeout"), Outcome(Fate.LATER, reason="refused")
@@ -41,6 +41,11 @@ def room() -> Room:
 def test_it_takes_so_many_in_a_row(room: Room) -> None:
     assert room.judge(*[UNANSWERED] * (IN_VAIN - 1)) == {}
     assert room.judge(Outcome(Fate.NEVER), *[UNANSWERED] * (IN_VAIN - 1)) == {}
+    assert room.silence.left(1, 99) == IN_VAIN, "until somebody was heard"
+    room.silence.answered(1)
+    assert room.silence.left(1, 99) == 99
+    room.now += QUIET.total_seconds() + 1
+    assert room.silence.left(1, 99) == IN_VAIN
     assert room.silence.left(1, 9) == 9
     assert room.judge(UNANSWERED) == {1: WHY}
     assert room.silence.left_alone() == {1}
@@ -71,6 +76,23 @@ def test_then_one_is_risked_at_a_time(room: Room, outcome: Outcome, rests: Seque
     assert room.judge(Outcome(Fate.TAKEN)) == {1: ""}
     assert room.silence.left(1, 9) == 9
     assert room.judge(*[outcome] * (IN_VAIN - 1)) == {}, "it begins anew"
+
+
+def test_a_try_keeps_others_away_until_it_was_judged(room: Room) -> None:
+    room.judge(*[UNANSWERED] * IN_VAIN)
+    room.now += TIMEOUT.total_seconds()
+    assert room.silence.left_alone() == frozenset()
+    room.silence.begin(1, 7)
+    assert room.silence.left_alone() == {1}
+    room.now += TIMEOUT.total_seconds()
+    assert room.silence.left_alone() == {1}
+    assert room.told([(1, 8, UNANSWERED)]) == {}, "one that had begun before"
+    assert room.told([(1, 7, UNANSWERED)]) == {1: WHY}
+    assert room.silence.left_alone() == {1}
+    room.now += 2 * TIMEOUT.total_seconds()
+    room.silence.begin(1, 9)
+    assert room.told([(1, 9, Outcome(Fate.LATER, limit=True))]) == {}
+    assert room.silence.left_alone() == frozenset(), "it tried nothing"
 
 
 def test_whoever_reports_is_there(room: Room) -> None:
