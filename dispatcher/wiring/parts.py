@@ -26,6 +26,7 @@ from dispatcher.store.sqlite import Sqlite
 log = logging.getLogger(__name__)
 CARRIERS: Final = ("simulated", "generic")
 BEAT_SECONDS: Final = 10.0
+AGAIN_SECONDS: Final = 1.0  # after a heartbeat that failed: what waits for the database waits for this as well
 REFRESH_SECONDS: Final = 2.0
 
 
@@ -180,12 +181,13 @@ class Pulse:
         return time.monotonic() - self._good < self._lease / 2
 
     def _run(self) -> None:
-        while not self._stop.wait(BEAT_SECONDS):
-            begun = time.monotonic()
+        wait = BEAT_SECONDS
+        while not self._stop.wait(wait):
+            wait, begun = AGAIN_SECONDS, time.monotonic()
             try:
                 for beat in self._beats:
                     beat()
-                self._good = begun
+                self._good, wait = begun, BEAT_SECONDS
             except StoreUnavailable as error:
                 log.error("a heartbeat failed", extra={"action": "heartbeat", "error": str(error)})
             except Exception:
