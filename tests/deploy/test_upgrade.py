@@ -7,7 +7,7 @@ from typing import Final
 
 from dispatcher.store.database import Database
 from tests.factories import SECRET, provision
-from tests.processes import Customer, staged
+from tests.processes import Customer, children_of, end_now, staged
 
 # What a next release may do (docs/upgrades.md): add what has a default, or may be null.
 EXPAND: Final = (
@@ -22,7 +22,7 @@ EXPAND: Final = (
 def test_what_runs_goes_on_beside_an_expanded_database(database: Database, database_url: str, tmp_path: Path) -> None:
     provision(database)
     with staged(database_url, tmp_path, WEB__WORKERS=1) as stage:
-        stage.start("web")
+        web = stage.start("web")
         stage.start("work", ready=False)
         customer = Customer("key", SECRET, stage.port)
         first = customer.invite("+12012223300").json["messageId"]
@@ -39,4 +39,8 @@ def test_what_runs_goes_on_beside_an_expanded_database(database: Database, datab
         assert old.popen.wait(30) == 1
         assert "migrated by a newer version" in old.log.read_text()
         assert customer.final(customer.invite("+12012223302").json["messageId"])["code"] == 1
+        end_now(children_of(web.pid))
+        assert web.popen.wait(30) == 1
+        [line] = [line for line in web.log.read_text().splitlines() if "a worker cannot start" in line]
+        assert "migrated by a newer version" in line
         assert stage.complaints() == []
