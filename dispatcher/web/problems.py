@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from dispatcher.core.codes import Refusal
@@ -29,7 +29,9 @@ def register(app: Flask, kit: WebKit) -> None:
 
     def unavailable(error: StoreUnavailable) -> Response:
         log.error("the store is unavailable", extra={"action": "store", "error": str(error)})
-        message = "not accepted: the store is not available now, try again"
+        message = "the store is not available now, try again"
+        if request.method == "POST":
+            message = f"not accepted: {message}"
         return refused(Refusal(503, message, retry_after=RETRY_SECONDS))
 
     def http(error: HTTPException) -> Response:

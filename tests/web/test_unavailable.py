@@ -52,7 +52,8 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Database]:
 
 
 def unavailable(answer: TestResponse) -> None:
-    refused(answer, 503, 503)
+    refused(answer, 503, 503, "the store is not available now, try again")
+    assert answer.get_json()["message"].startswith("not accepted: ") is (answer.request.method == "POST")
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
 
 
