@@ -40,6 +40,11 @@ OVERDUE: Final = Statement(
     from messages m join apps a on a.id = m.app_id
     where m.state in ('submitted', 'in_doubt') and m.due_at <= :now order by m.due_at limit :most"""
 )
+# Named twice, since SQLite takes a partial index for its own words alone; `:until` leaves out what waits for a receipt.
+IN_DOUBT: Final = Statement(
+    """select count(*) from messages
+    where state in ('submitted', 'in_doubt') and state = 'in_doubt' and due_at <= :until"""
+)
 LEAVE_LINES: Final = Statement(
     """update messages set awaited = 0 where id in (
         select id from messages where state = 'queued' and awaited > 0 and planned_at < :now - :patience
@@ -69,6 +74,11 @@ class Sweeper:
             step(tx, [_closing(row, now) for row in overdue], now)
         requeued = sum(1 for _, state in back if state == State.QUEUED)
         return Rescued(requeued, len(back) - requeued, len(overdue))
+
+    def in_doubt(self, until: datetime) -> int:
+        """How many invitations are in doubt that are closed by then."""
+        with self._database.read() as tx:
+            return int(tx.run(IN_DOUBT, until=micros(until))[0][0])
 
 
 def _closing(row: Row, now: datetime) -> Settled:

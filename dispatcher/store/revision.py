@@ -16,6 +16,10 @@ REVISION: Final = Statement("select version_num from alembic_version")
 PEPPER: Final = Statement("select value from installation where name = :name")
 
 
+class DatabaseNewer(DatabaseUnavailable):
+    """Its shape is one that this program does not know."""
+
+
 def scripts() -> Path:
     """Where the migrations are: inside the installed package, or beside it in a checkout."""
     inside = Path(str(files("dispatcher"))) / "migrations"
@@ -29,13 +33,13 @@ def head() -> str:
 
 
 def pending(database: Database) -> bool:
-    """Whether the database is older than this program. Raises DatabaseUnavailable where it is newer."""
+    """Whether the database is older than this program. Raises DatabaseNewer where it is newer."""
     if not database.has_table("alembic_version"):
         return True
     with database.read() as tx:
         found = [row[0] for row in tx.run(REVISION)]
     if found > [head()]:
-        raise DatabaseUnavailable(NEWER)
+        raise DatabaseNewer(NEWER)
     return found != [head()]
 
 

@@ -13,7 +13,8 @@ from dispatcher.settings import Settings
 from dispatcher.store.database import Database
 from dispatcher.store.provisioning import Rows
 from dispatcher.store.queue import MessageQueue
-from dispatcher.store.revision import head, pending
+from dispatcher.store.rescue import Sweeper
+from dispatcher.store.revision import DatabaseNewer, head, pending
 from dispatcher.store.statement import Statement
 from dispatcher.store.tables import App, Connection, Sender
 from dispatcher.transports.guarded import forbidden_url
@@ -43,7 +44,10 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield Finding("database", ok=True, what=f"{database.name}, revision {head()}")
         yield from storage(settings, database)
         yield from _provisioned(settings, Rows(database, utc_now))
-        yield from _running(database)
+        yield from _running(settings, database)
+    except DatabaseNewer as error:
+        todo = "install that version here, or restore the backup made before it (docs/upgrades.md)"
+        yield Finding("database", ok=False, what=str(error), todo=todo)
     except StoreUnavailable as error:
         yield Finding("database", ok=False, what=str(error), todo="look at what it says, and at its log")
     finally:
@@ -64,10 +68,11 @@ def _provisioned(settings: Settings, rows: Rows) -> Iterator[Finding]:
             yield Finding(name, ok=False, what=what, todo=todo)
         else:
             yield Finding(name, ok=True, what="is paused" if line["paused_at"] else "can be used")
-    if any(line["carrier"] != "simulated" for line in connections):
+    if carriers := [line["settings"] for line in connections if line["carrier"] != "simulated"]:
+        here = all(_loopback(each.get("request", {}).get("url", "")) for each in carriers)  # a trial on one machine
         yield Finding(
             "public_url",
-            ok=not _loopback(settings.public_url),
+            ok=here or not _loopback(settings.public_url),
             what=settings.public_url,
             todo="set it to the address at which carriers reach this installation",
         )
@@ -118,26 +123,23 @@ def _senders(
     """Whether each app has a sender that is neither paused nor at rest, on a connection that works."""
     works = {row["id"] for row in connections if not row["paused_at"] and not row["stopped_at"]}
     now = utc_now()
-    usable = {
-        row["id"]
-        for row in senders
-        if row["connection_id"] in works
-        and not row["paused_at"]
-        and (row["rest_until"] is None or row["rest_until"] <= now)
-    }
+    running = {row["id"] for row in senders if row["connection_id"] in works and not row["paused_at"]}
+    resting = {row["id"]: row["rest_reason"] for row in senders if row["rest_until"] and row["rest_until"] > now}
     shared = {row["id"] for row in senders} - dedicated.keys()
     for app in apps:
         own = {sender for sender, owners in dedicated.items() if app["id"] in owners}
-        count = len((own or shared) & usable)
+        theirs = (own or shared) & running
+        count, rest = len(theirs - resting.keys()), theirs & resting.keys()
+        why = ", ".join(sorted({resting[sender] for sender in rest}))
         yield Finding(
             f"senders of {app['app_id']}",
             ok=count > 0,
-            what=f"{count} can be used",
+            what=f"{count} can be used" + (f", {len(rest)} at rest ({why})" if rest else ""),
             todo="`sender add`, or resume what is paused; see `sender list` and `connection list`",
         )
 
 
-def _running(database: Database) -> Iterator[Finding]:
+def _running(settings: Settings, database: Database) -> Iterator[Finding]:
     with database.read() as tx:
         alive = tx.run(ALIVE)[0][0]
     yield Finding("workers", ok=alive > 0, what=f"{alive} alive", todo="run `dispatcher serve` or `dispatcher work`")
@@ -149,3 +151,6 @@ def _running(database: Database) -> Iterator[Finding]:
         what=f"the oldest due row has waited {waits.total_seconds():.0f} s",
         todo="see that workers are alive and no app is paused; else its senders' --mps and --daily-cap allow no more",
     )
+    doubts = Sweeper(database).in_doubt(now + timedelta(minutes=settings.work.in_doubt_minutes))
+    ends = f"; receipts or {settings.work.in_doubt_minutes:g} minutes resolve them" if doubts else ""
+    yield Finding("in doubt", ok=True, what=f"{doubts} invitation{'' if doubts == 1 else 's'}{ends}")

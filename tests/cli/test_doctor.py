@@ -12,13 +12,17 @@ from typing import Any
 import pytest
 
 from dispatcher.store.database import Database
+from dispatcher.store.instants import micros
 from dispatcher.store.pool import SenderPool
 from dispatcher.store.provisioning import Rows
+from dispatcher.store.revision import head
 from dispatcher.store.statement import Statement
+from dispatcher.store.tables import Sender
 from dispatcher.store.workers import Workers
 from dispatcher.wiring.ground import data
 from dispatcher.wiring.parts import utc_now
 from tests.cli.commands import Run, runner
+from tests.store.test_queue import queued
 
 
 def findings(run: Run) -> tuple[int, dict[str, dict[str, Any]]]:
@@ -89,6 +93,58 @@ def test_an_app_that_is_paused_is_told_of_and_is_no_fault(run: Run) -> None:
     assert told["ok"]
     assert re.fullmatch(r"is paused since .*Z; its invitations wait for `app resume`", str(told["what"]))
     run("app", "resume", "com.example.1")
+
+
+def test_a_sender_at_rest_is_told_of(run: Run, database: Database) -> None:
+    for digits in ("61", "62"):
+        run("sender", "add", f"+120155501{digits}", "--connection", "simulated")
+    senders = Rows(database, utc_now).listed(Sender)
+    for sender in senders[1:]:
+        SenderPool(database).rest_sender(sender["id"], timedelta(hours=1), "HTTP 403")
+    told = findings(run)[1]["senders of com.example.1"]
+    assert (told["what"], told["ok"]) == (f"1 can be used, {len(senders) - 1} at rest (HTTP 403)", True)
+    SenderPool(database).rest_sender(senders[0]["id"], timedelta(hours=1), "HTTP 401")
+    told = findings(run)[1]["senders of com.example.1"]
+    assert (told["what"], told["ok"]) == (f"0 can be used, {len(senders)} at rest (HTTP 401, HTTP 403)", False)
+    for sender in senders:
+        run("sender", "rest", sender["number"], "--clear")
+    assert findings(run)[1]["senders of com.example.1"]["what"] == f"{len(senders)} can be used"
+
+
+def test_a_trial_on_one_machine_needs_no_other_address(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "carrier.toml"
+    for name, address, ok in (("near", "127.0.0.1:9", True), ("far", "carrier.example.com", False)):
+        file.write_text(f"[request]\nurl = 'http://{address}/submit'\nbody = '{{to}} {{text}}'\n")
+        assert run("connection", "add", name, "--carrier", "generic", "--file", str(file)).status == 0
+        assert findings(run)[1]["public_url"]["ok"] is ok
+
+
+def test_what_is_in_doubt_is_counted_and_is_no_fault(run: Run, database: Database) -> None:
+    assert findings(run)[1]["in doubt"] == {"check": "in doubt", "ok": True, "what": "0 invitations", "todo": None}
+    change = Statement("update messages set state = :state, due_at = :due_at where id = :id")
+    soon, later = timedelta(minutes=14), timedelta(hours=72)
+    fates = (("in_doubt", soon, "1 invitation"), ("in_doubt", soon, "2 invitations"), ("submitted", later, "2 invit"))
+    for row, (state, ahead, what) in zip(queued(database, 3), fates, strict=True):
+        with database.write() as tx:
+            tx.run(change, id=row.id, state=state, due_at=micros(utc_now() + ahead))
+        told = findings(run)[1]["in doubt"]
+        assert told["ok"]
+        assert told["what"].startswith(what)
+        assert told["what"].endswith("; receipts or 15 minutes resolve them")
+    with database.write() as tx:
+        tx.run(Statement("delete from messages"))
+
+
+def test_a_database_of_a_newer_version(run: Run, database: Database) -> None:
+    revise = Statement("update alembic_version set version_num = :number")
+    with database.write() as tx:
+        tx.run(revise, number="9999")
+    told = findings(run)[1]["database"]
+    assert told["what"].startswith("the database was migrated by a newer version")
+    assert told["todo"].startswith("install that version here, or restore the backup")
+    with database.write() as tx:
+        tx.run(revise, number=head())
+    assert findings(run)[1]["database"]["ok"]
 
 
 def test_what_the_database_is(run: Run, rows: Rows, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

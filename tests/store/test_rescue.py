@@ -49,8 +49,10 @@ def test_doubt_is_closed_by_the_apps_policy(
     sweep(database)
     sweep(database, NOON + timedelta(minutes=14))
     assert state(database, made.id) is State.IN_DOUBT
+    assert Sweeper(database).in_doubt(NOON + DOUBT) == 1
     assert sweep(database, NOON + timedelta(minutes=15)).closed == 1
     assert state(database, made.id) is after
+    assert Sweeper(database).in_doubt(NOON + DOUBT) == 0
     assert run(database, Statement("select status from callbacks")) == owed
     assert run(database, SLOTS) == [(1,)], "it may have arrived, so its place is kept"
 
