@@ -50,7 +50,7 @@ cover: env-dev ## run the tests and tell which branches they miss; none of core 
 
 # honcho ends everything as soon as one process ends, and a release ends at once: so that first, then the lasting ones.
 # 130 is its word for Ctrl-C.
-procs: export DISPATCHER_PUBLIC_URL ?= http://127.0.0.1:5000
+procs: export DISPATCHER_PUBLIC_URL ?= http://127.0.0.1:$(or $(PORT),5000)
 procs: env-dev ## run the Procfile by honcho: release, then web and worker
 	@PATH="$$PWD/.venv/bin:$$PATH" .venv/bin/honcho start release
 	@trap : INT; PATH="$$PWD/.venv/bin:$$PATH" .venv/bin/honcho start web worker || [ $$? -eq 130 ]
