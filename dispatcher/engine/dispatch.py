@@ -316,13 +316,16 @@ class Dispatch:
                 code = Code.DELIVERED if final else Code.ACCEPTED
             case Fate.NEVER:
                 event, code = Event.REFUSE, outcome.code
-            case Fate.STOP_CARRIER if stopping:  # others go in between, lest the one that it is about goes first again
-                event, due = Event.RETRY, now + 2 * self._jitter() * CONNECTION_REST
-            case Fate.LATER | Fate.STOP_CARRIER:
+            case Fate.LATER:
                 tried = not outcome.limit
                 again = submit_next(
                     row.tries + tried, now, retry_after=outcome.retry_after, jitter=self._jitter(), limit=outcome.limit
                 )
+                event, due = (Event.RETRY, again) if again else (Event.REFUSE, now)
+                code = Code.ACCEPTED if again else Code.SEND_FAILED
+            case Fate.STOP_CARRIER:  # others try a stopped connection first, for this one's number may be at fault
+                tried, wait = True, CONNECTION_REST if stopping else timedelta(0)
+                again = submit_next(row.tries + 1, now + wait, retry_after=None, jitter=self._jitter(), limit=False)
                 event, due = (Event.RETRY, again) if again else (Event.REFUSE, now)
                 code = Code.ACCEPTED if again else Code.SEND_FAILED
             case Fate.OTHER_SENDER:

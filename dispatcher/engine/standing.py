@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict, deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,8 +19,9 @@ SENDER_REST: Final = timedelta(minutes=10)
 DOUBTED_REST: Final = timedelta(seconds=3)  # of one that was refused: the number may be at fault
 MOST_REFUSED: Final = 10_000  # numbers of which it is remembered
 CONNECTION_REST: Final = timedelta(seconds=30)
+FORBIDDEN_REST: Final = timedelta(seconds=1)  # after a try by a message that was answered so before: it says little
 PROBED_REST: Final = timedelta(seconds=45)  # longer than that, so that another sender tries a stopped connection next
-STOPS: Final = 3  # submits in a row: fewer may be about their numbers
+STOPS: Final = 3  # messages in a row: fewer may be about their numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Standing:
         self._silence = silence
         self._stopped: frozenset[int] = frozenset()
         self._choice: frozenset[int] = frozenset()  # connections that more than one sender can use
-        self._stops: defaultdict[int, set[tuple[int, int]]] = defaultdict(set)  # submits in a row, by connection
+        self._stops: defaultdict[int, set[int]] = defaultdict(set)  # messages in a row, by connection
         self._told: set[int] = set()  # the connections that the log knows to be stopped
         self._forbidden: dict[int, _Forbidden] = {}  # by sender
         self._refused: dict[int, dict[int, str]] = {}  # by message, the senders that it may not leave from, and why
@@ -59,39 +60,45 @@ class Standing:
         self._stopped = pool.stopped
         senders = Counter(sender.connection_id for sender in pool.senders.values())
         self._choice = frozenset(i for i, count in senders.items() if count > 1)
-        self._told -= pool.capacity.keys() - pool.stopped
+        for connection_id in self._told & (pool.capacity.keys() - pool.stopped):  # somebody resumed it
+            self._told.discard(connection_id)
+            self._stops.pop(connection_id, None)
 
-    def stopping(self, results: Sequence[Result]) -> frozenset[int]:
-        """The connections that these results stop; to be asked before `heed`, as often as the results are written.
+    def stopping(self, results: Sequence[Result]) -> Mapping[int, timedelta]:
+        """The connections that these results stop, and for how long; to be asked before `heed`, as often as one likes.
 
-        One number or one sender that a carrier answers 403 stops nobody: it takes three submits in a row, or one that
-        tries a connection which is stopped already.
+        Some numbers or one sender that a carrier answers 403 stop nobody: it takes three messages in a row that were
+        not answered so before, or any that tries a connection which is stopped already.
         """
         for connection_id in (taken := _connections(results, Fate.TAKEN)):
             self._stops.pop(connection_id, None)
-        asked = _connections(results, Fate.STOP_CARRIER) - taken
-        for result in results:
-            row = result.row
-            if row.connection_id in asked and result.outcome.fate is Fate.STOP_CARRIER and not self._at_fault(result):
-                begun = self._stops[row.connection_id]
-                if len(begun) < STOPS:
-                    begun.add((row.row.id, row.row.generation))
-        return frozenset(i for i in asked if i in self._stopped or len(self._stops[i]) == STOPS)
+        asked = [r for r in results if r.outcome.fate is Fate.STOP_CARRIER and r.row.connection_id not in taken]
+        for row in (result.row for result in asked if not self._at_fault(result)):
+            begun = self._stops[row.connection_id]
+            if not row.row.forbidden and len(begun) < STOPS:
+                begun.add(row.row.id)
+        stopping: dict[int, timedelta] = {}
+        for row in (result.row for result in asked):
+            connection_id = row.connection_id
+            if connection_id in self._stopped or len(self._stops[connection_id]) == STOPS:
+                rest = FORBIDDEN_REST if row.row.forbidden else CONNECTION_REST
+                stopping[connection_id] = max(rest, stopping.get(connection_id, rest))
+        return stopping
 
     def _at_fault(self, result: Result) -> bool:
         """Whether it is the sender that a carrier forbids: others may send, and it may send nothing."""
         found = self._forbidden.get(result.row.sender_id)
         return found is not None and found.others and result.row.row.id not in found.messages
 
-    def heed(self, results: Sequence[Result], stopping: Collection[int], now: datetime) -> None:
+    def heed(self, results: Sequence[Result], stopping: Mapping[int, timedelta], now: datetime) -> None:
         """Rest, stop, resume and leave alone by what was settled."""
         for sender_id, (rest, why) in self._resting(results, stopping).items():
             self._pool.rest_sender(sender_id, rest, why)
             if rest == SENDER_REST:
                 log.warning("a sender rests", extra={"action": "rest", "sender": sender_id, "reason": why})
         reasons = {r.row.connection_id: r.outcome.reason for r in results if r.outcome.fate is Fate.STOP_CARRIER}
-        for connection_id in sorted(stopping):
-            self._pool.stop_connection(connection_id, reasons[connection_id], CONNECTION_REST, now)
+        for connection_id, rest in sorted(stopping.items()):
+            self._pool.stop_connection(connection_id, reasons[connection_id], rest, now)
             log.log(
                 logging.INFO if connection_id in self._told else logging.ERROR,
                 "a connection was stopped",

@@ -26,16 +26,19 @@ LANES: Final = Statement(
     where lane.app_id is not null and e.stopped_at is null and not {RESTS}
     and (select min(c.due_at) from callbacks c where c.state = 'queued' and c.app_id = lane.app_id) <= :now"""
 )
-CLAIM: Final = Statement(
-    """with due as (
-        select subject_id, kind from callbacks where app_id = :app_id and state = 'queued' and due_at <= :now
-        order by due_at, subject_id limit :most {lock_skip})
+CLAIM_TEXT: Final = """with head as (
+        select subject_id, kind, tries, due_at from callbacks
+        where app_id = :app_id and state = 'queued' and due_at <= :now
+        order by due_at, subject_id limit {head} {lock_skip}),
+    due as (select subject_id, kind from head order by {first}, due_at limit :most)
     update callbacks set state = 'claimed', generation = generation + 1, lease_until = {clock} + :lease,
         first_try_at = coalesce(first_try_at, :now)
     from due where callbacks.subject_id = due.subject_id and callbacks.kind = due.kind
     returning callbacks.subject_id, callbacks.kind, callbacks.app_id, generation, tries, message_id, status,
         completed_at, first_try_at"""
-)
+CLAIM: Final = Statement(CLAIM_TEXT.replace("{head}", ":most").replace("{first}", "due_at"))
+# Whether the endpoint works at all is asked by what did not fail there yet: it may be some callbacks that it fails on.
+CLAIM_PROBE: Final = Statement(CLAIM_TEXT.replace("{head}", "100").replace("{first}", "tries"))
 # An endpoint that is probed rests for the others until the probe is settled, or its lease is over.
 PROBE: Final = Statement(
     f"""update endpoints set rest_until = {{clock}} + :lease where app_id in (
@@ -137,7 +140,7 @@ class CallbackOutbox:
                 row
                 for app_id, most in wants.items()
                 if app_id not in probes or tx.run(PROBE, app_id=app_id, lease=given["lease"])
-                for row in tx.run(CLAIM, app_id=app_id, most=most, **given)
+                for row in tx.run(CLAIM_PROBE if app_id in probes else CLAIM, app_id=app_id, most=most, **given)
             ]
             details = {row[0]: row[1:] for row in tx.run(DETAILS, [(n, r[5], r[2]) for n, r in enumerate(found)])}
         return [_due(row, details[n]) for n, row in enumerate(found) if n in details]

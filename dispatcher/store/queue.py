@@ -74,7 +74,9 @@ CLAIM_TEXT: Final = """with due as (
             where k.person = cast(messages.person as text) and k.app_id = messages.app_id
             and k.used_at > :now - :remembered),
         case when tries = 0 then 0 else (select count(distinct x.sender_id) from attempts x
-            where x.message_id = messages.id and x.fate = 'other_sender') end"""
+            where x.message_id = messages.id and x.fate = 'other_sender') end,
+        tries > 0 and exists (
+            select 1 from attempts x where x.message_id = messages.id and x.fate = 'stop_carrier')"""
 OPTED_OUT: Final = f"""exists (select 1 from optouts o where o.person = cast(messages.person as text)
         and {reaches("o", "messages")})"""
 CLAIM: Final = Statement(CLAIM_TEXT.replace("{opted_out}", OPTED_OUT).replace("{only}", ""))
@@ -233,6 +235,7 @@ def _claimed(row: Row, lane: LaneKey) -> Claimed:
         opted_out=bool(row[14]),
         sticky_sender=row[15],
         refused_by=row[16],
+        forbidden=bool(row[17]),
         awaited=lane.awaited,
         flow=lane.flow,
     )

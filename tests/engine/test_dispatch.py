@@ -20,7 +20,7 @@ from dispatcher.core.retry import SUBMIT_TRIES
 from dispatcher.engine.dispatch import REFUSALS, Dispatch, Line, Pace, Worker
 from dispatcher.engine.ports import CALLBACKS, DUE, StoreUnavailable
 from dispatcher.engine.silence import IN_VAIN
-from dispatcher.engine.standing import STOPS, Result
+from dispatcher.engine.standing import CONNECTION_REST, STOPS, Result
 from dispatcher.loops import Gatherer
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
@@ -292,7 +292,7 @@ def test_a_stopped_connection_keeps_its_queue_and_is_tried_by_one_submit(
     assert [record.getMessage() for record in caplog.records] == ["a connection was stopped"]
     house.turns()
     assert len(house.transport.begun) == 3, "nothing more is begun"
-    assert {house.waits(c.id) for c in made} == {("retry", MINUTE)}
+    assert {house.waits(c.id) for c in made} == {("retry", CONNECTION_REST + 2 * SECOND)}
     house.now += MINUTE
     house.turns()
     assert len(house.transport.begun) == 3, "nothing more is begun"
@@ -324,6 +324,59 @@ def test_a_number_that_a_carrier_forbids_stops_nobody_elses_connection(house: Ho
         house.now += 5 * MINUTE
     row = house.row(forbidden.id)
     assert (row["state"], row["tries"], row["reason"]) == (State.QUEUED, 2 * STOPS, "HTTP 403"), "and it has an end"
+
+
+def test_many_such_numbers_delay_others_by_one_rest(database: Database) -> None:
+    provision(database)
+    house = House(database, outcomes={"no": Outcome(Fate.STOP_CARRIER, reason="HTTP 403"), "yes": Outcome(Fate.TAKEN)})
+    forbidden = {str(one.id) for one in house.admit(5 * STOPS)}
+
+    def settle() -> None:
+        house.turns()
+        house.settle(lambda exchange: says("no" if exchange.mt["key"] in forbidden else "yes"))
+
+    settle()
+    assert [row[:2] for row in house.run(CONNECTIONS)] == [(1, 1)]
+    good = house.admit(3, first=5000)
+    house.run("update connections set retry_at = 1")
+    settle()
+    assert [row[:2] for row in house.run(CONNECTIONS)] == [(1, 0)], "tried by one of the others"
+    for n in range(4):
+        house.now += 10 * MINUTE
+        good += house.admit(1, first=6000 + n)
+        settle()
+        assert [row[:2] for row in house.run(CONNECTIONS)] == [(1, 0)]
+        assert {house.row(one.id)["state"] for one in good} == {State.SUBMITTED}
+
+
+def test_a_stop_that_another_process_ended_is_forgotten(database: Database) -> None:
+    provision(database)
+    house = House(database, outcomes={"no": Outcome(Fate.STOP_CARRIER, reason="HTTP 401"), "yes": Outcome(Fate.TAKEN)})
+    house.admit(STOPS)
+    house.turns()
+    house.settle(lambda exchange: says("no"))
+    house.run("update connections set stopped_at = null, retry_at = null, stop_reason = ''")
+    for n in range(STOPS):
+        assert house.run(CONNECTIONS) == [(1, 0, "", None)]
+        house.admit(1, first=5000 + n)
+        house.turns()
+        house.settle(lambda exchange: says("no"))
+    assert [row[:2] for row in house.run(CONNECTIONS)] == [(1, 1)]
+
+
+def test_a_stopped_connection_that_only_such_numbers_try_is_tried_again_soon(database: Database) -> None:
+    provision(database)
+    house = House(database, outcomes={"no": Outcome(Fate.STOP_CARRIER, reason="HTTP 403")})
+    house.admit(STOPS)
+    house.turns()
+    house.settle(lambda exchange: says("no"))
+    rest = "select (retry_at - {clock} + 900000) / 1000000 from connections"
+    assert house.run(rest) == [(30,)]
+    house.run("update connections set retry_at = 1")
+    house.now += MINUTE
+    house.turns()
+    house.settle(lambda exchange: says("no"))
+    assert house.run(rest) == [(1,)]
 
 
 def test_a_sender_that_a_carrier_forbids_costs_the_others_of_its_connection_seconds(

@@ -28,10 +28,10 @@ END_RESTS = Statement("update endpoints set rest_until = 1")
 OWN_URL = Statement("update messages set callback_url = :url where id = :id")
 
 
-def owed(database: Database, count: int = 1, **given: Any) -> list[int]:
+def owed(database: Database, count: int = 1, first: int = 0, **given: Any) -> list[int]:
     """Invitations that a rule turned down, so that their callbacks are due at NOON."""
     values = {"code": Code.NOT_MOBILE, "reason": "fixed line"} | given
-    made = [candidate(f"+1301222{n:04d}", **values) for n in range(count)]
+    made = [candidate(f"+1301222{first + n:04d}", **values) for n in range(count)]
     Admissions(database).admit(made, NOON)
     return [c.id for c in made]
 
@@ -235,6 +235,19 @@ def test_only_one_claim_probes_an_ailing_endpoint_until_it_is_settled(database: 
     assert outbox.lanes(NOON) == {1: Trouble()}
     assert probe() == [], "it is well again, so there is nothing to probe"
     assert len(outbox.claim({1: 9}, NOON, LEASE)) == ENDPOINT_FAILURES - 1
+
+
+def test_an_endpoint_is_probed_by_what_did_not_fail_there_yet(database: Database) -> None:
+    """Else some callbacks that it fails on would keep all others of its app waiting."""
+    provision(database, callback_url=URL)
+    owed(database, ENDPOINT_FAILURES)
+    outbox = CallbackOutbox(database)
+    outbox.settle([failed(due) for due in claim(database)])
+    run(database, END_RESTS)
+    run(database, Statement("update callbacks set due_at = 1"))
+    [late] = owed(database, 1, first=5000)
+    [probe] = outbox.claim({1: 1}, NOON, LEASE, probes={1})
+    assert probe.subject_id == late
 
 
 def test_the_failures_of_calls_under_way_together_make_one_rest(database: Database) -> None:
