@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import inf
 from typing import Final
 
 from dispatcher.core.exchange import Fate, Outcome
@@ -22,6 +24,8 @@ CONNECTION_REST: Final = timedelta(seconds=30)
 FORBIDDEN_REST: Final = timedelta(seconds=1)  # after a try by a message that was answered so before: it says little
 PROBED_REST: Final = timedelta(seconds=45)  # longer than that, so that another sender tries a stopped connection next
 STOPS: Final = 3  # messages in a row: fewer may be about their numbers
+MOST_STOPS: Final = 50  # so many at once are not
+LATELY: Final = timedelta(seconds=5)  # whoever took something within that still knows our credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +48,15 @@ class _Forbidden:
 class Standing:
     """How senders and connections stand, as one process sees it by its own submits."""
 
-    def __init__(self, pool: SenderPool, silence: Silence) -> None:
+    def __init__(self, pool: SenderPool, silence: Silence, monotonic: Callable[[], float] = time.monotonic) -> None:
         """Write to the pool what other processes and operators must know."""
+        self._monotonic = monotonic
         self._pool = pool
         self._silence = silence
         self._stopped: frozenset[int] = frozenset()
         self._choice: frozenset[int] = frozenset()  # connections that more than one sender can use
         self._stops: defaultdict[int, set[int]] = defaultdict(set)  # messages in a row, by connection
+        self._taken_at: dict[int, float] = {}  # when a connection last took something
         self._told: set[int] = set()  # the connections that the log knows to be stopped
         self._forbidden: dict[int, _Forbidden] = {}  # by sender
         self._refused: dict[int, dict[int, str]] = {}  # by message, the senders that it may not leave from, and why
@@ -68,19 +74,24 @@ class Standing:
         """The connections that these results stop, and for how long; to be asked before `heed`, as often as one likes.
 
         Some numbers or one sender that a carrier answers 403 stop nobody: it takes three messages in a row that were
-        not answered so before, or any that tries a connection which is stopped already.
+        not answered so before, and seconds without one that was taken, or fifty; or any message that tries a connection
+        which is stopped already.
         """
+        now = self._monotonic()
         for connection_id in (taken := _connections(results, Fate.TAKEN)):
             self._stops.pop(connection_id, None)
+            self._taken_at[connection_id] = now
         asked = [r for r in results if r.outcome.fate is Fate.STOP_CARRIER and r.row.connection_id not in taken]
         for row in (result.row for result in asked if not self._at_fault(result)):
             begun = self._stops[row.connection_id]
-            if not row.row.forbidden and len(begun) < STOPS:
+            if not row.row.forbidden and len(begun) < MOST_STOPS:
                 begun.add(row.row.id)
         stopping: dict[int, timedelta] = {}
         for row in (result.row for result in asked):
             connection_id = row.connection_id
-            if connection_id in self._stopped or len(self._stops[connection_id]) == STOPS:
+            count = len(self._stops[connection_id])
+            quiet = now - self._taken_at.get(connection_id, -inf) > LATELY.total_seconds()
+            if connection_id in self._stopped or count >= (STOPS if quiet else MOST_STOPS):
                 rest = FORBIDDEN_REST if row.row.forbidden else CONNECTION_REST
                 stopping[connection_id] = max(rest, stopping.get(connection_id, rest))
         return stopping

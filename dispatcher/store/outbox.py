@@ -37,8 +37,9 @@ CLAIM_TEXT: Final = """with head as (
     returning callbacks.subject_id, callbacks.kind, callbacks.app_id, generation, tries, message_id, status,
         completed_at, first_try_at"""
 CLAIM: Final = Statement(CLAIM_TEXT.replace("{head}", ":most").replace("{first}", "due_at"))
-# Whether the endpoint works at all is asked by what did not fail there yet: it may be some callbacks that it fails on.
-CLAIM_PROBE: Final = Statement(CLAIM_TEXT.replace("{head}", "100").replace("{first}", "tries"))
+# Whether the endpoint works at all is asked by what did not fail there yet, and by any of that: it may fail on some
+# callbacks alone, and those may be the oldest.
+CLAIM_PROBE: Final = Statement(CLAIM_TEXT.replace("{head}", "100").replace("{first}", "tries, random()"))
 # An endpoint that is probed rests for the others until the probe is settled, or its lease is over.
 PROBE: Final = Statement(
     f"""update endpoints set rest_until = {{clock}} + :lease where app_id in (

@@ -20,7 +20,7 @@ from dispatcher.core.retry import SUBMIT_TRIES
 from dispatcher.engine.dispatch import REFUSALS, Dispatch, Line, Pace, Worker
 from dispatcher.engine.ports import CALLBACKS, DUE, StoreUnavailable
 from dispatcher.engine.silence import IN_VAIN
-from dispatcher.engine.standing import CONNECTION_REST, STOPS, Result
+from dispatcher.engine.standing import CONNECTION_REST, MOST_STOPS, STOPS, Result
 from dispatcher.loops import Gatherer
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
@@ -324,6 +324,17 @@ def test_a_number_that_a_carrier_forbids_stops_nobody_elses_connection(house: Ho
         house.now += 5 * MINUTE
     row = house.row(forbidden.id)
     assert (row["state"], row["tries"], row["reason"]) == (State.QUEUED, 2 * STOPS, "HTTP 403"), "and it has an end"
+
+
+def test_such_numbers_stop_no_connection_that_took_something_lately_unless_they_are_many(database: Database) -> None:
+    provision(database)
+    house = House(database, outcomes={"no": Outcome(Fate.STOP_CARRIER, reason="HTTP 403"), "yes": Outcome(Fate.TAKEN)})
+    house.warm()
+    for first, count, stopped in ((1000, MOST_STOPS - 1, 0), (2000, 1, 1)):
+        house.admit(count, first=first)
+        house.turns()
+        house.settle(lambda exchange: says("no"))
+        assert [row[:2] for row in house.run(CONNECTIONS)] == [(1, stopped)]
 
 
 def test_many_such_numbers_delay_others_by_one_rest(database: Database) -> None:
