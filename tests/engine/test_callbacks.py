@@ -512,7 +512,7 @@ def test_what_a_dead_endpoint_is_owed_has_an_end_also_where_it_was_never_tried(
     [record] = caplog.records
     assert (vars(record)["action"], vars(record)["app"], vars(record)["count"]) == ("give up", 1, 11)
     while house.run(LEFT) != [(0,)]:
-        assert house.now < NOON + 49 * HOUR
+        assert house.now < NOON + 73 * HOUR
         house.now += HOUR / 2
         house.round(DEAD)
         house.callbacks.give_up()
