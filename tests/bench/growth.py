@@ -34,6 +34,7 @@ APPS: Final = 1000
 PAGE: Final = 100_000
 FIRST: Final = 1 << 52  # the ids of history
 CALLS: Final = 25
+ROUNDS: Final = 3  # of calls that leave everything as it was: the best counts, as for all figures
 AT_ONCE: Final = 100
 LEASE: Final = timedelta(minutes=5)
 
@@ -145,7 +146,12 @@ def pace(database: Database, customer: Customer, count: int) -> dict[str, float]
         "callbacks": callbacks,
     }
     claims = min(CALLS, count // 20 // AT_ONCE)  # as often as there is something to claim
-    return {name: _milliseconds(call, claims if call in (claim, callbacks) else CALLS) for name, call in calls.items()}
+    return {
+        name: _milliseconds(call, claims)
+        if call in (claim, callbacks)
+        else min(_milliseconds(call, CALLS) for _ in range(ROUNDS))
+        for name, call in calls.items()
+    }
 
 
 def _milliseconds(call: Callable[[], object], times: int) -> float:
