@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from math import inf
 from typing import Final
 
 from dispatcher.core.exchange import Fate, Outcome
@@ -57,7 +58,7 @@ class Silence:
         vain = self._vain.get(connection_id)
         if vain and vain.tries:
             return min(room, 1)
-        quiet = self._monotonic() - self._heard.get(connection_id, -float("inf")) > QUIET.total_seconds()
+        quiet = self._monotonic() - self._heard.get(connection_id, -inf) > QUIET.total_seconds()
         return min(room, IN_VAIN) if quiet else room
 
     def begin(self, connection_id: int, message_id: int) -> None:
@@ -103,10 +104,8 @@ class Silence:
                 del self._vain[connection_id]
                 news |= {connection_id: News("", again=True)} if vain.tries else {}
                 continue
-            if (
-                vain.tries and self._monotonic() < vain.until and vain.probe not in ended
-            ):  # begun before it was left alone
-                continue
+            if vain.tries and vain.probe not in ended and self._monotonic() < vain.until:
+                continue  # begun before it was left alone
             vain.probe = None
             away = outcome.fate is Fate.LATER
             first, longest = (min(self._timeout, AWAY), LONGEST_AWAY) if away else (self._timeout, LONGEST)
