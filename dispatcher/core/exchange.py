@@ -117,14 +117,28 @@ class Receipt:
     code: Code = Code.SEND_FAILED
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An MO. `ref` is the carrier's id for it, by which a repeat is known."""
+class Wish(StrEnum):
+    """What a reply asks for."""
 
-    sender: str
-    origin: str
+    STOP = "stop"
+    START = "start"
+    HELP = "help"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An MO: a person's number wrote to one of our senders, each as the carrier writes numbers (a plus or none).
+
+    `ref` is the carrier's id for it, by which a repeat is known. `answered` is what the carrier says that the person
+    asks for, where it acts on that and answers the person itself: Twilio's OptOutType, Telnyx's autoresponse_type,
+    Plivo's MessageIntent. Nobody answers a second time then.
+    """
+
+    their_number: str
+    our_number: str
     text: str
     ref: str = ""
+    answered: Wish | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from tests.engine.test_dispatch import House
 from tests.engine.transports import says
 from tests.factories import NOON, provision
 
-REPLY = Reply(sender="+12012223000", origin="+12015550000", text="STOP", ref="mo-1")
+REPLY = Reply(their_number="+12012223000", our_number="+12015550000", text="STOP", ref="mo-1")
 
 
 @dataclass
