@@ -11,9 +11,15 @@ from typing import Final
 
 from dispatcher.core.codes import Code, Refusal
 from dispatcher.core.exchange import Fate, Hook, Outcome, Receipt, Reply, Request, Response, Submission, judged
+from dispatcher.core.given import Given
 from dispatcher.core.lifecycle import Event
 
 EVENTS: Final = MappingProxyType({"delivered": Event.DELIVER, "failed": Event.REFUSE})
+
+
+def from_settings(given: Given) -> Simulated:
+    """It has no settings."""
+    return Simulated()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ Name = Annotated[str, typer.Argument(help="The connection.")]
 @cli.command()
 def add(
     name: Annotated[str, typer.Argument(help="What it is called here; its hooks are at /hooks/NAME.")],
-    carrier: Annotated[str, typer.Option(help="simulated or generic.")],
+    carrier: Annotated[str, typer.Option(help="Whose words it speaks; see docs/carriers.md.")],
     file: Annotated[Path | None, typer.Option(help="Its settings, as TOML; see config/connections/.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="One setting, key=value; dots step into tables.")

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
+from urllib.parse import parse_qsl
 
-from dispatcher.core.codes import Code
+from dispatcher.core.codes import Code, Refusal
 from dispatcher.core.lifecycle import Event
 
 
@@ -39,6 +40,7 @@ class Request:
 
 DAY: Final = 86_400
 LONGEST_DIGITS: Final = 9
+MOST_FIELDS: Final = 200
 
 
 class Fault(StrEnum):
@@ -107,7 +109,8 @@ class Outcome:
 class Receipt:
     """A carrier's word on an MT, found by `key` (our id) or by `ref` (theirs).
 
-    `event` is DELIVER, REFUSE or SUBMIT (it took it, nothing final yet).
+    `event` is DELIVER, REFUSE or SUBMIT (it took it, nothing final yet). `filtered` marks a REFUSE that is about who
+    sent it rather than who was to get it: held as spam, or the sender is not registered for such texts.
     """
 
     event: Event
@@ -115,6 +118,7 @@ class Receipt:
     ref: str = ""
     reason: str = ""
     code: Code = Code.SEND_FAILED
+    filtered: bool = False
 
 
 class Wish(StrEnum):
@@ -153,6 +157,14 @@ class Hook:
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
+
+    def form(self) -> list[tuple[str, str]]:
+        """The fields of a form body in their order, repeated names and empty values too. Raises Refusal (400)."""
+        try:
+            text = self.body.decode("utf-8")
+            return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+        except ValueError:
+            raise Refusal(400, f"body: not a form in UTF-8 with at most {MOST_FIELDS} fields") from None
 
 
 def judged(response: Response) -> Outcome | None:

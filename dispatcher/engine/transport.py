@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from dispatcher.core.exchange import Hook, Outcome, Receipt, Reply, Request, Response, Submission
 
@@ -27,6 +27,24 @@ class Carrier(Protocol):
 
     def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
         """What the hook tells. Raises Refusal (400) when it cannot be read."""
+        ...
+
+
+@runtime_checkable
+class Answerable(Carrier, Protocol):
+    """A carrier that can be asked what became of a submit that is in doubt."""
+
+    @property
+    def asking_submits(self) -> bool:
+        """Whether asking is to submit once more under the same key, of which the carrier takes one only."""
+        ...
+
+    def ask(self, mt: Submission, now: datetime) -> Request:
+        """The exchange that asks for it."""
+        ...
+
+    def told(self, response: Response) -> Outcome | None:
+        """What became of the submit: TAKEN, NEVER, or LATER where it surely never came; None while nobody can tell."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Request, Response, request
 
 from dispatcher.core.codes import Refusal
 from dispatcher.core.exchange import Hook
@@ -10,8 +10,8 @@ from dispatcher.engine.inbox import Inbox, Lookup
 from dispatcher.web.kit import WebKit
 
 
-def door(inbox: Inbox, lookup: Lookup, kit: WebKit) -> Blueprint:
-    """GET and POST /hooks/{connection}."""
+def door(inbox: Inbox, lookup: Lookup, public_url: str, kit: WebKit) -> Blueprint:
+    """GET and POST /hooks/{connection}, which carriers know as `public_url`/hooks/{connection}."""
     hooks = Blueprint("hooks", __name__)
 
     @hooks.route("/hooks/<connection>", methods=["GET", "POST"])
@@ -23,7 +23,7 @@ def door(inbox: Inbox, lookup: Lookup, kit: WebKit) -> Blueprint:
             known,
             Hook(
                 method=request.method,
-                url=request.url,
+                url=_called(public_url, request),
                 query=request.args.to_dict(),
                 headers={name.lower(): value for name, value in request.headers.items()},
                 body=kit.body(request),
@@ -32,3 +32,9 @@ def door(inbox: Inbox, lookup: Lookup, kit: WebKit) -> Blueprint:
         return kit.nothing()
 
     return hooks
+
+
+def _called(public_url: str, request: Request) -> str:
+    """The address that the carrier called, which it may have signed: as it knows it, whatever a proxy made of it."""
+    query = request.environ.get("QUERY_STRING", "")
+    return f"{public_url}{request.path}{'?' if query else ''}{query}"

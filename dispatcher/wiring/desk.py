@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from dispatcher.carriers.generic import DescriptionError
+from dispatcher.core.given import SettingsError
 from dispatcher.core.invitation import OptOut, Scope
 from dispatcher.core.person import person_of
 from dispatcher.engine.checks import Wrong
@@ -22,7 +22,8 @@ from dispatcher.store.revision import pepper
 from dispatcher.store.sticky import StickySenders
 from dispatcher.store.tables import Account, App, Sender
 from dispatcher.transports.guarded import forbidden_url
-from dispatcher.wiring.parts import carrier_of, credentials_of, open_database, ready_database, utc_now
+from dispatcher.wiring.carriers import carrier_of, credentials_of
+from dispatcher.wiring.parts import open_database, ready_database, utc_now
 
 PAGE: Final = 1000  # people read at once
 
@@ -42,7 +43,7 @@ def carrier_objection(carrier: str, settings: Mapping[str, Any]) -> str | None:
     """Why a connection cannot work as described, or None."""
     try:
         carrier_of(carrier, settings)
-    except DescriptionError as error:
+    except SettingsError as error:
         return str(error)
     return None
 
@@ -54,7 +55,7 @@ def missing_credentials(settings: Mapping[str, Any]) -> list[str]:
     for name, place in places.items() if isinstance(places, Mapping) else ():
         try:
             credentials_of({"credentials": {name: place}})
-        except DescriptionError as error:
+        except SettingsError as error:
             sentences.append(str(error))
     return sentences
 

@@ -69,7 +69,7 @@ def _provisioned(settings: Settings, rows: Rows) -> Iterator[Finding]:
         else:
             yield Finding(name, ok=True, what="is paused" if line["paused_at"] else "can be used")
     if carriers := [line["settings"] for line in connections if line["carrier"] != "simulated"]:
-        here = all(_loopback(each.get("request", {}).get("url", "")) for each in carriers)  # a trial on one machine
+        here = all(_loopback(_address(each)) for each in carriers)  # a trial on one machine
         yield Finding(
             "public_url",
             ok=here or not _loopback(settings.public_url),
@@ -106,8 +106,14 @@ def _callbacks(settings: Settings, apps: list[dict[str, Any]], ailing: dict[int,
             yield Finding(check, ok=True, what="may be called")
 
 
+def _address(settings: dict[str, Any]) -> str:
+    """Where a connection's carrier is, if its settings say so."""
+    request = settings.get("request", {})
+    return str(settings.get("base_url") or settings.get("host") or request.get("url", ""))
+
+
 def _loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
+    host = urlsplit(url if "//" in url else f"//{url}").hostname or ""
     try:
         return ip_address(host).is_loopback
     except ValueError:

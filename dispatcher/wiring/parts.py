@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
-from dispatcher.carriers import generic
-from dispatcher.carriers.simulated import Simulated
+from dispatcher.core.given import SettingsError
 from dispatcher.core.zones import use_packaged_zones
 from dispatcher.engine.ports import StoreUnavailable
-from dispatcher.engine.transport import Carrier
 from dispatcher.settings import Settings
 from dispatcher.store.connections import Contract, Contracts
 from dispatcher.store.database import Database
@@ -24,7 +21,6 @@ from dispatcher.store.revision import pending
 from dispatcher.store.sqlite import Sqlite
 
 log = logging.getLogger(__name__)
-CARRIERS: Final = ("simulated", "generic")
 BEAT_SECONDS: Final = 10.0
 AGAIN_SECONDS: Final = 1.0  # after a heartbeat that failed: what waits for the database waits for this as well
 REFRESH_SECONDS: Final = 2.0
@@ -58,47 +54,6 @@ def ready_database(settings: Settings) -> Iterator[Database]:
         database.close()
 
 
-def credentials_of(settings: Mapping[str, Any]) -> dict[str, str]:
-    """The credentials that a connection names, read from where they stand. Raises DescriptionError."""
-    places = settings.get("credentials", {})
-    if not isinstance(places, Mapping):
-        raise generic.DescriptionError("credentials: must be a table")
-    return {name: _credential(name, str(place)) for name, place in places.items()}
-
-
-def _credential(name: str, place: str) -> str:
-    kind, _, where = place.partition(":")
-    if kind not in ("env", "file"):
-        raise generic.DescriptionError(f"credentials.{name}: must be env:VARIABLE or file:/path, not the secret itself")
-    value = _variable(name, where) if kind == "env" else _content(name, where)
-    if not value.strip():  # it would prove nothing, neither theirs nor ours
-        raise generic.DescriptionError(f"credentials.{name}: {where} is empty")
-    return value
-
-
-def _variable(name: str, variable: str) -> str:
-    value = os.environ.get(variable)
-    if value is None:
-        raise generic.DescriptionError(f"credentials.{name}: the environment has no {variable}")
-    return value
-
-
-def _content(name: str, path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):  # the latter for what is not UTF-8, and for a path with NUL
-        raise generic.DescriptionError(f"credentials.{name}: {path} cannot be read") from None
-
-
-def carrier_of(carrier: str, settings: Mapping[str, Any]) -> Carrier:
-    """The words of a connection. Raises DescriptionError."""
-    if carrier == "simulated":
-        return Simulated()
-    if carrier == "generic":
-        return generic.from_description(settings, credentials_of(settings))
-    raise generic.DescriptionError(f"carrier: must be one of {', '.join(CARRIERS)}")
-
-
 class Named(Protocol):
     """Whatever a process makes of a contract."""
 
@@ -115,7 +70,7 @@ class Lines(Generic[Spoken]):
     """The connections in use, read again every few seconds; one that cannot be read keeps its last good form."""
 
     def __init__(self, contracts: Contracts, make: Callable[[Contract], Spoken]) -> None:
-        """`make` turns a contract into what this process needs of it, or raises DescriptionError."""
+        """`make` turns a contract into what this process needs of it, or raises SettingsError."""
         self._contracts = contracts
         self._make: Callable[[Contract], Spoken] = make
         self._lines: dict[int, Spoken] = {}
@@ -144,7 +99,7 @@ class Lines(Generic[Spoken]):
                 lines[contract.id] = self._make(contract)
                 self._seen[contract.id] = contract
                 self._broken.pop(contract.id, None)
-            except generic.DescriptionError as error:
+            except SettingsError as error:
                 if self._broken.get(contract.id) != str(error):  # said once, not at every look
                     log.error(
                         "connection %s cannot be used: %s",

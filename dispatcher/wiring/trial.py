@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
-from dispatcher.carriers.generic import DescriptionError
+from dispatcher.core.given import SettingsError
 from dispatcher.engine.checks import Wrong, check_texts
 from dispatcher.engine.transport import Transport
 from dispatcher.engine.trial import Trial
@@ -48,7 +48,7 @@ def trying(settings: Settings, connection: str) -> Iterator[Trial]:
         }
         try:
             line = line_of(contract, transports, settings.public_url)
-        except DescriptionError as error:
+        except SettingsError as error:
             raise Wrong(f"{connection}: {error}") from None
         senders = [row["number"] for row in Rows(database, utc_now).listed(Sender) if row["connection_id"] == line.id]
         yield Trial(

@@ -33,7 +33,8 @@ from dispatcher.store.revision import pepper
 from dispatcher.web import hooks
 from dispatcher.web.app import application
 from dispatcher.web.kit import WebKit
-from dispatcher.wiring.parts import Lines, Pulse, carrier_of, ready_database, utc_now
+from dispatcher.wiring.carriers import carrier_of
+from dispatcher.wiring.parts import Lines, Pulse, ready_database, utc_now
 
 # Doubles the groups of a busy PostgreSQL, at a fifth less work for each row (`make bench`).
 BREATH_SECONDS: Final = 0.001
@@ -82,7 +83,7 @@ def web_application(settings: Settings) -> Flask:
     app = application(
         [
             social_invite.door(intake, MessageQueries(database, utc_now), clicks, kit),
-            hooks.door(inbox, lines.named, kit),
+            hooks.door(inbox, lines.named, settings.public_url, kit),
         ],
         kit,
     )

@@ -33,7 +33,8 @@ from dispatcher.store.workers import LEASE_SECONDS, Workers
 from dispatcher.transports.guarded import guarded_transport
 from dispatcher.transports.http import HttpTransport
 from dispatcher.transports.simulated import SimulatedTransport
-from dispatcher.wiring.parts import Lines, Pulse, carrier_of, ready_database, utc_now
+from dispatcher.wiring.carriers import carrier_of, hook_url
+from dispatcher.wiring.parts import Lines, Pulse, ready_database, utc_now
 
 log = logging.getLogger(__name__)
 DISPATCH_SECONDS: Final = 0.5
@@ -44,15 +45,14 @@ AGENT: Final = "Dispatcher/0.1"
 
 
 def line_of(contract: Contract, transports: Mapping[str, Transport], public_url: str) -> Line:
-    """A connection as dispatch uses it. Raises DescriptionError."""
-    tells = contract.carrier == "generic" and bool(contract.settings.get("receipts"))
+    """A connection as dispatch uses it. Raises SettingsError."""
     return Line(
         id=contract.id,
         name=contract.name,
         carrier=carrier_of(contract.carrier, contract.settings),
         transport=transports.get(contract.carrier, transports["http"]),
         receipt_wait=contract.receipt_wait,
-        receipt_url=f"{public_url}/hooks/{contract.name}" if tells else "",
+        receipt_url=hook_url(contract, public_url),
         acceptance_is_final=contract.acceptance_is_final,
     )
 

@@ -16,9 +16,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from dispatcher.carriers.generic import DescriptionError, Generic, Place, from_description
+from dispatcher.carriers.generic import Generic, Place, from_description
 from dispatcher.core.codes import Code, Refusal
 from dispatcher.core.exchange import Fate, Fault, Hook, Outcome, Receipt, Response, Submission
+from dispatcher.core.given import SettingsError
 from dispatcher.core.lifecycle import Event
 
 NOON: Final = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -129,7 +130,7 @@ def test_a_content_type_written_otherwise_escapes_alike_or_is_refused(kind: str)
     text = 'a", "to": "+19005550100", "x": "'
     try:
         carrier = generic(request={"content_type": kind, "body": '{"text": "{text}"}'})
-    except DescriptionError as error:
+    except SettingsError as error:
         assert "request.content_type" in str(error)  # noqa: PT017 (either is right)
         return
     assert json.loads(carrier.build(mt(text), NOON).body) == {"text": text}
@@ -173,7 +174,7 @@ def test_headers(text: str, header: str) -> None:
 def test_a_credential_never_takes_the_place_of_the_message() -> None:
     """A credential that is called like a value would send the secret to everybody as the text."""
     for name in ("to", "text", "from", "key"):
-        with pytest.raises(DescriptionError, match=f"credentials.{name}"):
+        with pytest.raises(SettingsError, match=f"credentials.{name}"):
             generic(request={"body": f"x={{{name}}}"}, credentials={name: SECRET})
 
 
@@ -458,7 +459,7 @@ def test_an_empty_credential_proves_nothing(verify: Mapping[str, str]) -> None:
     asked = hook(X_Signature=signature(key="").hex())
     try:
         assert not hears(verify, {"token": ""}).verify(asked, NOON)
-    except DescriptionError as error:
+    except SettingsError as error:
         assert "credential" in str(error)  # noqa: PT017 (either is right)
 
 
@@ -585,7 +586,7 @@ WRONG: Final[list[tuple[dict[str, Any], str]]] = [
 
 @pytest.mark.parametrize(("described", "sentence"), WRONG)
 def test_a_description_that_cannot_work(described: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(DescriptionError) as raised:
+    with pytest.raises(SettingsError) as raised:
         from_description({"request": ADDRESS} | described, CREDENTIALS)
     assert sentence in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -599,12 +600,12 @@ def test_one_word_where_a_list_is_wanted_is_that_word_or_refused() -> None:
     for taken in (200, "200"):
         try:
             assert generic(answer={"taken": taken}).read(Response(200)).fate is Fate.TAKEN
-        except DescriptionError as error:
+        except SettingsError as error:
             assert str(error).startswith("answer.taken:")  # noqa: PT017 (either is right)
     try:
         carrier = generic(receipts=WORDS | {"verify": "none", "delivered": "delivered"})
         assert carrier.events(hook(query={"id": "7"})) == [Receipt(Event.DELIVER, "7", "", "delivered")]
-    except DescriptionError as error:
+    except SettingsError as error:
         assert str(error).startswith("receipts.delivered:")  # noqa: PT017
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from dispatcher.core.codes import Refusal
 from dispatcher.core.exchange import Fate, Fault, Hook, Outcome, Request, Response, judged
 
 MINUTE = timedelta(minutes=1)
@@ -106,3 +107,15 @@ def test_text(body: bytes, text: str) -> None:
 def test_a_repr_shows_neither_secrets_nor_numbers(shown: Request | Hook) -> None:
     assert "c2VjcmV0" not in repr(shown)
     assert "3012223333" not in repr(shown)
+
+
+def test_form_of_a_hook() -> None:
+    hook = Hook("POST", "https://h.example/hooks/x", body=b"b=1&a=&b=%C3%A9+%26&c")
+    assert hook.form() == [("b", "1"), ("a", ""), ("b", "é &"), ("c", "")]
+
+
+@pytest.mark.parametrize("body", [b"a=%FF", b"\xff=1", b"&".join(b"a=1" for _ in range(201))])
+def test_no_form(body: bytes) -> None:
+    with pytest.raises(Refusal) as raised:
+        Hook("POST", "https://h.example/hooks/x", body=body).form()
+    assert raised.value.code == 400

@@ -6,7 +6,13 @@ status alone (core.exchange.judged).
 """
 
 from dispatcher.carriers.generic.description import from_description
-from dispatcher.carriers.generic.places import DescriptionError, Place
+from dispatcher.carriers.generic.places import Place
 from dispatcher.carriers.generic.words import Generic
+from dispatcher.core.given import Given
 
-__all__ = ["DescriptionError", "Generic", "Place", "from_description"]
+__all__ = ["Generic", "Place", "from_description", "from_settings"]
+
+
+def from_settings(given: Given) -> Generic:
+    """The carrier that is described. Raises SettingsError."""
+    return from_description(given.described(), given.credentials)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from dispatcher.carriers.generic.places import NO_TEXT, DescriptionError, Place, as_text
+from dispatcher.carriers.generic.places import Place, as_text
 from dispatcher.carriers.generic.words import (
     ESCAPES,
     FORM,
@@ -21,6 +21,7 @@ from dispatcher.carriers.generic.words import (
 )
 from dispatcher.core.codes import Code
 from dispatcher.core.exchange import Fate, Submission
+from dispatcher.core.given import NO_TEXT, SettingsError
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH")
 FATES: Final = tuple(fate for fate in Fate if fate is not Fate.TAKEN)
@@ -43,7 +44,7 @@ KEYS: Final = {
 
 
 def from_description(described: Mapping[str, Any], credentials: Mapping[str, str]) -> Generic:
-    """A carrier from its description and the credentials it names. Raises DescriptionError naming the key."""
+    """A carrier from its description and the credentials it names. Raises SettingsError naming the key."""
     _known(described, "")
     _table(described, "credentials")
     _check_credentials(credentials)
@@ -52,7 +53,7 @@ def from_description(described: Mapping[str, Any], credentials: Mapping[str, str
     for where, template in (("url", url), ("body", body), *headers.items()):
         for name in MARK.findall(template):
             if name not in MESSAGE and name not in credentials:
-                raise DescriptionError(f"request: {where} names {{{name}}}, which is neither a value nor a credential")
+                raise SettingsError(f"request: {where} names {{{name}}}, which is neither a value nor a credential")
     return Generic(
         method=_method(request),
         url=url,
@@ -75,13 +76,13 @@ def _known(table: Mapping[str, Any], name: str, shown: str = "") -> None:
     for key in table:
         if key not in KEYS[name]:
             allowed = ", ".join(sorted(KEYS[name]))
-            raise DescriptionError(f"{shown}{'.' if shown else ''}{key}: unknown; allowed are {allowed}")
+            raise SettingsError(f"{shown}{'.' if shown else ''}{key}: unknown; allowed are {allowed}")
 
 
 def _table(described: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found = described.get(name, {})
     if not isinstance(found, Mapping):
-        raise DescriptionError(f"{name}: must be a table")
+        raise SettingsError(f"{name}: must be a table")
     if name in KEYS:
         _known(found, name)
     return found
@@ -90,7 +91,7 @@ def _table(described: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _text(table: Mapping[str, Any], name: str, key: str, default: str = "") -> str:
     found = table.get(name, default)
     if not isinstance(found, str) or NO_TEXT.search(found):
-        raise DescriptionError(f"{key}: must be text")
+        raise SettingsError(f"{key}: must be text")
     return found
 
 
@@ -98,20 +99,20 @@ def _words(value: object, key: str) -> frozenset[str]:
     """A list of words; one text is a list of one, for `--set` writes nothing else."""
     listed = [value] if isinstance(value, str) else value
     if not isinstance(listed, list | tuple) or not all(isinstance(one, str | int | float) for one in listed):
-        raise DescriptionError(f"{key}: must be a list of texts or numbers")
+        raise SettingsError(f"{key}: must be a list of texts or numbers")
     return frozenset(map(as_text, listed))
 
 
 def _status(value: object, key: str) -> int:
     found = int(value) if isinstance(value, str) and STATUS.fullmatch(value) else value
     if isinstance(found, bool) or not isinstance(found, int) or not 100 <= found <= 599:
-        raise DescriptionError(f"{key}: must be an HTTP status, 100 to 599")
+        raise SettingsError(f"{key}: must be an HTTP status, 100 to 599")
     return found
 
 
 def _code(value: object, key: str) -> Code:
     if not isinstance(value, int) or value not in CODES:
-        raise DescriptionError(f"{key}: must be one of {', '.join(str(int(code)) for code in sorted(CODES))}")
+        raise SettingsError(f"{key}: must be one of {', '.join(str(int(code)) for code in sorted(CODES))}")
     return Code(value)
 
 
@@ -121,26 +122,26 @@ def _code(value: object, key: str) -> Code:
 def _check_credentials(credentials: Mapping[str, str]) -> None:
     for name, value in credentials.items():
         if name in MESSAGE:  # else the secret would be sent to everybody in place of the message
-            raise DescriptionError(f"credentials.{name}: is the name of a value of the message; choose another")
+            raise SettingsError(f"credentials.{name}: is the name of a value of the message; choose another")
         if not value.strip():  # else whoever proves nothing would be believed
-            raise DescriptionError(f"credentials.{name}: is empty")
+            raise SettingsError(f"credentials.{name}: is empty")
         if NO_TEXT.search(value):
-            raise DescriptionError(f"credentials.{name}: must be text in UTF-8")
+            raise SettingsError(f"credentials.{name}: must be text in UTF-8")
 
 
 def _method(request: Mapping[str, Any]) -> str:
     method = _text(request, "method", "request.method", "POST").upper()
     if method not in METHODS:
-        raise DescriptionError(f"request.method: must be one of {', '.join(METHODS)}")
+        raise SettingsError(f"request.method: must be one of {', '.join(METHODS)}")
     return method
 
 
 def _url(request: Mapping[str, Any]) -> str:
     url = request.get("url")
     if not isinstance(url, str) or not url.startswith(("http://", "https://")) or not _host(url):
-        raise DescriptionError("request.url: must be an http:// or https:// address, without a placeholder in its host")
+        raise SettingsError("request.url: must be an http:// or https:// address, without a placeholder in its host")
     if NOT_IN_URL.search(url):
-        raise DescriptionError("request.url: holds a backslash, a space or a character that has to be percent-encoded")
+        raise SettingsError("request.url: holds a backslash, a space or a character that has to be percent-encoded")
     return url
 
 
@@ -158,21 +159,21 @@ def _content_type(request: Mapping[str, Any]) -> str:
     kind, semicolon, parameters = found.partition(";")
     if media_type(kind) not in ESCAPES or not PARAMETERS.fullmatch(semicolon + parameters):
         allowed = ", ".join(sorted(ESCAPES))
-        raise DescriptionError(f"request.content_type: must be one of {allowed}, with no parameter but charset=utf-8")
+        raise SettingsError(f"request.content_type: must be one of {allowed}, with no parameter but charset=utf-8")
     return found
 
 
 def _headers(request: Mapping[str, Any]) -> dict[str, str]:
     found = request.get("headers", {})
     if not isinstance(found, Mapping):
-        raise DescriptionError("request.headers: must be a table")
+        raise SettingsError("request.headers: must be a table")
     for name, value in found.items():
         if not isinstance(name, str) or not TOKEN.fullmatch(name):
-            raise DescriptionError("request.headers: a name is made of letters, digits and -")
+            raise SettingsError("request.headers: a name is made of letters, digits and -")
         if name.lower() == "content-type":  # values are escaped by the one, and the other would be believed
-            raise DescriptionError(f"request.headers.{name}: is told by request.content_type")
+            raise SettingsError(f"request.headers.{name}: is told by request.content_type")
         if not isinstance(value, str) or header_text(value) != value:
-            raise DescriptionError(f"request.headers.{name}: must be text without control characters")
+            raise SettingsError(f"request.headers.{name}: must be text without control characters")
     return dict(found)
 
 
@@ -188,18 +189,18 @@ def _taken(answer: Mapping[str, Any]) -> frozenset[int]:
 def _refusals(answer: Mapping[str, Any]) -> Sequence[object]:
     found = answer.get("refused", ())
     if not isinstance(found, list | tuple):
-        raise DescriptionError("answer.refused: must be a list of tables")
+        raise SettingsError("answer.refused: must be a list of tables")
     return found
 
 
 def _refused(one: object, key: str) -> Refused:
     if not isinstance(one, Mapping):
-        raise DescriptionError(f"{key}: must be a table")
+        raise SettingsError(f"{key}: must be a table")
     _known(one, "answer.refused[]", key)
     if "status" not in one and "where" not in one:
-        raise DescriptionError(f"{key}: needs a status, or where and equals")
+        raise SettingsError(f"{key}: needs a status, or where and equals")
     if ("where" in one) != ("equals" in one):
-        raise DescriptionError(f"{key}: where and equals go together")
+        raise SettingsError(f"{key}: where and equals go together")
     equals = one.get("equals", ())
     return Refused(
         fate=_fate(one.get("fate", "never"), f"{key}.fate"),
@@ -214,14 +215,14 @@ def _refused(one: object, key: str) -> Refused:
 
 def _fate(value: object, key: str) -> Fate:
     if value not in FATES:
-        raise DescriptionError(f"{key}: must be one of {', '.join(FATES)}")
+        raise SettingsError(f"{key}: must be one of {', '.join(FATES)}")
     return Fate(str(value))
 
 
 def _retry(value: object, key: str) -> timedelta:
     # Compared the way round that neither inf nor nan passes.
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_RETRY_SECONDS:
-        raise DescriptionError(f"{key}: must be a number, 0 to {MOST_RETRY_SECONDS}")
+        raise SettingsError(f"{key}: must be a number, 0 to {MOST_RETRY_SECONDS}")
     return timedelta(seconds=value)
 
 
@@ -233,11 +234,11 @@ def _receipts(table: Mapping[str, Any], credentials: Mapping[str, str]) -> Mappi
         return table
     places = {n: Place.of(table[n], f"receipts.{n}") for n in ("key", "ref", "status", "reason") if n in table}
     if "status" not in places or not places.keys() & {"key", "ref"}:
-        raise DescriptionError("receipts: needs status, and key or ref")
+        raise SettingsError("receipts: needs status, and key or ref")
     words = {n: _words(table.get(n, ()), f"receipts.{n}") for n in ("delivered", "failed", "accepted")}
     codes = table.get("codes", {})
     if not isinstance(codes, Mapping):
-        raise DescriptionError("receipts.codes: must be a table of reasons and codes")
+        raise SettingsError("receipts.codes: must be a table of reasons and codes")
     return {
         **places,
         **words,
@@ -250,15 +251,13 @@ def _verify(demand: object, credentials: Mapping[str, str]) -> Mapping[str, Any]
     if demand == "none":
         return "none"
     if not isinstance(demand, Mapping):
-        raise DescriptionError(
-            'receipts.verify: must be a table, or "none" where anyone who knows the address may report'
-        )
+        raise SettingsError('receipts.verify: must be a table, or "none" where anyone who knows the address may report')
     _known(demand, "receipts.verify")
     if demand.get("by") not in ("header", "query", "hmac") or not demand.get("name"):
-        raise DescriptionError("receipts.verify: needs by (header, query or hmac) and name")
+        raise SettingsError("receipts.verify: needs by (header, query or hmac) and name")
     _text(demand, "name", "receipts.verify.name")
     if _text(demand, "credential", "receipts.verify.credential") not in credentials:
-        raise DescriptionError("receipts.verify.credential: must name one of the credentials")
+        raise SettingsError("receipts.verify.credential: must name one of the credentials")
     if demand.get("hash", "sha256") not in HASHES:
-        raise DescriptionError(f"receipts.verify.hash: must be {', '.join(HASHES[:-1])} or {HASHES[-1]}")
+        raise SettingsError(f"receipts.verify.hash: must be {', '.join(HASHES[:-1])} or {HASHES[-1]}")
     return demand

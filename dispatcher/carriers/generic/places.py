@@ -6,14 +6,10 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 from urllib.parse import parse_qsl
 
-NO_TEXT: Final = re.compile("[\x00\ud800-\udfff]")  # NUL and halves of surrogate pairs: no database keeps them
-
-
-class DescriptionError(ValueError):
-    """A description that cannot work, in one sentence."""
+from dispatcher.core.given import NO_TEXT, SettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +21,16 @@ class Place:
 
     @staticmethod
     def of(text: object, key: str) -> Place:
-        """Read such a place. Raises DescriptionError."""
+        """Read such a place. Raises SettingsError."""
         kind, colon, path = text.partition(":") if isinstance(text, str) else ("", "", "")
         if not colon or not path or kind not in ("json", "form", "query", "header", "regex"):
-            raise DescriptionError(f"{key}: must be json:, form:, query:, header: or regex: and a path")
+            raise SettingsError(f"{key}: must be json:, form:, query:, header: or regex: and a path")
         if kind == "regex":
             try:
                 if re.compile(path).groups < 1:
-                    raise DescriptionError(f"{key}: the pattern needs a group in parentheses")
+                    raise SettingsError(f"{key}: the pattern needs a group in parentheses")
             except (re.error, OverflowError, RecursionError) as error:
-                raise DescriptionError(f"{key}: {error}") from None
+                raise SettingsError(f"{key}: {error}") from None
         return Place(kind, path)
 
     def find(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> str:

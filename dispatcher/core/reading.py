@@ -1,0 +1,39 @@
+"""Reading what carriers write: whatever it holds, it is read or it is nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from dispatcher.core.given import NO_TEXT
+
+
+def json_of(body: bytes) -> Any:  # noqa: ANN401  # whatever they wrote
+    """The body read as JSON; None for anything else."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def dig(value: Any, *steps: str | int) -> Any:  # noqa: ANN401
+    """What stands at the end of these steps through objects and lists; None where nothing does."""
+    for step in steps:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
+
+
+def text_at(value: Any, *steps: str | int, most: int = 255) -> str:  # noqa: ANN401
+    """A text, or a number as text, at the end of these steps, cut at `most`; "" for anything else."""
+    found = dig(value, *steps)
+    if isinstance(found, bool) or not isinstance(found, str | int | float):
+        return ""
+    return clean(str(found))[:most]
+
+
+def clean(text: str) -> str:
+    """The text without what no database keeps: NUL and halves of surrogate pairs."""
+    return NO_TEXT.sub("", text)

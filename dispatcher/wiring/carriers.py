@@ -1,0 +1,70 @@
+"""The carriers that can be connected to, by name; their credentials, read from where they stand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from dispatcher.carriers import generic, simulated
+from dispatcher.core.given import CREDENTIALS, Given, SettingsError
+from dispatcher.engine.transport import Carrier
+from dispatcher.store.connections import Contract
+
+CARRIERS: Final[Mapping[str, Callable[[Given], Carrier]]] = MappingProxyType(
+    {
+        "generic": generic.from_settings,
+        "simulated": simulated.from_settings,
+    }
+)
+NO_HOOKS: Final = frozenset({"simulated"})  # what these tell comes another way
+
+
+def carrier_of(carrier: str, settings: Mapping[str, Any]) -> Carrier:
+    """The words of a connection. Raises SettingsError."""
+    if carrier not in CARRIERS:
+        raise SettingsError(f"carrier: must be one of {', '.join(sorted(CARRIERS))}")
+    given = Given(settings, credentials_of(settings))
+    made = CARRIERS[carrier](given)
+    given.check_known()
+    return made
+
+
+def hook_url(contract: Contract, public_url: str) -> str:
+    """Where the carrier of a connection reports to; "" where it reports nothing by HTTP."""
+    silent = contract.carrier in NO_HOOKS or (contract.carrier == "generic" and not contract.settings.get("receipts"))
+    return "" if silent else f"{public_url}/hooks/{contract.name}"
+
+
+def credentials_of(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The credentials that a connection names, read from where they stand. Raises SettingsError."""
+    places = settings.get(CREDENTIALS, {})
+    if not isinstance(places, Mapping):
+        raise SettingsError("credentials: must be a table")
+    return {name: _credential(name, str(place)) for name, place in places.items()}
+
+
+def _credential(name: str, place: str) -> str:
+    kind, _, where = place.partition(":")
+    if kind not in ("env", "file"):
+        raise SettingsError(f"credentials.{name}: must be env:VARIABLE or file:/path, not the secret itself")
+    value = _variable(name, where) if kind == "env" else _content(name, where)
+    if not value.strip():  # it would prove nothing, neither theirs nor ours
+        raise SettingsError(f"credentials.{name}: {where} is empty")
+    return value
+
+
+def _variable(name: str, variable: str) -> str:
+    value = os.environ.get(variable)
+    if value is None:
+        raise SettingsError(f"credentials.{name}: the environment has no {variable}")
+    return value
+
+
+def _content(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):  # the latter for what is not UTF-8, and for a path with NUL
+        raise SettingsError(f"credentials.{name}: {path} cannot be read") from None
