@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from flask import Blueprint, Request, Response, request
 
 from dispatcher.core.codes import Refusal
 from dispatcher.core.exchange import Hook
 from dispatcher.engine.inbox import Inbox, Lookup
 from dispatcher.web.kit import WebKit
+
+MOST_BYTES: Final = 1 << 20  # a carrier may tell of many messages at once, and several send chunks
 
 
 def door(inbox: Inbox, lookup: Lookup, public_url: str, kit: WebKit) -> Blueprint:
@@ -26,7 +30,7 @@ def door(inbox: Inbox, lookup: Lookup, public_url: str, kit: WebKit) -> Blueprin
                 url=_called(public_url, request),
                 query=request.args.to_dict(),
                 headers={name.lower(): value for name, value in request.headers.items()},
-                body=kit.body(request),
+                body=kit.body(request, most=MOST_BYTES, chunked=True),
             ),
         )
         return kit.nothing()

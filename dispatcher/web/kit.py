@@ -80,19 +80,22 @@ class WebKit:
         except ValueError:
             raise Refusal(Code.INVALID, f"body: more than {MOST_FIELDS} parameters") from None
 
-    def body(self, request: Request) -> bytes:
-        """The body, whole. Refusal 411 without a length, 413 beyond the limit, 400 when it ends early.
+    def body(self, request: Request, *, most: int = MOST_BYTES, chunked: bool = False) -> bytes:
+        """The body, whole. Refusal 411 without a length, 413 beyond `most` bytes, 400 when it ends early.
 
-        Read here and counted: a server may hand over what came before a client went away as if it were all.
+        Read here and counted: a server may hand over what came before a client went away as if it were all. So a
+        `chunked` body, whose length nobody tells, is taken only where half of one does no harm.
         """
         if "HTTP_TRANSFER_ENCODING" in request.environ:
+            if chunked:
+                return _in_chunks(request, most)
             raise Refusal(411, "Content-Length: is needed; a chunked body is not taken")
         stream = request.environ["wsgi.input"]
         length = request.content_length or 0
         if "CONTENT_LENGTH" not in request.environ and request.environ.get("wsgi.input_terminated") and stream.read(1):
             raise Refusal(411, "Content-Length: is needed")
-        if length > MOST_BYTES:
-            raise Refusal(413, f"body: at most {MOST_BYTES} bytes")
+        if length > most:
+            raise Refusal(413, f"body: at most {most} bytes")
         body = stream.read(length) if length else b""
         while len(body) < length and (more := stream.read(length - len(body))):
             body += more
@@ -125,6 +128,13 @@ class WebKit:
     def nothing(self) -> Response:
         """An answer that says no more than that it is done."""
         return Whole([], 204, list(ALWAYS), direct_passthrough=True)
+
+
+def _in_chunks(request: Request, most: int) -> bytes:
+    body = bytes(request.environ["wsgi.input"].read(most + 1))
+    if len(body) > most:
+        raise Refusal(413, f"body: at most {most} bytes")
+    return body
 
 
 def _json_object(body: bytes) -> Mapping[str, object]:

@@ -19,14 +19,21 @@ from urllib.parse import urlencode
 
 import pytest
 
+from dispatcher.store.provisioning import Rows
 from dispatcher.store.sqlite import Sqlite
 from dispatcher.store.statement import Statement
+from dispatcher.wiring.parts import utc_now
 from tests.factories import provision
 from tests.processes import Stage, staged
 from tests.web.api import FORM, basic, invitation
 
 PATIENCE: Final = 5.0
 COUNT: Final = Statement("select count(*) from messages")
+KEPT: Final = Statement("select count(*) from receipts")
+TELLS: Final = {
+    "request": {"url": "http://127.0.0.1:9/submit"},
+    "receipts": {"ref": "json:id", "status": "json:status", "delivered": "delivered", "verify": "none"},
+}
 HEAD: Final = b"POST /ws/invitation HTTP/1.1\r\n"
 WHO: Final = f"Host: localhost\r\nAuthorization: {basic()}\r\n".encode()
 KIND: Final = f"Content-Type: {FORM}\r\n".encode()
@@ -70,6 +77,10 @@ class Wire:
                     connection.shutdown(socket.SHUT_WR)
             return read(connection)
 
+    def kept(self) -> int:
+        with self.database.read() as tx:
+            return int(tx.run(KEPT)[0][0])
+
     def stored(self) -> int:
         with self.database.read() as tx:
             return int(tx.run(COUNT)[0][0])
@@ -93,6 +104,7 @@ def wire(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     shutil.copy(sqlite_template, path)
     database = Sqlite(path)
     provision(database)
+    Rows(database, utc_now).add_connection("told", "generic", TELLS, {})
     settings = {"WEB__WORKERS": 1, "WEB__THREADS": 4}
     with staged(f"sqlite:///{path}", folder, **settings) as stage:
         stage.start("web", "--port", str(stage.port))
@@ -292,3 +304,32 @@ def test_request_lines(wire: Wire, line: bytes, status: int, code: int) -> None:
     said = wire.talk(line, b"\r\n", WHO, b"\r\n")
     assert (said.status, said.kind, said.code) == (status, "application/json", code)
     assert said.json.keys() == {"code", "message"}
+
+
+# --- Hooks, whose senders choose how they send ---------------------------------------------------------------------
+
+HOOK: Final = b"POST /hooks/told HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+TOLD: Final = b'{"id": "7", "status": "delivered"}'
+
+
+@pytest.mark.parametrize("size", [1, 20, 10_000])
+def test_a_hook_in_chunks(wire: Wire, size: int) -> None:
+    chunks = [chunk(TOLD[n : n + size]) for n in range(0, len(TOLD), size)]
+    assert wire.talk(HOOK, CHUNKED, b"\r\n", *chunks, LAST).status == 204
+
+
+@pytest.mark.parametrize("last", [b"40\r\nabc", b"ZZ\r\nabc\r\n0\r\n\r\n", b"-1\r\n\r\n"])
+def test_half_a_hook_in_chunks_tells_nothing(wire: Wire, last: bytes) -> None:
+    before = wire.kept()
+    said = wire.talk(HOOK, CHUNKED, b"\r\n", chunk(TOLD[:-1]), last, hang_up=True)
+    assert said.status in (0, 400)
+    assert wire.kept() == before
+
+
+@pytest.mark.parametrize("padding", [100_000, 2_000_000])
+def test_a_long_hook(wire: Wire, padding: int) -> None:
+    """A carrier may tell of many messages at once, but not without end."""
+    body = TOLD + b" " * padding
+    chunks = [chunk(body[n : n + 60_000]) for n in range(0, len(body), 60_000)]
+    for head in ([sized(body)], [CHUNKED, b"\r\n", *chunks, LAST]):
+        assert wire.talk(HOOK, *head).status in ((204,) if padding < 1 << 20 else (0, 413))

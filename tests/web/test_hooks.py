@@ -416,7 +416,7 @@ def test_a_receipt_without_any_id(api: Api) -> None:
 
 def test_a_hook_that_is_too_long(api: Api) -> None:
     with api.nothing_stored():
-        for length in (65_537, 1_000_000):
+        for length in ((1 << 20) + 1, 3_000_000):
             refused(hook(api, b" " * length, "1"), 413, 413)
             refused(hook(api, b" " * length, "1", headers={}), 413, 413)
 
