@@ -60,9 +60,9 @@ def count(text: str) -> Segments:
     return Segments(how.name, units, 1 if units <= how.alone else len(_cut(text, how)), costly)
 
 
-def split(text: str) -> tuple[str, ...]:
-    """The text of each segment, as count() counts them; joined they are the text again."""
-    how = _encoding(text)
+def split(text: str, *, wide: bool = False) -> tuple[str, ...]:
+    """The text of each segment, as count() counts them; joined they are the text again. `wide`: in UCS-2 anyhow."""
+    how = _UCS_2 if wide else _encoding(text)
     units = len(text) + len(how.double.findall(text))
     return (text,) if units <= how.alone else _cut(text, how)
 
