@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -14,7 +14,7 @@ from typing import Final
 
 from dispatcher.core.codes import Code
 from dispatcher.core.decision import Discard, Send, Wait, decide_all
-from dispatcher.core.exchange import Fate, Outcome, Response, Submission
+from dispatcher.core.exchange import Fate, Outcome, Request, Response, Submission
 from dispatcher.core.invitation import Claimed
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.pacing import HANDOVER
@@ -35,7 +35,7 @@ from dispatcher.engine.ports import (
 )
 from dispatcher.engine.silence import Silence
 from dispatcher.engine.standing import CONNECTION_REST, Result, Standing
-from dispatcher.engine.transport import Carrier, Paced, Transport
+from dispatcher.engine.transport import Batching, Carrier, Paced, Transport
 
 log = logging.getLogger(__name__)
 REFUSALS: Final = 3  # by so many senders are the number's fault
@@ -43,6 +43,7 @@ MOST_PER_TURN: Final = 1024  # bounds one claim, however many slots the transpor
 REFILL: Final = 32  # so many free slots are worth a turn: fewer would make small transactions, more leave slots empty
 NO_ROOM: Final = timedelta(milliseconds=100)  # when to look again if no answer frees a slot meanwhile
 LATEST: Final = HANDOVER / 1_000_000  # seconds after its slot at which a submit of a held sender may still begin
+TOGETHER: Final = timedelta(milliseconds=20)  # between slots of a batch, which begins at the last of them
 STUCK_SWEEP: Final = timedelta(seconds=60)  # how often what expired in a lane that cannot move is looked for
 
 
@@ -251,42 +252,43 @@ class Dispatch:
         self._between("marked")
         # A submit that has not begun by then could still be running when its lease ends, so it does not begin.
         until = begun + (self._pace.lease - self._pace.timeout - self._pace.margin).total_seconds()
-        for row in marked:
+        for batch in batches(marked, lines):
+            row = batch[-1]
             delay = row.delay.total_seconds()
             rest = None if row.rest is None else row.rest.total_seconds()
             paced = None if rest is None else Paced(row.sender_id, rest, asked + delay + LATEST)
-            self._submit(row, lines[row.connection_id], now, slots_from + delay, until, paced)
+            self._submit(batch, lines[row.connection_id], now, slots_from + delay, until, paced)
         return taken
 
-    def _submit(self, row: Marked, line: Line, now: datetime, at: float, until: float, paced: Paced | None) -> None:
-        key = str(row.row.id)
-        mt = Submission(
-            key=key,
-            sender=row.sender,
-            to=row.row.address or "",
-            text=row.row.text,
-            segments=row.row.segments,
-            receipt_url=f"{line.receipt_url}?id={key}" if line.receipt_url else "",
-        )
+    def _submit(
+        self, rows: Sequence[Marked], line: Line, now: datetime, at: float, until: float, paced: Paced | None
+    ) -> None:
+        mts = [submission(row, line) for row in rows]
         try:
-            request = line.carrier.build(mt, now)
+            request = _request(line.carrier, mts, now)
         except Exception as error:  # a template that does not fit: the operator's to mend, the queue is kept
+            if len(rows) > 1:  # of one of them
+                for row in rows:
+                    self._submit([row], line, now, at, until, paced)
+                return
             log.exception("a request could not be built", extra={"action": "build", "connection": line.name})
-            self._put(Result(row, Outcome(Fate.STOP_CARRIER, reason=f"request could not be built: {error}")))
+            self._put(Result(rows[0], Outcome(Fate.STOP_CARRIER, reason=f"request could not be built: {error}")))
             return
 
         with self._lock:
-            self._open[row.connection_id] += 1
-        self._silence.begin(row.connection_id, row.row.id)
+            self._open[line.id] += len(rows)
+        for row in rows:
+            self._silence.begin(line.id, row.row.id)
 
         def answered(response: Response) -> None:
             with self._lock:
-                self._open[row.connection_id] -= 1
-                left = self._per_line - self._open[row.connection_id]
+                self._open[line.id] -= len(rows)
+                left = self._per_line - self._open[line.id]
             if response.status:
-                self._silence.answered(row.connection_id)
+                self._silence.answered(line.id)
             self._between("answered")
-            self._put(Result(row, line.carrier.read(response)))
+            for row, outcome in zip(rows, _outcomes(line.carrier, mts, response), strict=True):
+                self._put(Result(row, outcome))
             if self._short_of_room and min(left, line.transport.room()) >= REFILL:
                 self._short_of_room = False
                 self._ring(DUE)
@@ -334,6 +336,56 @@ class Dispatch:
                 event, due = (Event.RETRY, again) if again and row.refused_by + 1 < REFUSALS else (Event.REFUSE, now)
                 code = Code.SEND_FAILED if event is Event.REFUSE else Code.ACCEPTED
         return Settled(row.id, row.generation, event, outcome, code, due, sent=sent, tried=tried)
+
+
+def submission(row: Marked, line: Line) -> Submission:
+    """What is handed to the carrier for this row, the same on every try by this line and sender."""
+    key = str(row.row.id)
+    return Submission(
+        key=key,
+        sender=row.sender,
+        to=row.row.address or "",
+        text=row.row.text,
+        segments=row.row.segments,
+        receipt_url=f"{line.receipt_url}?id={key}" if line.receipt_url else "",
+    )
+
+
+def batches(rows: Sequence[Marked], lines: Mapping[int, Line]) -> list[list[Marked]]:
+    """These rows as they are handed over: together where their carrier takes that and their slots lie TOGETHER.
+
+    Who is held to the instant (`rest`) goes alone, and so does what was tried before: it may be why a batch failed.
+    """
+    takes = {i: line.carrier for i, line in lines.items() if isinstance(line.carrier, Batching)}
+    if not takes:
+        return [[row] for row in rows]
+    made: list[list[Marked]] = []
+    open_: dict[Hashable, list[Marked]] = {}
+    for row in sorted(rows, key=lambda row: row.delay):
+        carrier = takes.get(row.connection_id)
+        if carrier is None or row.rest is not None or row.row.tries:
+            made.append([row])
+            continue
+        alike = (row.connection_id, carrier.alike(submission(row, lines[row.connection_id])))
+        batch = open_.get(alike)
+        if batch and len(batch) < carrier.most_in_batch and row.delay - batch[0].delay <= TOGETHER:
+            batch.append(row)
+        else:
+            open_[alike] = [row]
+            made.append(open_[alike])
+    return made
+
+
+def _request(carrier: Carrier, mts: Sequence[Submission], now: datetime) -> Request:
+    if len(mts) > 1 and isinstance(carrier, Batching):
+        return carrier.build_all(mts, now)
+    return carrier.build(mts[0], now)
+
+
+def _outcomes(carrier: Carrier, mts: Sequence[Submission], response: Response) -> Sequence[Outcome]:
+    if len(mts) > 1 and isinstance(carrier, Batching):
+        return carrier.read_all(mts, response)
+    return [carrier.read(response)]
 
 
 def _unsent(send: Send) -> Result:

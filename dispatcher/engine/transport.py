@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -45,6 +45,32 @@ class Answerable(Carrier, Protocol):
 
     def told(self, response: Response) -> Outcome | None:
         """What became of the submit: TAKEN, NEVER, or LATER where it surely never came; None while nobody can tell."""
+        ...
+
+
+@runtime_checkable
+class Batching(Carrier, Protocol):
+    """A carrier that takes several MTs in one exchange."""
+
+    @property
+    def most_in_batch(self) -> int:
+        """How many."""
+        ...
+
+    def alike(self, mt: Submission) -> Hashable:
+        """What has to be the same in all of them."""
+        ...
+
+    def build_all(self, mts: Sequence[Submission], now: datetime) -> Request:
+        """The exchange that submits these, which are alike; two at least."""
+        ...
+
+    def read_all(self, mts: Sequence[Submission], response: Response) -> Sequence[Outcome]:
+        """What became of each, in their order; never raises.
+
+        Where all were refused for the sake of one that cannot be told, each is LATER and costs a try: a row that was
+        tried before goes alone.
+        """
         ...
 
 
