@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dispatcher.wiring.desk import OptOutDesk
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+SANE = range(2000, 2100)  # years; open hours look some days ahead, which far from today are no dates
 state: dict[str, Path | None] = {"config": None}
 
 
@@ -95,6 +96,17 @@ def listing(rows: Iterable[dict[str, Any]], *, as_json: bool, line: Callable[[di
 def instant(at: datetime | None) -> str | None:
     """An instant as commands write it: ISO 8601 in UTC."""
     return None if at is None else at.isoformat().replace("+00:00", "Z")
+
+
+def instant_of(option: str, given: str) -> datetime:
+    """An instant as people write it for an option."""
+    try:
+        at = datetime.fromisoformat(given)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None or at.year not in SANE:
+        raise Failed(f"{option}: must be an instant with its zone between 2000 and 2099, such as 2026-11-22T09:00Z")
+    return at.astimezone(UTC)
 
 
 def masked(phone: str) -> str:

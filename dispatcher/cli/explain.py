@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from dispatcher.cli.common import AsJson, Failed, answer, instant, one_sentence, settings
+from dispatcher.cli.common import AsJson, Failed, answer, instant, instant_of, one_sentence, settings
 from dispatcher.core.invitation import InviteRequest, Os
-
-SANE = range(2000, 2100)  # years; open hours look some days ahead, which far from today are no dates
 
 
 def explain(
@@ -32,7 +29,7 @@ def explain(
     if country and not known_region(country):
         raise Failed("country: not an ISO 3166 country code such as US or DE")
     request = InviteRequest(phone=phone, text=text, app_id=app, os=os, region=country)
-    posted = _instant(at) if at else None
+    posted = instant_of("at", at) if at else None
     with one_sentence(), explaining(settings()) as desk:
         found = desk.ask(account, request, posted)
     rules = [{"rule": each.rule, "verdict": each.verdict, "because": each.because} for each in found.rules]
@@ -51,13 +48,3 @@ def explain(
     answer(told, as_json=False)
     for each in found.rules:
         typer.echo(f"  {each.verdict:<7}  {each.rule:<10}  {each.because}")
-
-
-def _instant(given: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(given)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None or at.year not in SANE:
-        raise Failed("at: must be an instant with its zone between 2000 and 2099, such as 2026-11-22T09:00Z")
-    return at.astimezone(UTC)

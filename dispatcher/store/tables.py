@@ -354,6 +354,8 @@ class Callback(SQLModel, table=True):
     __table_args__ = (
         Index("ix_callbacks_due", "app_id", "due_at", "subject_id", sqlite_where=text("state = 'queued'"),
               postgresql_where=text("state = 'queued'")),
+        Index("ix_callbacks_failed", "app_id", "ended_at", "subject_id", sqlite_where=text("state = 'failed'"),
+              postgresql_where=text("state = 'failed'")),
         Index("ix_callbacks_lease", "lease_until", sqlite_where=text("state = 'claimed'"),
               postgresql_where=text("state = 'claimed'")),
         KEYED,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from dispatcher.core.given import SettingsError
@@ -13,11 +13,13 @@ from dispatcher.core.invitation import OptOut, Scope
 from dispatcher.core.person import person_of
 from dispatcher.engine.checks import Wrong
 from dispatcher.engine.optouts import OptOuts, read_phone
+from dispatcher.engine.ports import CALLBACKS
 from dispatcher.engine.provisioning import Provisioning
 from dispatcher.engine.sender_settings import sender_number
 from dispatcher.settings import Settings
 from dispatcher.store.optouts import OptOutBook
 from dispatcher.store.provisioning import Rows
+from dispatcher.store.replays import Owed, Replays
 from dispatcher.store.revision import pepper
 from dispatcher.store.sticky import StickySenders
 from dispatcher.store.tables import Account, App, Sender
@@ -26,6 +28,7 @@ from dispatcher.wiring.carriers import carrier_of, credentials_of
 from dispatcher.wiring.parts import open_database, ready_database, utc_now
 
 PAGE: Final = 1000  # people read at once
+LATELY: Final = timedelta(days=30)
 
 
 def migrated(settings: Settings) -> str:
@@ -152,3 +155,40 @@ def sticky(settings: Settings) -> Iterator[StickyDesk]:
     """Known senders, for the command line."""
     with ready_database(settings) as database:
         yield StickyDesk(StickySenders(database), pepper(database), Rows(database, utc_now))
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackDesk:
+    """Callbacks after their end, by the names of apps."""
+
+    replays: Replays
+    rows: Rows
+    ring: Callable[[str], None]
+
+    def failed(self, app: str, account: str, since: datetime | None, until: datetime | None) -> Iterator[Owed]:
+        """Those of an app that were given up, of the last 30 days unless told otherwise."""
+        now = utc_now()
+        return self.replays.failed(self.rows.find_app(app, account), since or now - LATELY, until or now)
+
+    def replay(self, message_id: int) -> int:
+        """Make those of an invitation once more. Raises Wrong where none has come to its end."""
+        count = self.replays.replay(message_id, utc_now())
+        if not count:
+            raise Wrong(f"message: {message_id} has no callback that has come to its end")
+        self.ring(CALLBACKS)
+        return count
+
+    def replay_failed(self, app: str, account: str, since: datetime | None, until: datetime | None) -> int:
+        """Make those of an app once more that were given up."""
+        now = utc_now()
+        app_id = self.rows.find_app(app, account)
+        count = self.replays.replay_failed(app_id, since or now - LATELY, until or now, now)
+        self.ring(CALLBACKS)
+        return count
+
+
+@contextmanager
+def callbacks(settings: Settings) -> Iterator[CallbackDesk]:
+    """Callbacks, for the command line."""
+    with ready_database(settings) as database:
+        yield CallbackDesk(Replays(database), Rows(database, utc_now), database.ring)

@@ -103,6 +103,13 @@ def upgrade() -> None:
             postgresql_where=sa.text("state = 'queued'"),
         )
         batch_op.create_index(
+            "ix_callbacks_failed",
+            ["app_id", "ended_at", "subject_id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'failed'"),
+            postgresql_where=sa.text("state = 'failed'"),
+        )
+        batch_op.create_index(
             "ix_callbacks_lease",
             ["lease_until"],
             unique=False,
@@ -538,6 +545,11 @@ def downgrade() -> None:
 
     op.drop_table("clicks")
     with op.batch_alter_table("callbacks", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_callbacks_failed",
+            sqlite_where=sa.text("state = 'failed'"),
+            postgresql_where=sa.text("state = 'failed'"),
+        )
         batch_op.drop_index(
             "ix_callbacks_lease",
             sqlite_where=sa.text("state = 'claimed'"),
