@@ -57,6 +57,11 @@ Decision = Send | Wait | Discard
 
 def decide(row: Claimed, app: App | None, pool: Pool, now: datetime) -> Decision:
     """What to do with one claimed row. A Send uses up the room of the sender it names."""
+    return kept_back(row, app, now) or _by_whom(row, pool, now)
+
+
+def kept_back(row: Claimed, app: App | None, now: datetime) -> Wait | Discard | None:
+    """Why it may not leave now, whoever would send it; None if it may."""
     if app is None:
         return Discard(row, Code.SEND_FAILED, "the app no longer exists")
     facts = Facts(now=now, expires_at=row.expires_at, address_known=bool(row.address), opted_out=row.opted_out)
@@ -70,7 +75,7 @@ def decide(row: Claimed, app: App | None, pool: Pool, now: datetime) -> Decision
             return Wait(row, now + UNKNOWN_HOURS, "no common open hour")
         if opens > now:
             return Wait(row, opens, "quiet hours")
-    return _by_whom(row, pool, now)
+    return None
 
 
 def _by_whom(row: Claimed, pool: Pool, now: datetime) -> Send | Wait:

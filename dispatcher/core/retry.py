@@ -1,4 +1,4 @@
-"""Again, and when? The only place that decides it: callbacks, their endpoints, and messages that were surely not sent.
+"""Again, and when? The only place that decides it: callbacks, their endpoints, messages surely not sent, questions.
 
 No randomness here: `jitter` is a fraction from 0 to 1 that the caller draws for each try.
 """
@@ -128,3 +128,19 @@ def submit_next(
     if tries >= SUBMIT_TRIES:
         return None
     return now + max(asked, jitter * _doubled(SUBMIT_FIRST, SUBMIT_LONGEST, tries))
+
+
+# --- Questions about what is in doubt (semantics.md, Taking work) ---------------------------------------------------
+
+ASK_FIRST: Final = timedelta(seconds=20)  # a carrier that answered late knows by then what it made of a submit
+ASKS: Final = 45  # the first wait's part of a doubt that is closed sooner than usual
+
+
+def ask_after(asks: int, doubt: timedelta) -> timedelta:
+    """How long until a carrier is asked what became of a submit: 20 seconds, doubling with each time it was asked.
+
+    Args:
+        asks: made so far.
+        doubt: how long an outcome stays open; the first wait is a 45th of it where that is less.
+    """
+    return _doubled(min(ASK_FIRST, doubt / ASKS), doubt, asks + 1)

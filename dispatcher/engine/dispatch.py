@@ -18,7 +18,7 @@ from dispatcher.core.exchange import Fate, Outcome, Request, Response, Submissio
 from dispatcher.core.invitation import Claimed
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.pacing import HANDOVER
-from dispatcher.core.retry import submit_next
+from dispatcher.core.retry import ask_after, submit_next
 from dispatcher.core.senders import PATIENCE, LaneKey, Pool, in_turn, shares_by_app
 from dispatcher.engine.ports import (
     CALLBACKS,
@@ -35,7 +35,7 @@ from dispatcher.engine.ports import (
 )
 from dispatcher.engine.silence import Silence
 from dispatcher.engine.standing import CONNECTION_REST, Result, Standing
-from dispatcher.engine.transport import Batching, Carrier, Paced, Transport
+from dispatcher.engine.transport import Answerable, Batching, Carrier, Paced, Transport
 
 log = logging.getLogger(__name__)
 REFUSALS: Final = 3  # by so many senders are the number's fault
@@ -58,6 +58,12 @@ class Line:
     receipt_wait: timedelta
     receipt_url: str = ""
     acceptance_is_final: bool = False
+
+    def taken(self, row: Claimed, outcome: Outcome, now: datetime) -> Settled:
+        """What a row that the carrier took comes to."""
+        final = outcome.final or self.acceptance_is_final
+        event, code = (Event.DELIVER, Code.DELIVERED) if final else (Event.SUBMIT, Code.ACCEPTED)
+        return Settled(row.id, row.generation, event, outcome, code, now + self.receipt_wait, sent=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,12 +316,12 @@ class Dispatch:
     def _settled(self, result: Result, now: datetime, stopping: bool) -> Settled:
         row, outcome = result.row.row, result.outcome
         line = self._lines()[result.row.connection_id]
-        event, code, due, sent, tried = Event.LOSE, Code.ACCEPTED, now + self._pace.doubt, False, False
+        event, code, due, tried, ask_at = Event.LOSE, Code.ACCEPTED, now + self._pace.doubt, False, None
         match outcome.fate:
             case Fate.TAKEN:
-                final = outcome.final or line.acceptance_is_final
-                event, sent, due = Event.DELIVER if final else Event.SUBMIT, True, now + line.receipt_wait
-                code = Code.DELIVERED if final else Code.ACCEPTED
+                return line.taken(row, outcome, now)
+            case Fate.UNKNOWN if isinstance(line.carrier, Answerable):
+                ask_at = now + ask_after(0, self._pace.doubt)
             case Fate.NEVER:
                 event, code = Event.REFUSE, outcome.code
             case Fate.LATER:
@@ -335,7 +341,7 @@ class Dispatch:
                 again = submit_next(row.tries + 1, now, retry_after=None, jitter=self._jitter(), limit=False)
                 event, due = (Event.RETRY, again) if again and row.refused_by + 1 < REFUSALS else (Event.REFUSE, now)
                 code = Code.SEND_FAILED if event is Event.REFUSE else Code.ACCEPTED
-        return Settled(row.id, row.generation, event, outcome, code, due, sent=sent, tried=tried)
+        return Settled(row.id, row.generation, event, outcome, code, due, tried=tried, ask_at=ask_at)
 
 
 def submission(row: Marked, line: Line) -> Submission:

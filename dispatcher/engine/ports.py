@@ -53,7 +53,7 @@ class Settled:
     """What a submit came to: the event for its row, and what to write with it.
 
     `due_at` is the next instant at which the row needs anything; `sent` that a carrier took it; `tried` that it
-    cost a try.
+    cost a try; `ask_at` when its carrier is asked about it, where that is in doubt and can be asked.
     """
 
     message_id: int
@@ -64,6 +64,23 @@ class Settled:
     due_at: datetime
     sent: bool = False
     tried: bool = False
+    ask_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A submit whose carrier may be asked now what became of it: the row as it was marked then, and when that was.
+
+    The row is due when the doubt is closed. `ask_at` is what the claim of the question is fenced by. `open` tells
+    whether it is in doubt still, `usable` whether its sender and connection may send.
+    """
+
+    marked: Marked
+    started_at: datetime
+    ask_at: datetime
+    asks: int
+    open: bool
+    usable: bool
 
 
 class Trouble(NamedTuple):
@@ -201,8 +218,49 @@ class SenderPool(Protocol):
 class Sweeper(Protocol):
     """The messages' part of the sweep."""
 
-    def rescue(self, now: datetime, doubt: timedelta, most: int) -> Rescued:
-        """Take back what lost its lease, close what nobody will ever tell, queue again where the app wants that."""
+    def rescue(
+        self,
+        now: datetime,
+        doubt: timedelta,
+        most: int,
+        answerable: Collection[int] = (),
+        ask_at: datetime | None = None,
+    ) -> Rescued:
+        """Take back what lost its lease, close what nobody will ever tell, queue again where the app wants that.
+
+        What is in doubt then of the connections that are `answerable` is asked about at `ask_at`.
+        """
+        ...
+
+
+class Inquiries(Protocol):
+    """The questions about what is in doubt."""
+
+    def doubts(self, connection_id: int, now: datetime, most: int) -> Sequence[Doubt]:
+        """Up to so many submits of a connection that it is time to ask about, the longest due first."""
+        ...
+
+    def put_off(self, doubts: Sequence[tuple[Doubt, datetime | None]]) -> None:
+        """Ask about these later, or (None) not at all."""
+        ...
+
+    def ask(
+        self,
+        doubts: Sequence[tuple[Doubt, datetime]],
+        *,
+        submits: bool,
+        horizon: timedelta,
+        worker_id: int,
+        now: datetime,
+    ) -> Sequence[Doubt]:
+        """Claim questions in one transaction, each until it is to be asked again; what comes back may be asked.
+
+        Where asking `submits`, only what may be sent comes back, and its sender's room is taken.
+        """
+        ...
+
+    def settle(self, results: Sequence[Settled], now: datetime) -> int:
+        """Write what carriers told of what is in doubt still; how many that were."""
         ...
 
 

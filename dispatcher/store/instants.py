@@ -18,6 +18,11 @@ def micros(instant: datetime) -> int:
     return (instant - EPOCH) // MICROSECOND
 
 
+def maybe_micros(instant: datetime | None) -> int | None:
+    """The same, for a column that may be null."""
+    return None if instant is None else micros(instant)
+
+
 def maybe(value: int | None) -> datetime | None:
     """The same as `instant`, for a column that may be null."""
     return None if value is None else instant(value)

@@ -28,6 +28,13 @@ def reaches(optout: str, message: str) -> str:
     )
 
 
+def opted_out(message: str) -> str:
+    """Whether an opt-out reaches the person of a message, in SQL; `message` is the table, or its alias."""
+    return (
+        f"exists (select 1 from optouts o where o.person = cast({message}.person as text) and {reaches('o', message)})"
+    )
+
+
 # Whoever opts out is somebody known: admission asks nothing about people whom it meets for the first time.
 MEET: Final = Statement(
     """insert into people (person, address, line_type, os) select person, address, '', '' from {rows}

@@ -16,9 +16,10 @@ from dispatcher.store.words import kept
 
 # A stopped connection `c` until a submit is risked again.
 LEFT_ALONE: Final = f"(c.stopped_at is not null and c.retry_at > {{clock}} and c.retry_at <= {{clock}} + {AHEAD})"
+# Whether a sender `s` may be used at all.
+READY: Final = "s.paused_at is null and (s.rest_until is null or s.rest_until <= {clock})"
 USABLE: Final = f"""senders s join connections c on c.id = s.connection_id
-    where s.paused_at is null and (s.rest_until is null or s.rest_until <= {{clock}})
-    and c.paused_at is null and not {LEFT_ALONE}"""
+    where {READY} and c.paused_at is null and not {LEFT_ALONE}"""
 # The senders `s` that an app may use: its own, else the shared ones.
 OF_APP: Final = """(exists (select 1 from sender_apps d where d.sender_id = s.id and d.app_id = {app})
     or (not exists (select 1 from sender_apps d where d.sender_id = s.id)

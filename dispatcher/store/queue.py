@@ -7,16 +7,17 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from dispatcher.core.decision import PACE, Discard, Send, Wait
+from dispatcher.core.exchange import Fate
 from dispatcher.core.invitation import Channel, Claimed, Kind
 from dispatcher.core.lifecycle import State
 from dispatcher.core.senders import LaneKey
 from dispatcher.engine.ports import Lane, Marked, Settled
 from dispatcher.store.database import Database
 from dispatcher.store.finals import close_books
-from dispatcher.store.instants import MICROSECOND, instant, micros
-from dispatcher.store.optouts import STOPPED, reaches
-from dispatcher.store.pool import CLOCK, room_of
+from dispatcher.store.instants import MICROSECOND, instant, maybe_micros, micros
+from dispatcher.store.optouts import STOPPED, opted_out
 from dispatcher.store.receipts import match_refs
+from dispatcher.store.rooms import Rooms
 from dispatcher.store.statement import Row, Statement, Tx
 from dispatcher.store.steps import states, step
 from dispatcher.store.sticky import REMEMBERED, remember
@@ -77,8 +78,7 @@ CLAIM_TEXT: Final = """with due as (
             where x.message_id = messages.id and x.fate = 'other_sender') end,
         tries > 0 and exists (
             select 1 from attempts x where x.message_id = messages.id and x.fate = 'stop_carrier')"""
-OPTED_OUT: Final = f"""exists (select 1 from optouts o where o.person = cast(messages.person as text)
-        and {reaches("o", "messages")})"""
+OPTED_OUT: Final = opted_out("messages")
 CLAIM: Final = Statement(CLAIM_TEXT.replace("{opted_out}", OPTED_OUT).replace("{only}", ""))
 CLAIM_EXPIRED: Final = Statement(
     CLAIM_TEXT.replace("{opted_out}", OPTED_OUT).replace("{only}", "and expires_at <= :now")
@@ -92,16 +92,6 @@ MARK: Final = Statement(
     and messages.lease_until > {{clock}} and (messages.kind not in ({STOPPED_KINDS}) or not {OPTED_OUT})
     returning messages.id""",
     "id bigint, generation integer, sender_id bigint",
-)
-LOCK_ROOM: Final = Statement(
-    """select s.mps, s.free_at, s.daily_cap, s.day, s.used, s.holder, s.id, s.load
-    from senders s join {rows} on r.id = s.id order by s.id {lock}""",
-    "id bigint",
-)
-TAKE_ROOM: Final = Statement(
-    """update senders set free_at = r.free_at, day = r.day, used = r.used, load = r.load, holder = :holder
-    from {rows} where senders.id = r.id""",
-    "id bigint, free_at bigint, day integer, used bigint, load float8",
 )
 ATTEMPT: Final = Statement(
     """insert into attempts (message_id, generation, sender_id, connection_id, worker_id, rule, started_at, fate, ref,
@@ -130,10 +120,13 @@ TURN_DOWN: Final = Statement(
     returning messages.id""",
     "id bigint, generation integer, state text, code integer, reason text",
 )
+# A carrier that was asked since may have told of one of which its own result tells nothing.
 END_ATTEMPT: Final = Statement(
-    """update attempts set ended_at = :now, fate = r.fate, ref = r.ref, reason = r.reason
-    from {rows} where attempts.message_id = r.id and attempts.generation = r.generation""",
-    "id bigint, generation integer, fate text, ref text, reason text",
+    f"""update attempts set ended_at = :now, fate = r.fate, reason = r.reason, ask_at = r.ask_at,
+        ref = case when r.ref = '' then attempts.ref else r.ref end
+    from {{rows}} where attempts.message_id = r.id and attempts.generation = r.generation
+    and (r.fate <> '{Fate.UNKNOWN}' or attempts.fate in ('', '{Fate.UNKNOWN}'))""",
+    "id bigint, generation integer, fate text, ref text, reason text, ask_at bigint",
 )
 
 
@@ -191,13 +184,26 @@ class MessageQueue:
     def settle(self, results: Sequence[Settled], now: datetime) -> int:
         """Write outcomes; how many came too late to change their row."""
         with self._database.write() as tx:
-            tx.run(END_ATTEMPT, [
-                (s.message_id, s.generation, s.outcome.fate, kept(s.outcome.ref), kept(s.outcome.reason))
-                for s in results
-            ], now=micros(now))  # fmt: skip
+            end_attempts(tx, results, now)
             changed = step(tx, results, now)
             match_refs(tx, [s.message_id for s in results if s.outcome.ref], now)
         return len(results) - changed
+
+
+def end_attempts(tx: Tx, results: Sequence[Settled], now: datetime) -> None:
+    """Write what submits came to into their attempts."""
+    rows = [
+        (
+            s.message_id,
+            s.generation,
+            s.outcome.fate,
+            kept(s.outcome.ref),
+            kept(s.outcome.reason),
+            maybe_micros(s.ask_at),
+        )
+        for s in results
+    ]
+    tx.run(END_ATTEMPT, rows, now=micros(now))
 
 
 def _claim(tx: Tx, statement: Statement, lane: LaneKey, most: int, now: datetime, lease: timedelta) -> list[Claimed]:
@@ -261,35 +267,20 @@ def _mark(
         tx.run(PUT_BACK, lost)
     if not winners:
         return []
-    locked = tx.run(LOCK_ROOM, [(i,) for i in sorted({s.choice.sender.id for s in winners})])
-    clock, ahead = tx.run(CLOCK)[0][0], horizon // MICROSECOND
-    rooms, loads = {}, {}
-    for row in locked:
-        rooms[row[6]] = room_of(row, worker_id, clock, ahead)
-        loads[row[6]] = row[7]
-    marked, late, used = [], [], set()
+    rooms = Rooms(tx, [s.choice.sender.id for s in winners], worker_id, horizon)
+    marked, late = [], []
     for send in winners:
         sender, segments = send.choice.sender, send.row.segments
-        room = rooms[sender.id]
-        slot = room.slot(clock, segments)
-        if slot > clock + ahead:  # another process took this room meanwhile
-            until = now + (slot - clock - ahead) * MICROSECOND
-            due, awaited = (send.row.due_at, sender.id) if send.choice.awaited else (until, 0)
+        delay = rooms.delay(sender.id, segments)
+        if delay > horizon:  # another process took this room meanwhile
+            due, awaited = (send.row.due_at, sender.id) if send.choice.awaited else (now + delay - horizon, 0)
             late.append((send.row.id, send.row.generation, micros(due), PACE, awaited))
             continue
-        used.add(sender.id)
-        rooms[sender.id] = room.charged(segments, clock)
-        loads[sender.id] = max(loads[sender.id], send.choice.load) + segments / sender.weight
-        rest = room.rest(segments)
-        marked.append((send, Marked(
-            send.row, sender.number, sender.id, sender.connection_id,
-            delay=(slot - clock) * MICROSECOND, rest=None if rest is None else rest * MICROSECOND,
-        )))  # fmt: skip
+        rest = rooms.take(sender.id, segments, send.choice.load)
+        marked.append((send, Marked(send.row, sender.number, sender.id, sender.connection_id, delay, rest)))
     if late:
         tx.run(PUT_BACK, late)
-    tx.run(TAKE_ROOM, [
-        (i, room.free_at, room.day, room.used, loads[i]) for i, room in sorted(rooms.items()) if i in used
-    ], holder=worker_id)  # fmt: skip
+    rooms.keep()
     remember(tx, [m for _, m in marked], now)
     tx.run(ATTEMPT, [
         (m.row.id, m.row.generation, m.sender_id, m.connection_id, worker_id, send.choice.rule, micros(now))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -27,10 +28,16 @@ RESCUE_TEXT: Final = f"""with lost as (
         lease_until = null
     from lost where messages.id = lost.id
     and messages.state in ('claimed', 'submitting') and messages.lease_until {{over}}
-    returning messages.id, messages.state"""
+    returning messages.id, messages.state, messages.generation"""
 # Two, for each reads its end of the index.
 RESCUE: Final = Statement(RESCUE_TEXT.replace("{over}", "< {clock}"))
 RESCUE_AHEAD: Final = Statement(RESCUE_TEXT.replace("{over}", f"> {{clock}} + {AHEAD}"))
+ASK_LOST: Final = Statement(
+    """update attempts set ask_at = :ask_at from {rows}
+    where attempts.message_id = r.id and attempts.generation = r.generation
+    and attempts.connection_id = r.connection_id""",
+    "id bigint, generation integer, connection_id bigint",
+)
 # The last column is how often a doubt arose that nobody resolved, asked only where it matters.
 OVERDUE: Final = Statement(
     f"""select m.id, m.generation, m.state, a.policy, m.clicked_at is not null,
@@ -63,17 +70,29 @@ class Sweeper:
         """Work on this database."""
         self._database = database
 
-    def rescue(self, now: datetime, doubt: timedelta, most: int) -> Rescued:
-        """One page of sweeping: leases that ran out, receipts that never came, doubts that nobody resolved."""
+    def rescue(
+        self,
+        now: datetime,
+        doubt: timedelta,
+        most: int,
+        answerable: Collection[int] = (),
+        ask_at: datetime | None = None,
+    ) -> Rescued:
+        """One page of sweeping: leases that ran out, receipts that never came, doubts that nobody resolved.
+
+        What is in doubt then of the connections that are `answerable` is asked about at `ask_at`.
+        """
         self._database.end_stuck()
         with self._database.write() as tx:
             given = {"doubt_until": micros(now + doubt), "most": most}
             back = [*tx.run(RESCUE, **given), *tx.run(RESCUE_AHEAD, **given)]
+            lost = [(row[0], row[2]) for row in back if row[1] == State.IN_DOUBT]
+            if lost and ask_at and answerable:
+                tx.run(ASK_LOST, [(*row, i) for row in lost for i in answerable], ask_at=micros(ask_at))
             tx.run(LEAVE_LINES, now=micros(now), patience=PATIENCE, most=most)
             overdue = tx.run(OVERDUE, now=micros(now), most=most)
             step(tx, [_closing(row, now) for row in overdue], now)
-        requeued = sum(1 for _, state in back if state == State.QUEUED)
-        return Rescued(requeued, len(back) - requeued, len(overdue))
+        return Rescued(len(back) - len(lost), len(lost), len(overdue))
 
     def in_doubt(self, until: datetime) -> int:
         """How many invitations are in doubt that are closed by then."""

@@ -290,12 +290,18 @@ class Message(SQLModel, table=True):
 
 
 class Attempt(SQLModel, table=True):
-    """One submit, written before the carrier is called: the ledger of what may have left."""
+    """One submit, written before the carrier is called: the ledger of what may have left.
+
+    `ask_at` is when its carrier is asked next what became of it, null unless that is in doubt and it can be asked;
+    `asks` how often it was.
+    """
 
     __tablename__ = "attempts"
     __table_args__ = (
         Index("ix_attempts_ref", "connection_id", "ref", sqlite_where=text("ref <> ''"),
               postgresql_where=text("ref <> ''")),
+        Index("ix_attempts_ask", "connection_id", "ask_at", sqlite_where=text("ask_at is not null"),
+              postgresql_where=text("ask_at is not null")),
         KEYED,
     )  # fmt: skip
     message_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
@@ -309,6 +315,8 @@ class Attempt(SQLModel, table=True):
     fate: str = words(16)
     ref: str = words(255)
     reason: str = words(255)
+    ask_at: datetime | None = at(optional=True)
+    asks: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
 
 
 class DuplicateSlot(SQLModel, table=True):

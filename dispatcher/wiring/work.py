@@ -14,16 +14,18 @@ from dispatcher.core.exchange import Hook, Receipt, Reply
 from dispatcher.engine.callbacks import Answer, Callbacks
 from dispatcher.engine.dispatch import Dispatch, Line, Pace, Worker
 from dispatcher.engine.inbox import Inbox
+from dispatcher.engine.inquiry import Inquiry, Told
 from dispatcher.engine.ports import CALLBACKS, DUE, StoreUnavailable
 from dispatcher.engine.pruning import Pruning
 from dispatcher.engine.rescue import Rescue
 from dispatcher.engine.standing import Result
-from dispatcher.engine.transport import Transport
+from dispatcher.engine.transport import Answerable, Transport
 from dispatcher.loops import Clockwork, Gatherer, Loop
 from dispatcher.settings import Settings
 from dispatcher.store.attic import StoreAttic
 from dispatcher.store.connections import Contract, Contracts
 from dispatcher.store.directory import CachedDirectory
+from dispatcher.store.inquiries import InquiryBook
 from dispatcher.store.outbox import CallbackOutbox
 from dispatcher.store.pool import SenderPool
 from dispatcher.store.queue import MessageQueue
@@ -38,6 +40,7 @@ from dispatcher.wiring.parts import Lines, Pulse, ready_database, utc_now
 
 log = logging.getLogger(__name__)
 DISPATCH_SECONDS: Final = 0.5
+INQUIRY_SECONDS: Final = 1.0
 PRUNING_SECONDS: Final = 60.0
 GIVE_UP_SECONDS: Final = 60.0
 ROOM_FOR: Final = 2  # so many connections have all their places at once: one that hangs leaves the others theirs
@@ -70,7 +73,7 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
         def ring(topic: str) -> None:
             clockwork.ring(topic)
 
-        told, results, answers = _gatherers(house)
+        told, results, answers, asked = _gatherers(house)
         transports = _carrier_transports(house, settings, told)
         called = _callback_transport(house, settings)
         lines: Lines[Line] = Lines(Contracts(database), lambda c: line_of(c, transports, settings.public_url))
@@ -88,16 +91,35 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
             per_line=settings.work.in_flight,
             between=between,
         )
+        inquiry = Inquiry(
+            book=InquiryBook(database),
+            directory=CachedDirectory(database),
+            lines=lines,
+            put=asked.put,
+            ring=ring,
+            clock=utc_now,
+            jitter=random.SystemRandom().random,
+            pace=pace,
+            worker=worker,
+            between=between,
+        )
         callbacks = _callbacks(settings, outbox, called, answers, worker.alive)
         inbox = Inbox(receipts=receipts, clock=utc_now, ring=ring)
         rescue = Rescue(
-            sweeper=Sweeper(database), outbox=outbox, receipts=receipts, clock=utc_now, ring=ring, doubt=pace.doubt
+            sweeper=Sweeper(database),
+            outbox=outbox,
+            receipts=receipts,
+            clock=utc_now,
+            ring=ring,
+            doubt=pace.doubt,
+            answerable=lambda: [i for i, line in lines().items() if isinstance(line.carrier, Answerable)],
         )
         pruning = Pruning(attic=StoreAttic(database), clock=utc_now)
-        loops = _loops(settings, dispatch, callbacks, rescue, pruning)
+        loops = _loops(settings, dispatch, callbacks, rescue, pruning, inquiry)
         clockwork = Clockwork(loops, utc_now, unavailable=StoreUnavailable)
         told.start(lambda batch: _take(inbox, lines, batch))
         results.start(dispatch.settle)
+        asked.start(inquiry.settle)
         answers.start(lambda batch: _settle_calls(callbacks, batch, ring))
         house.enter_context(database.listen(ring))
         clockwork.start()
@@ -122,14 +144,17 @@ def _pace(settings: Settings) -> Pace:
     )
 
 
-def _gatherers(house: ExitStack) -> tuple[Gatherer[tuple[str, Hook]], Gatherer[Result], Gatherer[Answer]]:
-    """Of what the simulated carrier tells, of what submits came to, and of what callbacks were answered."""
+def _gatherers(
+    house: ExitStack,
+) -> tuple[Gatherer[tuple[str, Hook]], Gatherer[Result], Gatherer[Answer], Gatherer[Told]]:
+    """Of what carriers tell by themselves, of what submits and callbacks came to, and of answers about doubts."""
     told: Gatherer[tuple[str, Hook]] = Gatherer("receipts", unavailable=StoreUnavailable)
     results: Gatherer[Result] = Gatherer("settle", unavailable=StoreUnavailable)
     answers: Gatherer[Answer] = Gatherer("callbacks", unavailable=StoreUnavailable)
-    for gatherer in (told, results, answers):
+    asked: Gatherer[Told] = Gatherer("inquiry", unavailable=StoreUnavailable)
+    for gatherer in (told, results, answers, asked):
         house.callback(gatherer.stop)
-    return told, results, answers
+    return told, results, answers, asked
 
 
 def _carrier_transports(
@@ -183,13 +208,14 @@ def _callbacks(
 
 
 def _loops(
-    settings: Settings, dispatch: Dispatch, callbacks: Callbacks, rescue: Rescue, pruning: Pruning
+    settings: Settings, dispatch: Dispatch, callbacks: Callbacks, rescue: Rescue, pruning: Pruning, inquiry: Inquiry
 ) -> Sequence[Loop]:
     return [
         Loop(DUE, DISPATCH_SECONDS, dispatch.turn, frozenset({DUE})),
         Loop(CALLBACKS, DISPATCH_SECONDS, callbacks.turn, frozenset({CALLBACKS})),
         Loop("give up", GIVE_UP_SECONDS, callbacks.give_up),
         Loop("rescue", settings.work.rescue_seconds, rescue.turn),
+        Loop("inquiry", INQUIRY_SECONDS, inquiry.turn),
         Loop("pruning", PRUNING_SECONDS, pruning.turn),
     ]
 

@@ -50,10 +50,19 @@ def upgrade() -> None:
         sa.Column("fate", sa.String(length=16), server_default="", nullable=False),
         sa.Column("ref", sa.String(length=255), server_default="", nullable=False),
         sa.Column("reason", sa.String(length=255), server_default="", nullable=False),
+        sa.Column("ask_at", sa.BigInteger(), nullable=True),
+        sa.Column("asks", sa.Integer(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("message_id", "generation", name=op.f("pk_attempts")),
         sqlite_with_rowid=False,
     )
     with op.batch_alter_table("attempts", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_attempts_ask",
+            ["connection_id", "ask_at"],
+            unique=False,
+            sqlite_where=sa.text("ask_at is not null"),
+            postgresql_where=sa.text("ask_at is not null"),
+        )
         batch_op.create_index(
             "ix_attempts_ref",
             ["connection_id", "ref"],
@@ -562,6 +571,11 @@ def downgrade() -> None:
     op.drop_table("callbacks")
     op.drop_table("callback_tries")
     with op.batch_alter_table("attempts", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_attempts_ask",
+            sqlite_where=sa.text("ask_at is not null"),
+            postgresql_where=sa.text("ask_at is not null"),
+        )
         batch_op.drop_index("ix_attempts_ref", sqlite_where=sa.text("ref <> ''"), postgresql_where=sa.text("ref <> ''"))
 
     op.drop_table("attempts")

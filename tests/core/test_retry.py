@@ -14,6 +14,7 @@ from dispatcher.core.retry import (
     End,
     Step,
     StopEndpoint,
+    ask_after,
     callback_next,
     endpoint_rest,
     submit_next,
@@ -136,3 +137,13 @@ def test_a_limit_is_never_given_up_for(tries: int) -> None:
     assert submit(tries, 60, limit=True, jitter=0.0) == timedelta(seconds=60)
     assert submit(tries, 60, limit=True, jitter=0.5) == timedelta(seconds=75)
     assert submit(tries, 86_400, limit=True, jitter=0.0) == timedelta(hours=1)
+
+
+def test_a_carrier_is_asked_after_twenty_seconds_and_then_less_and_less_often() -> None:
+    doubt = timedelta(minutes=15)
+    assert [ask_after(n, doubt).total_seconds() for n in range(8)] == [20, 40, 80, 160, 320, 640, 900, 900]
+
+
+def test_it_is_asked_sooner_about_a_doubt_that_is_closed_sooner() -> None:
+    assert [ask_after(n, timedelta(seconds=45)).total_seconds() for n in range(3)] == [1, 2, 4]
+    assert ask_after(0, timedelta(hours=1)) == timedelta(seconds=20)

@@ -1,0 +1,158 @@
+"""Questions to carriers about what is in doubt: each is claimed once, until it is to be asked again.
+
+The times stand in the attempts, under an index of their own: what is in doubt is few beside what waits for a receipt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from dispatcher.core.invitation import Channel, Claimed, Kind
+from dispatcher.core.lifecycle import State
+from dispatcher.engine.ports import Doubt, Marked, Settled
+from dispatcher.store.database import Database
+from dispatcher.store.instants import instant, maybe_micros, micros
+from dispatcher.store.optouts import opted_out
+from dispatcher.store.pool import READY
+from dispatcher.store.queue import end_attempts
+from dispatcher.store.receipts import match_refs
+from dispatcher.store.rooms import Rooms
+from dispatcher.store.statement import Row, Statement
+from dispatcher.store.steps import step
+
+DOUBTS: Final = Statement(
+    f"""select m.id, a.generation, m.app_id, m.kind, m.channel, m.person, m.region, m.text, m.segments, m.tries,
+        m.planned_at, m.expires_at, m.due_at, (select p.address from people p where p.person = cast(m.person as text)),
+        {opted_out("m")}, s.number, s.id, a.connection_id, a.started_at, a.ask_at, a.asks,
+        m.state = '{State.IN_DOUBT}' and m.generation = a.generation,
+        {READY} and c.paused_at is null and c.stopped_at is null
+    from attempts a join messages m on m.id = a.message_id
+    join senders s on s.id = a.sender_id join connections c on c.id = a.connection_id
+    where a.connection_id = :connection_id and a.ask_at <= :now order by a.ask_at limit :most"""
+)
+CLAIM: Final = Statement(
+    f"""update attempts set ask_at = r.again_at, asks = asks + 1 from {{rows}}
+    where attempts.message_id = r.id and attempts.generation = r.generation and attempts.ask_at = r.ask_at
+    and exists (select 1 from messages m where m.id = r.id and m.generation = r.generation
+        and m.state = '{State.IN_DOUBT}' and (r.submits = 0 or not {opted_out("m")}))
+    returning attempts.message_id""",
+    "id bigint, generation integer, ask_at bigint, again_at bigint, submits integer",
+)
+PUT_OFF: Final = Statement(
+    """update attempts set ask_at = r.again_at from {rows}
+    where attempts.message_id = r.id and attempts.generation = r.generation and attempts.ask_at = r.ask_at""",
+    "id bigint, generation integer, ask_at bigint, again_at bigint",
+)
+ANSWERED: Final = Statement(
+    """update attempts set ask_at = null from {rows}
+    where attempts.message_id = r.id and attempts.generation = r.generation""",
+    "id bigint, generation integer",
+)
+STILL: Final = Statement(
+    f"""select s.id from messages s join {{rows}} on r.id = s.id and r.generation = s.generation
+    where s.state = '{State.IN_DOUBT}' order by s.id {{lock}}""",
+    "id bigint, generation integer",
+)
+
+
+class InquiryBook:
+    """The questions on this database."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on this database."""
+        self._database = database
+
+    def doubts(self, connection_id: int, now: datetime, most: int) -> list[Doubt]:
+        """Up to so many submits of a connection that it is time to ask about, the longest due first."""
+        with self._database.read() as tx:
+            return [_doubt(row) for row in tx.run(DOUBTS, connection_id=connection_id, now=micros(now), most=most)]
+
+    def put_off(self, doubts: Sequence[tuple[Doubt, datetime | None]]) -> None:
+        """Ask about these later, or (None) not at all."""
+        with self._database.write() as tx:
+            tx.run(PUT_OFF, [(*_fence(doubt), maybe_micros(again_at)) for doubt, again_at in doubts])
+
+    def ask(
+        self,
+        doubts: Sequence[tuple[Doubt, datetime]],
+        *,
+        submits: bool,
+        horizon: timedelta,
+        worker_id: int,
+        now: datetime,
+    ) -> list[Doubt]:
+        """Claim questions in one transaction, each until it is to be asked again; what comes back may be asked.
+
+        Where asking `submits`, only what may be sent comes back, and its sender's room is taken.
+        """
+        with self._database.write() as tx:
+            rows = [(*_fence(doubt), micros(again_at), int(submits)) for doubt, again_at in doubts]
+            won = {row[0] for row in tx.run(CLAIM, rows)}
+            claimed = [(doubt, again_at) for doubt, again_at in doubts if doubt.marked.row.id in won]
+            if not (submits and claimed):
+                return [doubt for doubt, _ in claimed]
+            rooms = Rooms(tx, [doubt.marked.sender_id for doubt, _ in claimed], worker_id, horizon)
+            asked, late = [], []
+            for doubt, again_at in claimed:
+                marked, segments = doubt.marked, doubt.marked.row.segments
+                delay = rooms.delay(marked.sender_id, segments)
+                if delay > horizon:
+                    late.append((marked.row.id, marked.row.generation, micros(again_at), micros(now + delay - horizon)))
+                    continue
+                rest = rooms.take(marked.sender_id, segments)
+                asked.append(replace(doubt, marked=replace(marked, delay=delay, rest=rest)))
+            if late:
+                tx.run(PUT_OFF, late)
+            rooms.keep()
+            return asked
+
+    def settle(self, results: Sequence[Settled], now: datetime) -> int:
+        """Write what carriers told of what is in doubt still; how many that were.
+
+        What was told otherwise meanwhile, by a receipt or by the submit's own late result, stays as it is.
+        """
+        with self._database.write() as tx:
+            rows = [(s.message_id, s.generation) for s in results]
+            tx.run(ANSWERED, rows)  # before the messages, as every settling does
+            open_ids = {row[0] for row in tx.run(STILL, rows)}
+            told = [s for s in results if s.message_id in open_ids]
+            if told:
+                end_attempts(tx, told, now)
+                step(tx, told, now)
+                match_refs(tx, [s.message_id for s in told if s.outcome.ref], now)
+        return len(told)
+
+
+def _fence(doubt: Doubt) -> tuple[int, int, int]:
+    return doubt.marked.row.id, doubt.marked.row.generation, micros(doubt.ask_at)
+
+
+def _doubt(row: Row) -> Doubt:
+    claimed = Claimed(
+        id=row[0],
+        generation=row[1],
+        app_id=row[2],
+        kind=Kind(row[3]),
+        channel=Channel(row[4]),
+        person=row[5],
+        region=row[6],
+        text=row[7],
+        segments=row[8],
+        tries=row[9],
+        planned_at=instant(row[10]),
+        expires_at=instant(row[11]),
+        due_at=instant(row[12]),
+        address=row[13],
+        opted_out=bool(row[14]),
+    )
+    return Doubt(
+        Marked(claimed, sender=row[15], sender_id=row[16], connection_id=row[17], delay=timedelta(0)),
+        started_at=instant(row[18]),
+        ask_at=instant(row[19]),
+        asks=row[20],
+        open=bool(row[21]),
+        usable=bool(row[22]),
+    )
