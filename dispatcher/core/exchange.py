@@ -41,6 +41,7 @@ class Request:
 DAY: Final = 86_400
 LONGEST_DIGITS: Final = 9
 MOST_FIELDS: Final = 200
+MOST_KEY: Final = 64  # characters of what may be an id of ours, which is shorter still
 
 
 class Fault(StrEnum):
@@ -157,6 +158,11 @@ class Hook:
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
+
+    @property
+    def key(self) -> str:
+        """The id of ours that stands in the receipt URL which a submit named; "" where there is none."""
+        return self.query.get("id", "")[:MOST_KEY]
 
     def form(self) -> list[tuple[str, str]]:
         """The fields of a form body in their order, repeated names and empty values too. Raises Refusal (400)."""

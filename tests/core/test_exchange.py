@@ -109,6 +109,11 @@ def test_a_repr_shows_neither_secrets_nor_numbers(shown: Request | Hook) -> None
     assert "3012223333" not in repr(shown)
 
 
+@pytest.mark.parametrize(("query", "key"), [({}, ""), ({"id": "7", "k": "8"}, "7"), ({"id": "9" * 5000}, "9" * 64)])
+def test_key_of_a_hook(query: dict[str, str], key: str) -> None:
+    assert Hook("POST", "https://h.example/hooks/x", query).key == key
+
+
 def test_form_of_a_hook() -> None:
     hook = Hook("POST", "https://h.example/hooks/x", body=b"b=1&a=&b=%C3%A9+%26&c")
     assert hook.form() == [("b", "1"), ("a", ""), ("b", "é &"), ("c", "")]

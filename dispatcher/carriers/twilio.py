@@ -1,0 +1,226 @@
+"""Twilio's Messages API. https://www.twilio.com/docs/messaging/api/message-resource.
+
+Statuses: https://www.twilio.com/docs/messaging/guides/outbound-message-status-in-status-callbacks
+Codes: https://www.twilio.com/docs/api/errors; signatures: https://www.twilio.com/docs/usage/webhooks/webhooks-security
+
+There is no field for an id of ours, no idempotency key, and no question by either: our id travels in the address for
+receipts, which Twilio calls as it is and signs.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import urlencode, urlsplit
+
+from dispatcher.core.codes import Code, Refusal
+from dispatcher.core.exchange import (
+    Fate,
+    Hook,
+    Outcome,
+    Receipt,
+    Reply,
+    Request,
+    Response,
+    Submission,
+    Wish,
+    judged,
+)
+from dispatcher.core.given import Given, SettingsError
+from dispatcher.core.lifecycle import Event
+from dispatcher.core.reading import json_of, text_at
+
+API: Final = "https://api.twilio.com"
+SID: Final = re.compile("[A-Z]{2}[0-9a-f]{32}")
+PORTS: Final = {"http": 80, "https": 443}
+HASHES: Final = {"HMAC_SHA1": "sha1", "HMAC_SHA256": "sha256"}
+MOST: Final = 255  # characters of what is kept of its words
+
+STATUSES: Final = MappingProxyType(
+    {
+        "accepted": Event.SUBMIT,
+        "scheduled": Event.SUBMIT,
+        "queued": Event.SUBMIT,
+        "sending": Event.SUBMIT,
+        "sent": Event.SUBMIT,
+        "partially_delivered": Event.SUBMIT,  # told of nowhere; the rest of it may still come
+        "delivered": Event.DELIVER,
+        "read": Event.DELIVER,
+        "undelivered": Event.REFUSE,
+        "failed": Event.REFUSE,
+        "canceled": Event.REFUSE,
+    }
+)
+WISHES: Final = MappingProxyType({"STOP": Wish.STOP, "START": Wish.START, "HELP": Wish.HELP})
+
+FAILED: Final = Outcome(Fate.NEVER)
+INVALID: Final = Outcome(Fate.NEVER, code=Code.INVALID_PHONE)
+NOT_MOBILE: Final = Outcome(Fate.NEVER, code=Code.NOT_MOBILE)
+OPTED_OUT: Final = Outcome(Fate.NEVER, code=Code.OPTED_OUT)
+NOT_FROM: Final = Outcome(Fate.OTHER_SENDER)
+THROTTLED: Final = Outcome(Fate.LATER, limit=True)
+STOPPED: Final = Outcome(Fate.STOP_CARRIER)
+
+# What codes mean, in answers and in receipts; any other is 124. They are told with HTTP 400 as well as 403 and 404.
+CODES: Final[Mapping[str, Outcome]] = MappingProxyType(
+    {
+        "21211": INVALID,  # invalid To
+        "21217": INVALID,  # does not look valid
+        "21265": INVALID,  # To is a short code
+        "21614": NOT_MOBILE,  # no mobile number
+        "21635": NOT_MOBILE,  # a landline
+        "21610": OPTED_OUT,
+        "30005": INVALID,  # unknown or no longer in service
+        "30006": NOT_MOBILE,  # a landline, or its carrier cannot be reached
+        "21212": NOT_FROM,  # invalid From
+        "21266": NOT_FROM,  # From and To are the same
+        "21603": NOT_FROM,  # From is missing
+        "21606": NOT_FROM,  # cannot send texts
+        "21611": NOT_FROM,  # has a queue of hours
+        "21612": NOT_FROM,  # cannot send to this To
+        "21659": NOT_FROM,  # no number of Twilio's, or a short code of another country
+        "21660": NOT_FROM,  # of another account
+        "21661": NOT_FROM,  # cannot send texts
+        "14107": THROTTLED,
+        "20429": THROTTLED,
+        "63038": THROTTLED,  # the account's limit of a day
+        "10001": STOPPED,  # account is not active
+        "20003": STOPPED,  # wrong credentials, or suspended
+        "20005": STOPPED,  # account is not active
+        "20008": STOPPED,  # test credentials
+        "20403": STOPPED,
+        "20404": STOPPED,  # no such account
+        "21609": STOPPED,  # cannot call our address for receipts
+        "30002": STOPPED,  # suspended
+        "90010": STOPPED,  # account is not active
+    }
+)
+# Held as spam, or the sender is not registered for such texts.
+FILTERED: Final = frozenset({"30007", "30024", "30032", "30033", "30034", "30035"})
+
+
+def from_settings(given: Given) -> Twilio:
+    """An account, with the credential that signs its hooks. Raises SettingsError."""
+    account = given.text("account_sid", like="AC[0-9a-fA-F]{32}", what="AC and 32 hex digits")
+    api_key = given.text("api_key", "", like="SK[0-9a-fA-F]{32}", what="SK and 32 hex digits")
+    auth_token, api_secret = given.secret("auth_token"), given.secret("api_secret", optional=True)
+    if bool(api_key) != bool(api_secret):
+        raise SettingsError("api_key: goes together with credentials.api_secret")
+    login = f"{api_key}:{api_secret}" if api_key else f"{account}:{auth_token}"
+    return Twilio(
+        url=f"{given.url('base_url', API)}/2010-04-01/Accounts/{account}/Messages.json",
+        login=login,
+        auth_token=auth_token,
+        shared_key=given.secret("shared_key", optional=True),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Twilio:
+    """The words of one account. `login` is user:password, `shared_key` signs hooks where Twilio is set so."""
+
+    url: str
+    login: str = field(repr=False)
+    auth_token: str = field(repr=False)
+    shared_key: str = field(default="", repr=False)
+
+    def build(self, mt: Submission, now: datetime) -> Request:
+        """The submit, in the words and the order of Twilio's own library."""
+        form = [("To", mt.to), ("StatusCallback", mt.receipt_url), ("From", mt.sender), ("Body", mt.text)]
+        headers = {
+            "Authorization": f"Basic {b64encode(self.login.encode()).decode()}",
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Accept": "application/json",
+        }
+        return Request("POST", self.url, headers, urlencode([(name, value) for name, value in form if value]).encode())
+
+    def read(self, response: Response) -> Outcome:
+        """What became of it: by Twilio's code where there is one, else by the HTTP status."""
+        said = None if response.fault else json_of(response.body)
+        code = text_at(said, "code", most=9)
+        reason = " ".join(filter(None, [code or f"HTTP {response.status}", text_at(said, "message")]))[:MOST]
+        about_us = code.startswith("20")  # and not about this message, whatever else is wrong
+        if 400 <= response.status < 500 and code and (code in CODES or not about_us):
+            known = CODES.get(code, FAILED)
+            return replace(known, reason=reason, retry_after=response.retry_after if known.limit else None)
+        if outcome := judged(response):
+            return outcome
+        if response.status >= 400:
+            unknown_address = response.status in (404, 405)  # a setting to mend
+            return replace(STOPPED if unknown_address else FAILED, reason=reason)
+        return _taken(response.status, said)
+
+    def verify(self, hook: Hook, now: datetime) -> bool:
+        """Whether it is signed over the address and the fields of the form. There is no time in it: replays pass."""
+        settings = hook.headers.get("x-twilio-webhooks-signature-settings", "")
+        algorithm = _algorithm(settings)
+        secret = self.shared_key if settings else self.auth_token
+        signature = hook.headers.get("x-twilio-signature", "").encode("utf-8", "surrogatepass")
+        if not secret or not signature or algorithm not in HASHES:
+            return False
+        try:
+            fields = "".join(name + value for name, value in sorted(set(hook.form())))
+            signed = [address + fields for address in _addresses(hook.url)]
+        except (Refusal, ValueError):
+            return False
+        return any(hmac.compare_digest(_signature(secret, words, HASHES[algorithm]), signature) for words in signed)
+
+    def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
+        """A receipt, or a reply: the latter has a text, and the status `received`."""
+        said = dict(hook.form())
+        ref = said.get("MessageSid", "")[:MOST]
+        if said.get("SmsStatus") == "received":
+            return [_reply(said, ref)]
+        status, code = said.get("MessageStatus", ""), said.get("ErrorCode", "")
+        if not status or not (ref or hook.key):
+            raise Refusal(400, "neither a receipt nor a reply: MessageStatus or MessageSid is missing")
+        if status not in STATUSES:
+            return []
+        reason = " ".join(filter(None, [code or status, said.get("ErrorMessage", "")]))[:MOST]
+        meant = CODES.get(code, FAILED).code
+        return [Receipt(STATUSES[status], hook.key, ref, reason, meant, filtered=code in FILTERED)]
+
+
+def _taken(status: int, said: object) -> Outcome:
+    ref = text_at(said, "sid")
+    if not SID.fullmatch(ref):
+        return Outcome(Fate.UNKNOWN, reason=f"HTTP {status} without a sid")
+    word, code = text_at(said, "status"), text_at(said, "error_code")
+    if STATUSES.get(word) is Event.REFUSE:
+        return Outcome(Fate.NEVER, ref=ref, reason=f"{word} {code}".strip(), code=CODES.get(code, FAILED).code)
+    return Outcome(Fate.TAKEN, ref=ref)
+
+
+def _reply(said: Mapping[str, str], ref: str) -> Reply:
+    theirs, ours = said.get("From", ""), said.get("To", "")
+    if not theirs or not ours or not ref:
+        raise Refusal(400, "a reply without From, To or MessageSid")
+    answered = WISHES.get(said.get("OptOutType", ""))
+    return Reply(their_number=theirs, our_number=ours, text=said.get("Body", ""), ref=ref, answered=answered)
+
+
+def _algorithm(settings: str) -> str:
+    """The algorithm that the header names, as in key=ID,algorithm=HMAC_SHA256; without one it is the old one."""
+    for part in settings.split(","):
+        name, _, value = part.partition("=")
+        if name.strip() == "algorithm" and value.strip():
+            return value.strip().upper()
+    return "HMAC_SHA1"
+
+
+def _addresses(url: str) -> tuple[str, str]:
+    """The address without a port and with one, for Twilio signs either. Raises ValueError."""
+    parts = urlsplit(url)
+    port = parts.port or PORTS.get(parts.scheme, 80)
+    host = parts.netloc.removesuffix(f":{parts.port}")
+    return parts._replace(netloc=host).geturl(), parts._replace(netloc=f"{host}:{port}").geturl()
+
+
+def _signature(secret: str, words: str, algorithm: str) -> bytes:
+    return b64encode(hmac.new(secret.encode(), words.encode("utf-8", "surrogatepass"), algorithm).digest())
