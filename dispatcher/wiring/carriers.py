@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from dispatcher.carriers import generic, simulated, twilio
+from dispatcher.carriers import generic, simulated, telnyx, twilio
 from dispatcher.core.given import CREDENTIALS, Given, SettingsError
 from dispatcher.engine.transport import Carrier
 from dispatcher.store.connections import Contract
@@ -17,6 +17,7 @@ CARRIERS: Final[Mapping[str, Callable[[Given], Carrier]]] = MappingProxyType(
     {
         "generic": generic.from_settings,
         "simulated": simulated.from_settings,
+        "telnyx": telnyx.from_settings,
         "twilio": twilio.from_settings,
     }
 )

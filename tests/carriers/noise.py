@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
+from zlib import crc32
 
 from hypothesis import strategies as st
 
 from dispatcher.core.codes import Refusal
 from dispatcher.core.exchange import Fate, Fault, Hook, Receipt, Reply, Response
+from dispatcher.core.given import NO_TEXT
 from dispatcher.core.lifecycle import Event
 from dispatcher.engine.transport import Carrier
 
@@ -37,6 +39,19 @@ def bodies(names: Sequence[str], genuine: Sequence[bytes]) -> st.SearchStrategy[
         forms.map(lambda form: urlencode(form).encode()),
         cut,
     )
+
+
+@st.composite
+def broken(draw: st.DrawFn, sample: bytes) -> bytes:
+    """A genuine body of JSON of which one part became anything else."""
+    value = [json.loads(sample)]
+    at: Any = value
+    step: Any = 0
+    while isinstance(at[step], dict | list) and at[step] and draw(st.booleans()):
+        at = at[step]
+        step = draw(st.sampled_from(sorted(at) if isinstance(at, dict) else range(len(at))))
+    at[step] = draw(st.recursive(_values, lambda inner: st.lists(inner, max_size=2), max_leaves=4))
+    return json.dumps(value[0]).encode()
 
 
 def responses(names: Sequence[str], genuine: Sequence[bytes]) -> st.SearchStrategy[Response]:
@@ -77,3 +92,12 @@ def heard_calmly(carrier: Carrier, hook: Hook, delivered: Sequence[str]) -> None
         if isinstance(event, Receipt):
             assert event.event is not Event.DELIVER or any(word in said for word in delivered)
             assert max(len(event.key), len(event.ref), len(event.reason)) <= 255
+            assert not NO_TEXT.search(event.ref + event.reason)
+        else:
+            assert not NO_TEXT.search(event.ref + event.text + event.their_number + event.our_number)
+
+
+def short(value: object) -> str:
+    """The id of a test with such a value; others have others."""
+    text = ascii(value)
+    return text if len(text) <= 40 else f"{text[:30]}...{crc32(text.encode()):x}"
