@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from dispatcher.carriers import generic, simulated, telnyx, twilio
+from dispatcher.carriers import generic, simulated, telnyx, twilio, vonage
 from dispatcher.core.given import CREDENTIALS, Given, SettingsError
 from dispatcher.engine.transport import Carrier
 from dispatcher.store.connections import Contract
@@ -19,6 +19,7 @@ CARRIERS: Final[Mapping[str, Callable[[Given], Carrier]]] = MappingProxyType(
         "simulated": simulated.from_settings,
         "telnyx": telnyx.from_settings,
         "twilio": twilio.from_settings,
+        "vonage": vonage.from_settings,
     }
 )
 NO_HOOKS: Final = frozenset({"simulated"})  # what these tell comes another way

@@ -1,0 +1,259 @@
+"""Vonage Messages API, channel SMS: https://developer.vonage.com/en/api/messages.
+
+Statuses and codes: https://developer.vonage.com/en/messages/concepts/messages-status-callbacks and
+https://developer.vonage.com/en/api-errors/messages; signed webhooks:
+https://developer.vonage.com/en/getting-started/concepts/webhooks#decoding-signed-webhooks. It neither de-duplicates nor
+can be asked by our reference: what is in doubt is resolved by a receipt, which carries our id.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import lru_cache
+from hashlib import sha256
+from types import MappingProxyType
+from typing import Any, Final
+from uuid import NAMESPACE_URL, uuid5
+
+import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from dispatcher.core.codes import Code, Refusal
+from dispatcher.core.exchange import Fate, Hook, Outcome, Receipt, Reply, Request, Response, Submission, judged
+from dispatcher.core.given import Given, SettingsError
+from dispatcher.core.lifecycle import Event
+from dispatcher.core.reading import dig, json_of, text_at
+
+BASE_URL: Final = "https://api.nexmo.com"
+UUID: Final = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+LIFE: Final = 900  # seconds that a token of ours is good for, as in the vendor's SDK
+FRESH: Final = 300  # seconds for which one token serves all submits: signing takes half a millisecond
+LEAST_BITS: Final = 2048
+OLDEST: Final = timedelta(hours=25)  # they try a webhook again for 24 hours, and may not sign it anew
+AHEAD: Final = timedelta(minutes=5)  # their clock may be
+MOST: Final = 255
+MOST_KEY: Final = 64  # of our own id, which is shorter still
+MOST_TEXT: Final = 4096  # of a reply, more than a phone sends
+
+STATUSES: Final = MappingProxyType(
+    {
+        "submitted": Event.SUBMIT,  # passed to the network, and charged
+        "delivered": Event.DELIVER,
+        "read": Event.DELIVER,
+        "rejected": Event.REFUSE,
+        "undeliverable": Event.REFUSE,
+    }
+)
+UNKNOWN_END: Final = "1490"  # some segments were never reported on: a word on the whole is still missing
+
+THROTTLED: Final = Outcome(Fate.LATER, limit=True)
+UNREACHED: Final = Outcome(Fate.LATER)
+NO_SUCH_NUMBER: Final = Outcome(Fate.NEVER, code=Code.INVALID_PHONE)
+OPTED_OUT: Final = Outcome(Fate.NEVER, code=Code.OPTED_OUT)
+THIS_SENDER: Final = Outcome(Fate.OTHER_SENDER)
+OURS: Final = Outcome(Fate.STOP_CARRIER)
+CODES: Final = MappingProxyType(
+    {
+        "1000": THROTTLED,
+        "1241": THROTTLED,
+        "throttled": THROTTLED,
+        "1100": UNREACHED,  # "was not submitted because there was a communication failure"
+        "1040": NO_SUCH_NUMBER,  # "for example, due to an unrecognised prefix"
+        "1170": NO_SUCH_NUMBER,
+        "1190": NO_SUCH_NUMBER,  # absent for good
+        "1300": NO_SUCH_NUMBER,  # no user of the network
+        "1430": NO_SUCH_NUMBER,
+        "1050": OPTED_OUT,  # on a list of numbers that may not receive messages
+        "1240": OPTED_OUT,  # the person sent STOP
+        "1120": THIS_SENDER,
+        "1420": THIS_SENDER,
+        "1460": THIS_SENDER,  # its daily limit, by 10DLC or the like
+        "1476": THIS_SENDER,  # on a "do not originate" list
+        "1481": THIS_SENDER,
+        "1060": OURS,
+        "1070": OURS,  # no credit
+        "1080": OURS,
+        "1140": OURS,  # a facility that the account has not
+        "account-suspended": OURS,
+        "application-suspended": OURS,
+        "forbidden": OURS,
+        "invalid-api-key": OURS,
+        "invalid-ip": OURS,
+        "invalid-signature": OURS,
+        "jwt-expired": OURS,
+        "jwt-revoked": OURS,
+        "low-balance": OURS,
+        "multiple-auth-methods": OURS,
+        "not-found": OURS,  # no such path or application
+        "unauthorized": OURS,
+        "unprovisioned": OURS,
+    }
+)
+# Of receipts: about content or registration, so are those of THIS_SENDER.
+FILTERED: Final = frozenset({"1210", "1282", "1480", "1482", "1483", "1484", "2001"})
+OUR_FAULT: Final = frozenset({402, 404})  # no credit; a base_url that is not theirs
+
+SIGNED: Final = jwt.PyJWS(algorithms=["HS256"])
+
+
+def from_settings(given: Given) -> Vonage:
+    """By an application and its private key, else by an account's key and secret. Raises SettingsError."""
+    application = given.text("application_id", "", like=UUID, what="an application's id, as the dashboard shows it")
+    private_key = given.secret("private_key", optional=True)
+    api_key = given.text("api_key", "", like="[!-9;-~]+", what="printable characters without a colon")
+    api_secret = given.secret("api_secret", optional=True)
+    ways = tuple(map(bool, (application, private_key, api_key, api_secret)))
+    if ways not in ((True, True, False, False), (False, False, True, True)):
+        raise SettingsError(
+            "application_id: give it with credentials.private_key, or else api_key with credentials.api_secret"
+        )
+    if private_key:
+        _check_key(private_key)
+    basic = "" if application else b64encode(f"{api_key}:{api_secret}".encode()).decode()
+    signature_secret = given.secret("signature_secret")
+    return Vonage(given.url("base_url", BASE_URL), application, private_key, basic, signature_secret)
+
+
+def _check_key(pem: str) -> None:
+    try:
+        key = load_pem_private_key(pem.encode(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError where it has a password
+        raise SettingsError("credentials.private_key: must be a private key in PEM, without a password") from None
+    if not isinstance(key, RSAPrivateKey) or key.key_size < LEAST_BITS:
+        raise SettingsError(f"credentials.private_key: must be an RSA key of {LEAST_BITS} bits or more")
+
+
+@lru_cache(maxsize=64)
+def application_token(application_id: str, private_key: str, issued: int) -> str:
+    """The token of an application from `issued` on, in seconds since 1970; from the same arguments, the same token."""
+    jti = str(uuid5(NAMESPACE_URL, f"{application_id} {issued}"))
+    claims = {"application_id": application_id, "iat": issued, "jti": jti, "exp": issued + LIFE}
+    return jwt.encode(claims, private_key, algorithm="RS256", headers={"alg": "RS256", "typ": "JWT"})
+
+
+@dataclass(frozen=True, slots=True)
+class Vonage:
+    """The words of one account, or of one application of it."""
+
+    base_url: str
+    application_id: str
+    private_key: str = field(repr=False)
+    basic: str = field(repr=False)
+    signature_secret: str = field(repr=False)
+
+    def build(self, mt: Submission, now: datetime) -> Request:
+        """One text to one number. They choose the alphabet by the text, as we counted it."""
+        hooks = {"webhook_url": mt.receipt_url, "webhook_version": "v1"} if mt.receipt_url else {}
+        message = {
+            "to": mt.to.removeprefix("+"),
+            "client_ref": mt.key,
+            **hooks,
+            "from": mt.sender.removeprefix("+"),
+            "text": mt.text,
+            "channel": "sms",
+            "message_type": "text",
+        }
+        headers = {
+            "Authorization": self._authorization(now),
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+        }
+        return Request("POST", f"{self.base_url}/v1/messages", headers, json.dumps(message).encode())
+
+    def _authorization(self, now: datetime) -> str:
+        if self.basic:
+            return f"Basic {self.basic}"
+        seconds = int(now.timestamp())
+        return f"Bearer {application_token(self.application_id, self.private_key, seconds - seconds % FRESH)}"
+
+    def read(self, response: Response) -> Outcome:
+        """202 with an id is taken; a problem (RFC 9457) tells its code at the end of its type."""
+        said = None if response.fault else json_of(response.body)
+        ref = text_at(said, "message_uuid")
+        if ref and 200 <= response.status < 300:
+            return Outcome(Fate.TAKEN, ref=ref)
+        code, reason = _problem(said)
+        if response.status >= 400 and (known := CODES.get(code)):
+            return replace(known, reason=reason, retry_after=response.retry_after)
+        if outcome := judged(response):
+            return outcome
+        if response.status < 400:
+            return Outcome(Fate.UNKNOWN, reason=f"HTTP {response.status} without an id")
+        fate = Fate.STOP_CARRIER if response.status in OUR_FAULT else Fate.NEVER
+        return Outcome(fate, reason=reason or f"HTTP {response.status}")
+
+    def verify(self, hook: Hook, now: datetime) -> bool:
+        """Whether a token signed with the account's secret comes with it, is of these hours, and is about this body."""
+        scheme, _, token = hook.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return False
+        try:
+            claims = json_of(SIGNED.decode(token.strip(), self.signature_secret, algorithms=["HS256"]))
+        except (jwt.PyJWTError, ValueError):
+            return False
+        oldest, latest = (now - OLDEST).timestamp(), (now + AHEAD).timestamp()
+        issued, ends = _instant(claims, "iat"), _instant(claims, "exp")
+        if issued is None or not oldest <= issued <= latest:
+            return False
+        if dig(claims, "exp") is not None and (ends is None or ends <= now.timestamp()):
+            return False
+        return _is_of(text_at(claims, "payload_hash").lower(), hook.body)
+
+    def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
+        """One status or one reply per hook; nothing for a status that is not known, nor for a reply without text."""
+        said = json_of(hook.body)
+        if not isinstance(said, Mapping):
+            raise Refusal(400, "body: not a JSON object")
+        ref = text_at(said, "message_uuid")
+        if "status" in said:
+            return _receipts(said, hook, ref)
+        their_number, our_number = text_at(said, "from"), text_at(said, "to")
+        if not (their_number and our_number and ref):
+            raise Refusal(400, "body: neither a status nor a message of API version v1")
+        text = text_at(said, "text", most=MOST_TEXT) or text_at(said, "image", "caption", most=MOST_TEXT)
+        return [Reply(their_number=their_number, our_number=our_number, text=text, ref=ref)] if text else []
+
+
+def _receipts(said: Mapping[str, Any], hook: Hook, ref: str) -> Sequence[Receipt]:
+    # Theirs first: the body is signed, the query is not.
+    key = text_at(said, "client_ref", most=MOST_KEY) or text_at(hook.query, "id", most=MOST_KEY)
+    status = text_at(said, "status")
+    if not status or not (key or ref):
+        raise Refusal(400, "body: a status without a word or an id")
+    code, reason = _problem(said.get("error"))
+    event = Event.SUBMIT if code == UNKNOWN_END else STATUSES.get(status)
+    if event is None:
+        return []
+    known = CODES.get(code, Outcome(Fate.NEVER))
+    filtered = event is Event.REFUSE and (known is THIS_SENDER or code in FILTERED)
+    return [Receipt(event, key, ref, reason or status, known.code, filtered)]
+
+
+def _problem(said: object) -> tuple[str, str]:
+    """The code of a problem, which older accounts get as its title, and what it says."""
+    title = text_at(said, "title")
+    code = text_at(said, "type").partition("#")[2] or title
+    detail = text_at(said, "detail") or title
+    return code, (code if code == detail else f"{code} {detail}" if code else detail)[:MOST]
+
+
+def _instant(claims: object, name: str) -> float | None:
+    found = dig(claims, name)
+    return found if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+
+def _is_of(payload_hash: str, body: bytes) -> bool:
+    """Whether it is the hash of the body or, as their examples have it, of its JSON written without spaces."""
+    if payload_hash == sha256(body).hexdigest():
+        return True
+    try:
+        written = json.dumps(json_of(body), ensure_ascii=False, separators=(",", ":")).encode()
+    except (ValueError, RecursionError):  # halves of surrogate pairs, or too deep
+        return False
+    return payload_hash == sha256(written).hexdigest()
