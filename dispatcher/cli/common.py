@@ -18,6 +18,7 @@ import typer
 from dispatcher.settings import Settings, SettingsError, load
 
 if TYPE_CHECKING:
+    from dispatcher.core.health import Ailment
     from dispatcher.engine.provisioning import Provisioning
     from dispatcher.store.provisioning import Rows
     from dispatcher.wiring.desk import OptOutDesk
@@ -107,6 +108,11 @@ def instant_of(option: str, given: str) -> datetime:
     if at is None or at.tzinfo is None or at.year not in SANE:
         raise Failed(f"{option}: must be an instant with its zone between 2000 and 2099, such as 2026-11-22T09:00Z")
     return at.astimezone(UTC)
+
+
+def health(ailment: Ailment | None) -> dict[str, Any]:
+    """How a connection or a sender does: the share that is left to it, and why it is not the whole."""
+    return {"health": round(ailment.share, 2) if ailment else 1.0, "ails": ailment.reason if ailment else None}
 
 
 def masked(phone: str) -> str:

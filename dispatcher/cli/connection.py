@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dispatcher.cli.common import AsJson, Failed, answer, instant, listing, one_sentence, provisioned, settings
+from dispatcher.cli.common import AsJson, Failed, answer, health, instant, listing, one_sentence, provisioned, settings
 from dispatcher.store.tables import Connection
 
 cli = typer.Typer(help="Contracts with carriers.", no_args_is_help=True)
@@ -25,6 +25,7 @@ def add(
         list[str] | None, typer.Option("--set", help="One setting, key=value; dots step into tables.")
     ] = None,
     in_flight: Annotated[int, typer.Option(min=1, max=4096, help="Submits in flight at once.")] = 256,
+    weight: Annotated[float, typer.Option(help="Its senders' share beside those of other connections.")] = 1.0,
     receipt_hours: Annotated[float, typer.Option(min=0.01, max=720, help="How long receipts may take.")] = 72.0,
     acceptance_is_final: Annotated[bool, typer.Option(help="It never reports: taken means delivered.")] = False,
     as_json: AsJson = False,
@@ -33,6 +34,7 @@ def add(
     described = _described(file, set_ or [])
     values = {
         "in_flight": in_flight,
+        "weight": weight,
         "receipt_seconds": int(receipt_hours * 3600),
         "acceptance_is_final": int(acceptance_is_final),
     }
@@ -49,6 +51,7 @@ def set_(
         list[str] | None, typer.Option("--set", help="One setting, key=value; dots step into tables.")
     ] = None,
     in_flight: Annotated[int | None, typer.Option(min=1, max=4096, help="Submits in flight at once.")] = None,
+    weight: Annotated[float | None, typer.Option(help="Its senders' share beside those of other connections.")] = None,
     receipt_hours: Annotated[float | None, typer.Option(min=0.01, max=720, help="How long receipts may take.")] = None,
     acceptance_is_final: Annotated[bool | None, typer.Option(help="It never reports: taken means delivered.")] = None,
     as_json: AsJson = False,
@@ -56,6 +59,7 @@ def set_(
     """Change a connection; what is not named stays. Running processes heed it within two seconds."""
     values = {
         "in_flight": in_flight,
+        "weight": weight,
         "receipt_seconds": None if receipt_hours is None else int(receipt_hours * 3600),
         "acceptance_is_final": None if acceptance_is_final is None else int(acceptance_is_final),
     }
@@ -113,12 +117,14 @@ def list_(as_json: AsJson = False) -> None:
     from dispatcher.wiring.desk import missing_credentials
 
     with provisioned() as (_, rows):
-        found = rows.listed(Connection)
+        found, (unwell, _) = rows.listed(Connection), rows.unwell()
     shown = [
         {
             "name": row["name"],
             "carrier": row["carrier"],
             "inFlight": row["in_flight"],
+            "weight": row["weight"],
+            **health(unwell.get(row["id"])),
             "paused": row["paused_at"] is not None,
             "stopped": row["stop_reason"] or None,
             "stoppedAt": instant(row["stopped_at"]),
@@ -138,7 +144,10 @@ def _line(row: dict[str, Any]) -> str:
         state = f"stopped since {row['stoppedAt']}, next try {row['nextTryAt']}: {row['stopped']}"
     elif row["silentAt"]:
         state = f"left alone by a worker, tried last at {row['silentAt']}: {row['silence']}"
-    return "  ".join([row["name"], row["carrier"], state, *row["missing"]])
+    elif row["ails"] and not row["paused"]:
+        state = f"health {row['health']:g}: {row['ails']}"
+    weight = [] if row["weight"] == 1 else [f"weight {row['weight']:g}"]
+    return "  ".join([row["name"], row["carrier"], *weight, state, *row["missing"]])
 
 
 def _described(file: Path | None, pairs: list[str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dispatcher.cli.common import AsJson, Failed, answer, instant, listing, provisioned
+from dispatcher.cli.common import AsJson, Failed, answer, health, instant, listing, provisioned
 
 cli = typer.Typer(help="The numbers, short codes and names that texts come from.", no_args_is_help=True)
 
@@ -102,7 +102,7 @@ def list_(as_json: AsJson = False) -> None:
         lines = {row["id"]: row["name"] for row in rows.listed(Connection)}
         names = {row["id"]: row["app_id"] for row in rows.listed(App)}
         dedicated = rows.dedicated()
-        senders = rows.listed(Sender)
+        senders, (_, unwell) = rows.listed(Sender), rows.unwell()
     shown = []
     for row in senders:
         rests = row["rest_until"] is not None and row["rest_until"] > now
@@ -115,6 +115,7 @@ def list_(as_json: AsJson = False) -> None:
                 "mps": row["mps"],
                 "dailyCap": row["daily_cap"],
                 "weight": row["weight"],
+                **health(unwell.get(row["id"])),
                 "apps": [names[app] for app in dedicated.get(row["id"], [])],
                 "paused": row["paused_at"] is not None,
                 "restUntil": instant(row["rest_until"]) if rests else None,
@@ -127,6 +128,7 @@ def list_(as_json: AsJson = False) -> None:
 def _line(row: dict[str, Any]) -> str:
     cap = f"{row['dailyCap']} a day" if row["dailyCap"] else "no daily cap"
     apps = " ".join(row["apps"]) or "shared"
-    state = f"rests until {row['restUntil']}: {row['restReason']}" if row["restUntil"] else "ok"
+    state = f"health {row['health']:g}: {row['ails']}" if row["ails"] else "ok"
+    state = f"rests until {row['restUntil']}: {row['restReason']}" if row["restUntil"] else state
     state = "paused" if row["paused"] else state
     return f"{row['number']}  {row['region'] or '-'}  {row['connection']}  {row['mps']:g} mps  {cap}  {apps}  {state}"

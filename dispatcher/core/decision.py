@@ -82,7 +82,14 @@ def _by_whom(row: Claimed, pool: Pool, now: datetime) -> Send | Wait:
     patient = now - row.planned_at <= PATIENCE * MICROSECOND
     in_line = row.awaited != 0 and row.awaited == row.sticky_sender
     choice = pool.choose(
-        row.app_id, row.region, row.address or "", row.sticky_sender, row.segments, patient=patient, in_line=in_line
+        row.app_id,
+        row.region,
+        row.address or "",
+        row.sticky_sender,
+        row.segments,
+        patient=patient,
+        in_line=in_line,
+        untaken_by=row.untaken_by,
     )
     if choice is None:
         return Wait(row, now + STUCK, "no sender")

@@ -185,6 +185,7 @@ class Claimed:
     awaited: int = 0  # the same, where it was in line for that one
     flow: int = 0
     refused_by: int = 0  # senders that it may not leave from, as they were told
+    untaken_by: int = 0  # the connection by which its last try failed that surely did not leave
     forbidden: bool = False  # whether a carrier answered it as if our credentials were wrong, which may be its number
 
 

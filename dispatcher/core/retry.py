@@ -130,6 +130,14 @@ def submit_next(
     return now + max(asked, jitter * _doubled(SUBMIT_FIRST, SUBMIT_LONGEST, tries))
 
 
+def stopped_next(tries: int, now: datetime, *, jitter: float) -> datetime:
+    """When a message is tried again that a carrier answered as if our credentials were wrong.
+
+    It waits like any other failure, and is never given up for it: keys are mended, whenever that is. It expires.
+    """
+    return now + jitter * _doubled(SUBMIT_FIRST, SUBMIT_LONGEST, tries)
+
+
 # --- Questions about what is in doubt (semantics.md, Taking work) ---------------------------------------------------
 
 ASK_FIRST: Final = timedelta(seconds=20)  # a carrier that answered late knows by then what it made of a submit

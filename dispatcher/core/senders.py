@@ -2,7 +2,9 @@
 
 An app uses the senders that are its own, else the shared ones. Of these its recipient gets the sticky one, which wrote
 to them last, if it can within the hour; else one of the recipient's country, among those one of the same area code or
-of an overlay of it, and among those the one that was used least against its weight and has room.
+of an overlay of it, and among those the one that was used least against its weight and has room. One that does badly
+(core.health) has less weight; one that is ill is passed over for one that is not. What a connection surely did not take
+goes by another one, if that has room.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ class LaneKey(NamedTuple):
 class Sender:
     """A number, short code or alphanumeric id, with what it has left.
 
-    `region` is its country, empty where it serves any; `load` what it was used so far: segments over its weight.
+    `region` is its country, empty where it serves any; `weight` its own and its connection's, and the health of both;
+    `load` what it was used so far: segments over its weight then; `ill` that it or its connection does badly.
     """
 
     id: int
@@ -52,6 +55,7 @@ class Sender:
     weight: float = 1.0
     load: float = 0.0
     apps: frozenset[int] = frozenset()
+    ill: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ class Group:
     ids: Sequence[int]
     heap: list[tuple[float, int, int]] | None = None  # load, slot and id of those that may still have room
     areas: dict[str, Group] | None = None
+    instead: dict[int, Group] = field(default_factory=dict)  # those that are well, by the connection that is left out
     soonest: dict[int, Choice] = field(default_factory=dict)  # by segments, once none of them has room
 
 
@@ -147,20 +152,36 @@ class Pool:
         *,
         patient: bool = True,
         in_line: bool = False,
+        untaken_by: int = 0,
     ) -> Choice | None:
         """Who may send so many segments to this number; None where the app has no usable sender.
 
         `sticky` is the sender that this app wrote to them from last; only who is `patient` still waits for it, and who
-        is not `in_line` yet joins its end. Nothing is charged.
+        is not `in_line` yet joins its end. `untaken_by` is the connection that did not take it before, 0 for none.
+        Nothing is charged.
         """
         group = self.group(LaneKey(app_id, region))
+        if (untaken_by or self._is_ill(sticky)) and (choice := self._instead(group, untaken_by, segments)):
+            return choice
         known = None if sticky is None else self._sticky(app_id, sticky, segments, in_line=in_line)
         if known and (known.fits or patient):
             return known
         for area in areas_of(number):
-            if (near := self._near(group, area)) and (choice := self._least_used(near, segments)):
+            near = self._near(group, area)
+            if near and (choice := self._least_used(near, segments)) and not choice.sender.ill:
                 return choice
         return self._least_used(group, segments) or self._soonest(group, segments)
+
+    def _is_ill(self, sender_id: int | None) -> bool:
+        return sender_id in self.senders and self.senders[sender_id].ill
+
+    def _instead(self, group: Group, connection_id: int, segments: int) -> Choice | None:
+        """One that is well, of any connection but this one, if it has room."""
+        if connection_id not in group.instead:
+            prefix = "dedicated, " if group.rule.startswith("dedicated, ") else ""
+            ids = [i for i in group.ids if not (s := self.senders[i]).ill and s.connection_id != connection_id]
+            group.instead[connection_id] = Group(f"{prefix}failover", ids)
+        return self._least_used(group.instead[connection_id], segments)
 
     def _sticky(self, app_id: int, sticky: int, segments: int, *, in_line: bool) -> Choice | None:
         group = self.group(LaneKey(app_id, "", sticky))
@@ -227,7 +248,7 @@ class Pool:
         """Use up the room and the place that a choice takes."""
         s = choice.sender
         load, room = choice.load + segments / s.weight, s.room.charged(segments, self.now)
-        self.senders[s.id] = Sender(s.id, s.number, s.connection_id, room, s.region, s.weight, load, s.apps)
+        self.senders[s.id] = Sender(s.id, s.number, s.connection_id, room, s.region, s.weight, load, s.apps, s.ill)
         self.capacity[s.connection_id] -= 1
 
     def join(self, choice: Choice, segments: int) -> None:

@@ -14,12 +14,13 @@ from typing import Final
 
 from dispatcher.core.codes import Code
 from dispatcher.core.decision import Discard, Send, Wait, decide_all
-from dispatcher.core.exchange import Fate, Outcome, Request, Response, Submission
+from dispatcher.core.exchange import Fate, Fault, Outcome, Request, Response, Submission
 from dispatcher.core.invitation import Claimed
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.pacing import HANDOVER
-from dispatcher.core.retry import ask_after, submit_next
+from dispatcher.core.retry import ask_after, stopped_next, submit_next
 from dispatcher.core.senders import PATIENCE, LaneKey, Pool, in_turn, shares_by_app
+from dispatcher.engine.health import Result, Vitals
 from dispatcher.engine.ports import (
     CALLBACKS,
     DUE,
@@ -34,7 +35,7 @@ from dispatcher.engine.ports import (
     StoreUnavailable,
 )
 from dispatcher.engine.silence import Silence
-from dispatcher.engine.standing import CONNECTION_REST, Result, Standing
+from dispatcher.engine.standing import CONNECTION_REST, Standing
 from dispatcher.engine.transport import Answerable, Batching, Carrier, Paced, Transport
 
 log = logging.getLogger(__name__)
@@ -127,7 +128,7 @@ class Dispatch:
         self._open: Counter[int] = Counter()  # submits that are not answered yet, by connection
         self._lock = Lock()
         self._silence = Silence(pace.timeout)
-        self._standing = Standing(pool, self._silence)
+        self._standing = Standing(pool, self._silence, Vitals(pool, pace.timeout))
         self._lasts: dict[int, int] = {}  # when the line for a sender is over, as far as we put it there
         self._served: dict[int | LaneKey, int] = {}  # the turn in which each app and lane last got a place
 
@@ -285,6 +286,7 @@ class Dispatch:
             self._open[line.id] += len(rows)
         for row in rows:
             self._silence.begin(line.id, row.row.id)
+        begins = max(at, time.monotonic())
 
         def answered(response: Response) -> None:
             with self._lock:
@@ -293,8 +295,9 @@ class Dispatch:
             if response.status:
                 self._silence.answered(line.id)
             self._between("answered")
+            took = None if response.fault is Fault.UNSENT else time.monotonic() - begins
             for row, outcome in zip(rows, _outcomes(line.carrier, mts, response), strict=True):
-                self._put(Result(row, outcome))
+                self._put(Result(row, outcome, took))
             if self._short_of_room and min(left, line.transport.room()) >= REFILL:
                 self._short_of_room = False
                 self._ring(DUE)
@@ -332,10 +335,8 @@ class Dispatch:
                 event, due = (Event.RETRY, again) if again else (Event.REFUSE, now)
                 code = Code.ACCEPTED if again else Code.SEND_FAILED
             case Fate.STOP_CARRIER:  # others try a stopped connection first, for this one's number may be at fault
-                tried, wait = True, CONNECTION_REST if stopping else timedelta(0)
-                again = submit_next(row.tries + 1, now + wait, retry_after=None, jitter=self._jitter(), limit=False)
-                event, due = (Event.RETRY, again) if again else (Event.REFUSE, now)
-                code = Code.ACCEPTED if again else Code.SEND_FAILED
+                event, tried, wait = Event.RETRY, not stopping, CONNECTION_REST if stopping else timedelta(0)
+                due = stopped_next(row.tries + 1, now + wait, jitter=self._jitter())
             case Fate.OTHER_SENDER:
                 tried = True
                 again = submit_next(row.tries + 1, now, retry_after=None, jitter=self._jitter(), limit=False)

@@ -30,7 +30,7 @@ from dispatcher.core.screening import (
     remembered,
 )
 from dispatcher.core.segments import count
-from dispatcher.core.senders import Pool
+from dispatcher.core.senders import Pool, Sender
 from dispatcher.core.zones import zones_of
 from dispatcher.engine.intake import at_the_door, plan_of, region_of
 
@@ -113,6 +113,10 @@ class Lookups(Protocol):
         """The sender that this person knows from this app."""
         ...
 
+    def ailments(self, sender: Sender) -> Sequence[str]:
+        """Why a sender or its connection has less than its whole share."""
+        ...
+
     def hindrances(self, app_id: int) -> Sequence[Hindrance]:
         """The senders of this app that cannot be used now: its own, else the shared ones."""
         ...
@@ -177,10 +181,11 @@ class Explain:
         choice = pool.choose(app.id, phone.region, phone.e164, known, segments)
         if choice is None:
             return "", Finding("sender", Verdict.WAIT, _why_none(self._lookups.hindrances(app.id)))
+        because = "; ".join([f"{choice.sender.number}: {choice.rule}", *self._lookups.ailments(choice.sender)])
         if choice.fits:
-            return choice.sender.number, Finding("sender", Verdict.PASS, f"{choice.sender.number}: {choice.rule}")
+            return choice.sender.number, Finding("sender", Verdict.PASS, because)
         ahead = timedelta(microseconds=max(0, choice.slot - pool.now))
-        because = f"{choice.sender.number}: {choice.rule}; has room in {ahead.total_seconds():.0f} s"
+        because = f"{because}; has room in {ahead.total_seconds():.0f} s"
         return choice.sender.number, Finding("sender", Verdict.WAIT, because)
 
 

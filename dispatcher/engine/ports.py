@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 from dispatcher.core.codes import Code
 from dispatcher.core.decision import Discard, Send, Wait
 from dispatcher.core.exchange import Outcome, Receipt
+from dispatcher.core.health import Harm
 from dispatcher.core.invitation import Account, Admitted, App, Candidate, Claimed, Standing
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.screening import KnownOs
@@ -204,6 +205,10 @@ class SenderPool(Protocol):
 
     def resume_connections(self, connection_ids: Sequence[int]) -> None:
         """These took a submit: a stop that they were under is over."""
+        ...
+
+    def harm(self, connections: Mapping[int, Harm], senders: Mapping[int, Harm]) -> None:
+        """Let the shares of these fall."""
         ...
 
     def heard_of(self, message_ids: Sequence[int]) -> bool:

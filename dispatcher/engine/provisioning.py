@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from dispatcher.engine.app_settings import AppSettings, Forbidden, app_columns
-from dispatcher.engine.checks import Wrong, check_texts, not_kept
+from dispatcher.engine.checks import Wrong, check_texts, not_kept, share
 from dispatcher.engine.ports import CALLBACKS, DUE, Clock, Ring
 from dispatcher.engine.register import Register
 from dispatcher.engine.sender_settings import sender_columns, sender_number, sender_region
@@ -113,7 +113,7 @@ class Provisioning:
             raise Wrong("name: 1 to 64 letters, digits, - or _")
         if objection := not_kept(settings) or self._check_carrier(carrier, settings):
             raise Wrong(objection)
-        return self._register.add_connection(name, carrier, settings, values)
+        return self._register.add_connection(name, carrier, settings, _weighed(values))
 
     def sender(
         self,
@@ -142,14 +142,17 @@ class Provisioning:
         merged = _merged(old, settings)
         if settings and (objection := not_kept(merged) or self._check_carrier(carrier, merged)):
             raise Wrong(objection)
+        values = _weighed(values)
         self._register.change_connection(name, {**values, "settings": merged} if settings else values)
         self._ring(DUE)
 
     def pause_connection(self, name: str, *, paused: bool) -> None:
-        """Submit nothing more by a connection, or go on, which also ends a stop."""
+        """Submit nothing more by a connection, or go on, which also ends a stop and what is held against it."""
         check_texts(name=name)
         stop = {} if paused else {"stopped_at": None, "stop_reason": "", "retry_at": None}
         self._register.change_connection(name, self._paused(paused) | stop)
+        if not paused:
+            self._register.heal_connection(name)
         self._ring(DUE)
 
     def change_sender(
@@ -182,6 +185,13 @@ class Provisioning:
         self._register.change_sender(written, connection, values, apps)
         self._ring(DUE)
         return written
+
+
+def _weighed(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values of a connection, its weight checked. Raises Wrong."""
+    if "weight" in values:
+        share(values["weight"])
+    return values
 
 
 def _credential() -> Credential:

@@ -49,6 +49,10 @@ class Register(Protocol):
         """Other values for a connection."""
         ...
 
+    def heal_connection(self, name: str) -> None:
+        """Its whole share for a connection, at once."""
+        ...
+
     def change_sender(
         self, number: str, connection: str, values: Mapping[str, Any], apps: Sequence[str] | None = None
     ) -> None:

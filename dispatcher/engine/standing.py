@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 from math import inf
 from typing import Final
 
-from dispatcher.core.exchange import Fate, Outcome
+from dispatcher.core.exchange import Fate
 from dispatcher.core.senders import Pool
-from dispatcher.engine.ports import Marked, SenderPool
+from dispatcher.engine.health import Result, Vitals
+from dispatcher.engine.ports import SenderPool
 from dispatcher.engine.silence import Silence
 
 log = logging.getLogger(__name__)
@@ -28,14 +29,6 @@ MOST_STOPS: Final = 50  # so many at once are not
 LATELY: Final = timedelta(seconds=5)  # whoever took something within that still knows our credentials
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A submit that was answered, or given up."""
-
-    row: Marked
-    outcome: Outcome
-
-
 @dataclass(slots=True)
 class _Forbidden:
     """What a carrier said no to, of one sender, since it last took something from it."""
@@ -48,11 +41,14 @@ class _Forbidden:
 class Standing:
     """How senders and connections stand, as one process sees it by its own submits."""
 
-    def __init__(self, pool: SenderPool, silence: Silence, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, pool: SenderPool, silence: Silence, vitals: Vitals, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         """Write to the pool what other processes and operators must know."""
         self._monotonic = monotonic
         self._pool = pool
         self._silence = silence
+        self._vitals = vitals
         self._stopped: frozenset[int] = frozenset()
         self._choice: frozenset[int] = frozenset()  # connections that more than one sender can use
         self._stops: defaultdict[int, set[int]] = defaultdict(set)  # messages in a row, by connection
@@ -63,6 +59,7 @@ class Standing:
 
     def look(self, pool: Pool) -> None:
         """Note which connections are stopped now, so that whatever goes there tries them, and which have a choice."""
+        self._vitals.write()
         self._stopped = pool.stopped
         senders = Counter(sender.connection_id for sender in pool.senders.values())
         self._choice = frozenset(i for i, count in senders.items() if count > 1)
@@ -118,11 +115,16 @@ class Standing:
             self._told.add(connection_id)
         if working := _connections(results, Fate.TAKEN) & self._stopped:
             self._pool.resume_connections(sorted(working))
+            for connection_id in working:
+                self._vitals.comes_back(connection_id, "takes submits again after a stop")
         for result in results:
             self._note(result)
+        self._vitals.heed(results)
         ended = [(r.row.connection_id, r.row.row.id, r.outcome) for r in results]
         for connection_id, news in self._silence.judge(ended, self._pool.heard_of).items():
             self._pool.note_silence(connection_id, news.why, now)
+            if not news.why:
+                self._vitals.comes_back(connection_id, "is heard again")
             log.log(
                 logging.ERROR if news.why and not news.again else logging.INFO,
                 "a carrier is left alone" if news.why else "a carrier is heard again",

@@ -7,8 +7,10 @@ from typing import Final
 
 from dispatcher.core.invitation import Account, OptOut
 from dispatcher.core.screening import Known
+from dispatcher.core.senders import Sender
 from dispatcher.engine.explain import Hindrance, Place
 from dispatcher.store.database import Database
+from dispatcher.store.health import CONNECTION, SENDER, ailing
 from dispatcher.store.instants import instant, maybe
 from dispatcher.store.optouts import OptOutBook
 from dispatcher.store.pool import LEFT_ALONE, OF_APP
@@ -63,6 +65,12 @@ class StoreLookups:
     def sticky_sender(self, app_id: int, person: str, now: datetime) -> int | None:
         """The sender that this person knows from this app."""
         return self._sticky.of(app_id, person, now)
+
+    def ailments(self, sender: Sender) -> list[str]:
+        """Why a sender or its connection has less than its whole share."""
+        with self._database.read() as tx:
+            its, of_connection = ailing(tx, SENDER).get(sender.id), ailing(tx, CONNECTION).get(sender.connection_id)
+        return [f"health {its}"] * bool(its) + [f"its connection's health {of_connection}"] * bool(of_connection)
 
     def hindrances(self, app_id: int) -> list[Hindrance]:
         """The senders of this app that cannot be used now: its own, else the shared ones."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from dispatcher.core.health import CONNECTION_HEALS, ILL, SENDER_HEALS, Harm, share
 from dispatcher.core.pacing import Room, gap_of
 from dispatcher.core.senders import Pool, Sender
 from dispatcher.store.database import Database
+from dispatcher.store.health import CONNECTION, SENDER, harm
 from dispatcher.store.instants import AHEAD, MICROSECOND, micros
 from dispatcher.store.statement import Row, Statement
 from dispatcher.store.words import kept
@@ -26,8 +28,10 @@ OF_APP: Final = """(exists (select 1 from sender_apps d where d.sender_id = s.id
         and not exists (select 1 from sender_apps d where d.app_id = {app})))"""
 POOL: Final = Statement(
     f"""select s.mps, s.free_at, s.daily_cap, s.day, s.used, s.holder, s.id, s.number, s.connection_id, s.region,
-        s.weight, s.load, c.stopped_at is not null, case when c.stopped_at is null then c.in_flight else 1 end,
-        {{clock}}
+        s.weight * c.weight, s.load, c.stopped_at is not null,
+        case when c.stopped_at is null then c.in_flight else 1 end, {{clock}},
+        (select h.well_at from connection_health h where h.connection_id = c.id),
+        (select h.well_at from sender_health h where h.sender_id = s.id)
     from {USABLE}"""
 )
 NOBODY: Final = 0  # who holds a sender that no process holds
@@ -75,15 +79,17 @@ class SenderPool:
         ahead = horizon // MICROSECOND
         senders = {}
         for row in found:
+            health = share(row[15] or 0, now, CONNECTION_HEALS), share(row[16] or 0, now, SENDER_HEALS)
             senders[row[6]] = Sender(
                 id=row[6],
                 number=row[7],
                 connection_id=row[8],
                 room=room_of(row, worker_id, now, ahead),
                 region=row[9],
-                weight=row[10],
+                weight=row[10] * health[0] * health[1],
                 load=row[11],
                 apps=frozenset(dedicated.get(row[6], ())),
+                ill=min(health) < ILL,
             )
         return Pool(
             now=now,
@@ -113,6 +119,12 @@ class SenderPool:
         """A submit went through again: the stop is over."""
         with self._database.write() as tx:
             tx.run(RESUME, [(i,) for i in connection_ids])
+
+    def harm(self, connections: Mapping[int, Harm], senders: Mapping[int, Harm]) -> None:
+        """Let the shares of these fall."""
+        with self._database.write() as tx:
+            harm(tx, CONNECTION, connections)
+            harm(tx, SENDER, senders)
 
     def heard_of(self, message_ids: Sequence[int]) -> bool:
         """Whether any of these was taken, as its carrier told since."""

@@ -9,10 +9,12 @@ from typing import Any, Final
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, delete, select
 
+from dispatcher.core.health import Ailment
 from dispatcher.core.pacing import SECOND, gap_of
 from dispatcher.engine.checks import Wrong, check_texts
 from dispatcher.engine.ports import Clock
 from dispatcher.store.database import Database
+from dispatcher.store.health import CONNECTION, SENDER, ailing, heal
 from dispatcher.store.instants import micros
 from dispatcher.store.statement import Statement
 from dispatcher.store.tables import Account, ApiKey, App, Connection, Endpoint, Sender, SenderApp
@@ -128,6 +130,13 @@ class Rows:
         with self._database.session() as session:
             _set(session, _connection(session, name), values)
 
+    def heal_connection(self, name: str) -> None:
+        """Its whole share for a connection, at once."""
+        with self._database.session() as session:
+            number = _number(_connection(session, name))
+        with self._database.write() as tx:
+            heal(tx, CONNECTION, number)
+
     def change_sender(
         self, number: str, connection: str, values: Mapping[str, Any], apps: Sequence[str] | None = None
     ) -> None:
@@ -184,6 +193,11 @@ class Rows:
         """The callback endpoints that failed lately, rest or are stopped, by app."""
         with self._database.session() as session:
             return {row.app_id: row.model_dump() for row in session.exec(select(Endpoint))}
+
+    def unwell(self) -> tuple[dict[int, Ailment], dict[int, Ailment]]:
+        """The connections and the senders whose share is not whole now, and why."""
+        with self._database.read() as tx:
+            return ailing(tx, CONNECTION), ailing(tx, SENDER)
 
     def listed(self, kind: type[Account] | type[Connection] | type[Sender] | type[App]) -> list[dict[str, Any]]:
         """Every row of a kind, in the order made."""

@@ -76,7 +76,10 @@ CLAIM_TEXT: Final = """with due as (
             and k.used_at > :now - :remembered),
         case when tries = 0 then 0 else (select count(distinct x.sender_id) from attempts x
             where x.message_id = messages.id and x.fate = 'other_sender') end,
-        tries > 0 and exists (
+        case when tries = 0 then 0 else coalesce((
+            select case when x.fate in ('later', 'stop_carrier') then x.connection_id end from attempts x
+            where x.message_id = messages.id order by x.generation desc limit 1), 0) end,
+        (tries > 0 or hold = 'retry') and exists (
             select 1 from attempts x where x.message_id = messages.id and x.fate = 'stop_carrier')"""
 OPTED_OUT: Final = opted_out("messages")
 CLAIM: Final = Statement(CLAIM_TEXT.replace("{opted_out}", OPTED_OUT).replace("{only}", ""))
@@ -241,7 +244,8 @@ def _claimed(row: Row, lane: LaneKey) -> Claimed:
         opted_out=bool(row[14]),
         sticky_sender=row[15],
         refused_by=row[16],
-        forbidden=bool(row[17]),
+        untaken_by=row[17],
+        forbidden=bool(row[18]),
         awaited=lane.awaited,
         flow=lane.flow,
     )

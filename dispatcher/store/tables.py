@@ -200,6 +200,37 @@ class SenderApp(SQLModel, table=True):
     app_id: int = refers("apps.id", primary=True)
 
 
+class ConnectionHealth(SQLModel, table=True):
+    """When a connection will have its whole share again (core.health), and why it has not."""
+
+    __tablename__ = "connection_health"
+    connection_id: int = refers("connections.id", primary=True)
+    well_at: int = Field(sa_column=Column(BigInteger, nullable=False))
+    reason: str = words(255)
+
+
+class SenderHealth(SQLModel, table=True):
+    """The same of a sender. Not in its row, which is locked by every mark."""
+
+    __tablename__ = "sender_health"
+    sender_id: int = refers("senders.id", primary=True)
+    well_at: int = Field(sa_column=Column(BigInteger, nullable=False))
+    reason: str = words(255)
+
+
+class Alarm(SQLModel, table=True):
+    """What an operator has to see to: the last time that it happened to this subject, and whether it goes on."""
+
+    __tablename__ = "alarms"
+    kind: str = words(32, primary=True)
+    subject: str = words(128, primary=True)
+    since: datetime = at()
+    last_at: datetime = at()
+    count: int = Field(default=1, sa_column=Column(Integer, nullable=False, server_default="1"))
+    reason: str = words(255)
+    ended_at: datetime | None = at(optional=True)
+
+
 class StickySender(SQLModel, table=True):
     """The sender that this person already knows from this app."""
 

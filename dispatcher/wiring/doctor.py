@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from dispatcher.core.health import ILL
 from dispatcher.engine.ports import StoreUnavailable
 from dispatcher.settings import Settings
 from dispatcher.store.database import Database
@@ -56,6 +57,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 def _provisioned(settings: Settings, rows: Rows) -> Iterator[Finding]:
     connections, senders, apps = rows.listed(Connection), rows.listed(Sender), rows.listed(App)
+    unwell, ailing = rows.unwell()
     for line in connections:
         name = f"connection {line['name']}"
         if objection := carrier_objection(line["carrier"], line["settings"]):
@@ -66,6 +68,9 @@ def _provisioned(settings: Settings, rows: Rows) -> Iterator[Finding]:
             todo = "ask the carrier, or look at this host's way to it; it is tried again by itself"
             what = f"left alone by a worker, tried last at {line['silent_at']:%H:%M:%S}Z: {line['silence']}"
             yield Finding(name, ok=False, what=what, todo=todo)
+        elif not line["paused_at"] and (ailment := unwell.get(line["id"])):
+            todo = "ask the carrier; most of its share goes to others of the app, and comes back by itself"
+            yield Finding(name, ok=ailment.share >= ILL, what=f"can be used, health {ailment}", todo=todo)
         else:
             yield Finding(name, ok=True, what="is paused" if line["paused_at"] else "can be used")
     if carriers := [line["settings"] for line in connections if line["carrier"] != "simulated"]:
@@ -81,6 +86,10 @@ def _provisioned(settings: Settings, rows: Rows) -> Iterator[Finding]:
             what = f"is paused since {app['paused_at']:%Y-%m-%d %H:%M}Z; its invitations wait for `app resume`"
             yield Finding(f"app {app['app_id']}", ok=True, what=what)
     yield from _senders(connections, senders, apps, rows.dedicated())
+    for sender in (row for row in senders if row["id"] in ailing):
+        ailment = ailing[sender["id"]]
+        todo = "ask the carrier, or the app what it sends; its share comes back by itself"
+        yield Finding(f"sender {sender['number']}", ok=ailment.share >= ILL, what=f"health {ailment}", todo=todo)
     yield from _callbacks(settings, apps, rows.ailing())
     off = [f"daily cap of {row['number']}" for row in senders if row["daily_cap"] is None]
     off += [f"countries of {row['app_id']}" for row in apps if row["countries"] == "all"]

@@ -13,12 +13,12 @@ from typing import Final
 from dispatcher.core.exchange import Hook, Receipt, Reply
 from dispatcher.engine.callbacks import Answer, Callbacks
 from dispatcher.engine.dispatch import Dispatch, Line, Pace, Worker
+from dispatcher.engine.health import Result
 from dispatcher.engine.inbox import Inbox
 from dispatcher.engine.inquiry import Inquiry, Told
 from dispatcher.engine.ports import CALLBACKS, DUE, StoreUnavailable
 from dispatcher.engine.pruning import Pruning
 from dispatcher.engine.rescue import Rescue
-from dispatcher.engine.standing import Result
 from dispatcher.engine.transport import Answerable, Transport
 from dispatcher.loops import Clockwork, Gatherer, Loop
 from dispatcher.settings import Settings

@@ -453,6 +453,35 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sender_id", "app_id", name=op.f("pk_sender_apps")),
     )
     op.create_table(
+        "connection_health",
+        sa.Column("connection_id", sa.BigInteger(), nullable=False),
+        sa.Column("well_at", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.String(length=255), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"], ["connections.id"], name=op.f("fk_connection_health_connection_id_connections")
+        ),
+        sa.PrimaryKeyConstraint("connection_id", name=op.f("pk_connection_health")),
+    )
+    op.create_table(
+        "sender_health",
+        sa.Column("sender_id", sa.BigInteger(), nullable=False),
+        sa.Column("well_at", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.String(length=255), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["sender_id"], ["senders.id"], name=op.f("fk_sender_health_sender_id_senders")),
+        sa.PrimaryKeyConstraint("sender_id", name=op.f("pk_sender_health")),
+    )
+    op.create_table(
+        "alarms",
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("subject", sa.String(length=128), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=False),
+        sa.Column("count", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("reason", sa.String(length=255), server_default="", nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("kind", "subject", name=op.f("pk_alarms")),
+    )
+    op.create_table(
         "sticky_senders",
         sa.Column("app_id", sa.BigInteger(), nullable=False),
         sa.Column("person", sa.String(length=22), nullable=False),
@@ -477,6 +506,9 @@ def downgrade() -> None:
         batch_op.drop_index("ix_sticky_senders_used_at")
 
     op.drop_table("sticky_senders")
+    op.drop_table("alarms")
+    op.drop_table("sender_health")
+    op.drop_table("connection_health")
     op.drop_table("sender_apps")
     op.drop_table("endpoints")
     with op.batch_alter_table("senders", schema=None) as batch_op:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from dispatcher.core.health import Harm
 from dispatcher.core.hours import ALWAYS, DEFAULT
 from dispatcher.core.invitation import App, Policy
 from dispatcher.store.database import Database
@@ -115,7 +118,7 @@ def test_a_sender_is_changed_paused_and_rested(run: Run, database: Database) -> 
     run("sender", "add", number, "--connection", "simulated")
     plain = {
         "number": number, "connection": "simulated", "kind": "long_code", "region": "US", "mps": 1.0, "dailyCap": None,
-        "weight": 1.0, "apps": [], "paused": False, "restUntil": None, "restReason": None,
+        "weight": 1.0, "health": 1.0, "ails": None, "apps": [], "paused": False, "restUntil": None, "restReason": None,
     }  # fmt: skip
     assert named(run("sender", "list").json, "number", number) == plain
     given = ("--mps", "2.5", "--daily-cap", "70", "--weight", "3", "--app", APP)
@@ -242,3 +245,36 @@ def test_a_connection_is_changed_paused_and_its_stop_ended(
 )
 def test_what_cannot_be_changed(run: Run, words: tuple[str, ...], named: str) -> None:
     refused(run(*words), named)
+
+
+def test_who_does_badly_is_shown_with_its_share_and_the_reason(run: Run, database: Database) -> None:
+    number = "+12015550174"
+    run("connection", "add", "third", "--carrier", "simulated", "--weight", "3")
+    made = run("sender", "add", number, "--connection", "third").json["sender"]
+    line = named(run("connection", "list").json, "name", "third")
+    assert (line["weight"], line["health"], line["ails"]) == (3.0, 1.0, None)
+    refused(run("connection", "set", "third", "--weight", "0"), "weight")
+    assert run("connection", "set", "third", "--weight", "1.5").json == {"name": "third"}
+    with database.read() as tx:
+        [(third,)] = tx.run(Statement("select id from connections where name = 'third'"))
+    SenderPool(database).harm({third: Harm(3.0, "timeout")}, {made: Harm(1.0, "6 of the last 20 were not delivered")})
+    line = named(run("connection", "list").json, "name", "third")
+    assert (line["weight"], line["ails"]) == (1.5, "timeout")
+    assert line["health"] == pytest.approx(1 / 8, abs=0.02)
+    assert "third  simulated  weight 1.5  health 0.1" in run("connection", "list", as_json=False).out
+    assert named(run("sender", "list").json, "number", number)["health"] == 0.5
+    assert "health 0.5: 6 of the last 20 were not delivered" in run("sender", "list", as_json=False).out
+    found = {row["check"]: row for row in json.loads(run("doctor").out)}
+    assert found["connection third"]["ok"] is False
+    assert str(found["connection third"]["what"]).startswith("can be used, health 0.1")
+    assert found[f"sender {number}"]["what"] == "health 0.5: 6 of the last 20 were not delivered"
+    assert found[f"sender {number}"]["ok"] is True
+    with database.write() as tx:
+        tx.run(Statement("update senders set load = case when id = :id then 0 else 1000000 end"), id=made)
+    told = run("explain", "+16462223333", "--app", APP).json["rules"][-1]["because"]
+    assert re.fullmatch(rf"\+?{number[1:]}: .*; health 0.5: 6 of .*; its connection's health 0.1\d: timeout", told), (
+        told
+    )
+    assert run("connection", "resume", "third").json
+    line = named(run("connection", "list").json, "name", "third")
+    assert (line["health"], line["ails"]) == (1.0, None), "whoever resumes it trusts it"

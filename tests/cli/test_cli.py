@@ -177,8 +177,9 @@ def test_connection_add_and_list(run: Run, rows: Rows, tmp_path: Path) -> None:
     listed = run("connection", "list").json
     well: dict[str, object] = {"paused": False, "stopped": None, "stoppedAt": None, "nextTryAt": None, "missing": [],
                                "silence": None, "silentAt": None}  # fmt: skip
-    assert {"name": "simulated", "carrier": "simulated", "inFlight": 256} | well in listed
-    assert {"name": "acme-1", "carrier": "generic", "inFlight": 7} | well in listed
+    whole = {"weight": 1.0, "health": 1.0, "ails": None}
+    assert {"name": "simulated", "carrier": "simulated", "inFlight": 256, **whole} | well in listed
+    assert {"name": "acme-1", "carrier": "generic", "inFlight": 7, **whole} | well in listed
     assert "t0ken" not in json.dumps(listed)
 
 

@@ -18,9 +18,10 @@ from dispatcher.core.invitation import Candidate
 from dispatcher.core.lifecycle import State
 from dispatcher.core.retry import SUBMIT_TRIES
 from dispatcher.engine.dispatch import REFUSALS, Dispatch, Line, Pace, Worker
+from dispatcher.engine.health import Result
 from dispatcher.engine.ports import CALLBACKS, DUE, StoreUnavailable
 from dispatcher.engine.silence import IN_VAIN
-from dispatcher.engine.standing import CONNECTION_REST, MOST_STOPS, STOPS, Result
+from dispatcher.engine.standing import CONNECTION_REST, MOST_STOPS, STOPS
 from dispatcher.loops import Gatherer
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database

@@ -28,6 +28,9 @@ SMALL = {
     "workers",
     "node_leases",
     "endpoints",
+    "connection_health",
+    "sender_health",
+    "alarms",
     "alembic_version",
 }  # these an operator or a process adds
 SCAN = re.compile(r"SCAN (\w+)$")

@@ -1,0 +1,270 @@
+"""Two connections over a real store, through turns of dispatch: weights, health, failover, and the way back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from dispatcher.core.exchange import Fate, Outcome
+from dispatcher.core.health import ILL
+from dispatcher.core.invitation import Policy
+from dispatcher.core.lifecycle import State
+from dispatcher.engine.health import LONG, SLOW, Result, Vitals
+from dispatcher.engine.ports import Marked
+from dispatcher.store.admissions import Admissions
+from dispatcher.store.database import Database
+from dispatcher.store.instants import micros
+from dispatcher.store.pool import SenderPool
+from dispatcher.store.provisioning import Rows
+from dispatcher.store.rescue import Sweeper
+from tests.engine.test_dispatch import House
+from tests.engine.transports import MemoryTransport, says
+from tests.factories import NOON, candidate, provision
+
+HORIZON = timedelta(seconds=1)
+A, B = "+12015550000", "+12015550001"
+OUTCOMES = {
+    "yes": Outcome(Fate.TAKEN),
+    "refused": Outcome(Fate.LATER, reason="connection refused"),
+    "throttled": Outcome(Fate.LATER, reason="throttled", limit=True),
+    "503": Outcome(Fate.LATER, reason="HTTP 503", limit=True, retry_after=timedelta(minutes=1)),
+    "timeout": Outcome(Fate.UNKNOWN, reason="timeout"),
+    "401": Outcome(Fate.STOP_CARRIER, reason="HTTP 401"),
+    "not from there": Outcome(Fate.OTHER_SENDER, reason="not registered"),
+}
+
+
+def two(database: Database, **app: Any) -> House:
+    """One sender on each of two connections, and a dispatcher that had an answer from both."""
+    rows = provision(database, senders=2, **app)
+    rows.add_connection("other", "simulated", {}, {})
+    house = House(database, MemoryTransport(slots=2048), OUTCOMES)
+    house.run("update senders set connection_id = 2 where id = 2")
+    house.lines[2] = replace(house.line, id=2, name="other")
+    for connection_id in (1, 2):
+        house.dispatch._silence.answered(connection_id)
+    return house
+
+
+def invite(house: House, count: int, first: int = 2_000_000, **given: Any) -> None:
+    made = [candidate(f"+1646{n:07d}", **given) for n in range(first, first + count)]
+    Admissions(house.database).admit(made, NOON)
+
+
+def flow(house: House, **answers: str) -> Counter[str]:
+    """Let everything due leave, A and B answering so; how many went by which."""
+    before = len(house.transport.begun)
+    words = {A: answers.get("a", "yes"), B: answers.get("b", "yes")}
+    while house.dispatch.turn() == timedelta(0) or house.transport.open:
+        house.settle(lambda exchange: says(words[exchange.mt["sender"]]))
+    names = {A: "a", B: "b"}
+    return Counter(names[exchange.mt["sender"]] for exchange in house.transport.begun[before:])
+
+
+def healths(house: House) -> dict[int, float]:
+    """The share that is left to each connection."""
+    pool = SenderPool(house.database).usable(HORIZON, None)
+    return {s.connection_id: s.weight for s in pool.senders.values()}
+
+
+def sticky(house: House, sender: int) -> None:
+    house.run(
+        """insert into sticky_senders (person, app_id, sender_id, used_at) select person, 1, :sender, :at from messages
+        where true on conflict (person, app_id) do nothing""",
+        sender=sender, at=micros(NOON),
+    )  # fmt: skip
+
+
+def test_a_connections_weight_is_its_senders_share(database: Database) -> None:
+    house = two(database)
+    Rows(database, lambda: NOON).change_connection("carrier", {"weight": 3.0})
+    invite(house, 240)
+    assert flow(house) == {"a": 180, "b": 60}
+    assert house.run("select count(*) from connection_health") == [(0,)], "nothing is written while all goes well"
+
+
+@pytest.mark.parametrize("how", ["refused", "timeout", "503"])
+def test_the_flow_leaves_a_connection_that_fails_and_comes_back_to_it(database: Database, how: str) -> None:
+    house = two(database)
+    invite(house, 18)
+    assert flow(house, a=how) == {"a": 9, "b": 9}
+    assert healths(house) == {1: pytest.approx(4 / 13, abs=0.01), 2: 1.0}
+    house.now += timedelta(minutes=2)
+    sent = flow(house)
+    [(reason,)] = house.run("select reason from connection_health")
+    assert reason == f"9 of the last 9 submits: {OUTCOMES[how].reason}"
+    assert sent == {"refused": {"b": 9}, "timeout": {}, "503": {"a": 9}}[how], "who was told to wait has waited"
+    house.run("update senders set load = 0")
+    house.run("update connection_health set well_at = {clock} + 80000000")  # some failures later
+    invite(house, 170, 3_000_000)
+    assert flow(house) == {"a": 10, "b": 160}
+    for seconds, part in ((40, 4), (20, 2), (0, 1)):  # nobody does anything but wait
+        house.run("update senders set load = 0")
+        house.run("update connection_health set well_at = {clock} + :ahead", ahead=seconds * 1_000_000)
+        invite(house, 60, 4_000_000 + 100 * seconds)
+        assert abs(flow(house)["a"] - 60 // (1 + part)) <= 1
+
+
+@pytest.mark.parametrize("which", ["a", "both"])
+def test_where_all_do_badly_all_are_used(database: Database, which: str) -> None:
+    house = two(database)
+    for sender in (1, 2) if which == "both" else (1,):
+        house.run("insert into connection_health values (:id, {clock} + 119000000, 'timeout')", id=sender)
+    invite(house, 100)
+    assert flow(house) == ({"a": 50, "b": 50} if which == "both" else {"a": 2, "b": 98})
+
+
+@pytest.mark.parametrize("how", ["refused", "401"])
+def test_what_surely_did_not_leave_goes_by_another_connection_also_for_those_who_know_one(
+    database: Database, how: str
+) -> None:
+    house = two(database)
+    invite(house, 2)
+    sticky(house, 1)
+    house.dispatch.turn()
+    house.settle(lambda exchange: says(how))
+    assert [exchange.mt["sender"] for exchange in house.transport.begun] == [A, A]
+    house.now += timedelta(seconds=2)
+    assert flow(house) == {"b": 2}
+    assert house.run("select rule, count(*) from attempts group by rule order by rule") == [
+        ("failover", 2), ("sticky", 2)
+    ]  # fmt: skip
+
+
+def test_who_is_told_to_wait_waits_for_the_sender_that_they_know(database: Database) -> None:
+    house = two(database)
+    invite(house, 2)
+    sticky(house, 1)
+    assert flow(house, a="throttled") == {"a": 2}
+    house.now += timedelta(seconds=3)
+    assert flow(house) == {"a": 2}
+
+
+def test_nobody_is_left_to_a_connection_that_is_ill(database: Database) -> None:
+    house = two(database)
+    house.run("insert into connection_health values (1, {clock} + 41000000, 'timeout')")
+    assert healths(house)[1] < ILL
+    invite(house, 40)
+    sticky(house, 1)
+    assert flow(house) == {"b": 40}
+
+
+def test_one_without_room_elsewhere_is_tried_where_it_was(database: Database) -> None:
+    house = two(database)
+    invite(house, 3)
+    house.run("update senders set mps = 0.001, free_at = {clock} + 9000000 where id = 2")
+    assert flow(house, a="refused") == {"a": 3}
+    house.now += timedelta(seconds=2)
+    assert flow(house) == {"a": 3}
+
+
+@pytest.mark.parametrize("policy", Policy)
+def test_what_is_in_doubt_never_fails_over(database: Database, policy: Policy) -> None:
+    house = two(database, policy=policy)
+    invite(house, 1)
+    sticky(house, 1)
+    assert flow(house, a="timeout") == {"a": 1}
+    house.now += timedelta(minutes=14)
+    assert flow(house) == {}
+    house.now += timedelta(minutes=2)
+    Sweeper(database).rescue(house.now, timedelta(minutes=15), 100)
+    again = flow(house)
+    assert again == ({} if policy is Policy.AT_MOST_ONCE else {"a": 1}), "by whom it may have gone before"
+    state = State.FAILED if policy is Policy.AT_MOST_ONCE else State.SUBMITTED
+    assert house.run("select state from messages") == [(state,)]
+
+
+def test_a_connection_that_was_stopped_comes_back_step_by_step(database: Database) -> None:
+    house = two(database)
+    invite(house, 8)
+    flow(house, a="401")
+    house.run("update connections set retry_at = 1 where stopped_at is not null")
+    house.run("update senders set load = id * 100")
+    invite(house, 1, 3_000_000)
+    assert flow(house) == {"a": 1}
+    assert house.run("select count(*) from connections where stopped_at is not null") == [(0,)]
+    assert healths(house)[1] < 1 / 32
+    [(reason,)] = house.run("select reason from connection_health")
+    assert reason == "takes submits again after a stop"
+
+
+def test_a_sender_that_may_not_loses_its_share(database: Database) -> None:
+    house = two(database)
+    house.run("update senders set connection_id = 1")
+    invite(house, 20)
+    house.dispatch.turn()
+    house.settle(lambda exchange: says("not from there" if exchange.mt["sender"] == A else "yes"))
+    [(sender, reason)] = house.run("select sender_id, reason from sender_health")
+    assert (sender, reason) == (1, "10 of the last 10 submits: not registered")
+
+
+class Book:
+    """What is written down of health."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[Mapping[int, Any], Mapping[int, Any]]] = []
+
+    def harm(self, connections: Mapping[int, Any], senders: Mapping[int, Any]) -> None:
+        self.written.append((connections, senders))
+
+
+def outcome(fate: Fate, took: float | None = 0.1, **given: Any) -> Result:
+    no_row: Any = None  # it says nothing here
+    return Result(Marked(no_row, A, 1, 1, timedelta(0)), Outcome(fate, **given), took)
+
+
+SLOWLY = 30 / SLOW + 0.1
+TOLD = [
+    # an outcome ten times over, and to what share the connection falls, if it does
+    (outcome(Fate.TAKEN), None),
+    (outcome(Fate.NEVER), None),
+    (outcome(Fate.UNKNOWN, reason="cut"), 4 / 14),
+    (outcome(Fate.LATER, reason="refused"), 4 / 14),
+    (outcome(Fate.LATER, None, reason="unsent", limit=True), None),  # our own doing
+    (outcome(Fate.LATER, reason="throttled", limit=True), 12.75 / 14),
+    (outcome(Fate.LATER, reason="503", limit=True, retry_after=2 * LONG), 4 / 14),
+    (outcome(Fate.TAKEN, SLOWLY), 9 / 14),
+    (outcome(Fate.STOP_CARRIER, reason="HTTP 401"), None),  # that is another matter, see Standing
+]
+
+
+@pytest.mark.parametrize(("result", "left"), TOLD)
+def test_what_each_outcome_says_of_its_connection(result: Result, left: float | None) -> None:
+    book = Book()
+    Vitals(book, timedelta(seconds=30)).heed([result] * 10)  # type: ignore[arg-type]
+    if left is None:
+        assert book.written == []
+        return
+    [(connections, senders)] = book.written
+    assert 2 ** -connections[1].halvings == pytest.approx(left)
+    assert connections[1].reason.startswith("10 of the last 10 submits: ")
+    assert senders == {}
+
+
+def test_it_is_written_once_a_second_and_forgets(database: Database) -> None:
+    book, now = Book(), [0.0]
+    vitals = Vitals(book, timedelta(seconds=30), lambda: now[0])  # type: ignore[arg-type]
+    bad, good = outcome(Fate.UNKNOWN), outcome(Fate.TAKEN)
+    vitals.heed([good] * 6)
+    vitals.heed([bad] * 4)
+    assert [each[0][1].reason for each in book.written] == ["4 of the last 10 submits: "], "what went before counts"
+    for _ in range(5):
+        vitals.heed([bad])
+    assert len(book.written) == 1
+    now[0] = 1.0
+    vitals.write()
+    assert book.written[1][0][1].reason == "5 of the last 5 submits: "
+    now[0] = 2.5
+    vitals.heed([good] * 100)
+    now[0] = 4.0
+    vitals.heed([bad])
+    assert book.written[2][0][1].reason == "1 of the last 1 submits: ", "not those of seconds ago"
+    vitals.heed([bad] * 3)
+    now[0] = 100.0
+    vitals.heed([good])
+    assert len(book.written) == 3, "what was not written in time is no news"
