@@ -48,6 +48,7 @@ class Status(IntEnum):
     THROTTLED = 0x58
     TRY_AGAIN = 0x64  # ESME_RX_T_APPN: tell us once more
     UNREADABLE = 0x65  # ESME_RX_P_APPN: telling it once more is no use
+    UNKNOWN_ERROR = 0xFF
 
 
 RESTS: Final = frozenset({Status.THROTTLED, Status.QUEUE_FULL})  # the other side asks for less

@@ -1,0 +1,135 @@
+"""One bind, in a thread of its own: connect, bind, serve, and again after a rest, for as long as its lease lasts."""
+
+from __future__ import annotations
+
+import logging
+import random
+from threading import Thread
+from time import monotonic
+from typing import Final
+
+from dispatcher.core.exchange import Fault, Response
+from dispatcher.core.smpp import Command, Garbled, Terms
+from dispatcher.transports.smpp.bell import Bell
+from dispatcher.transports.smpp.session import END_EARLY, House, Life, Refused, Session
+from dispatcher.transports.smpp.waiting import Waiting
+from dispatcher.transports.smpp.wire import Lost, Wire
+
+FIRST_REST: Final = 0.5  # seconds before another try to bind, twice as long after each in vain
+REFUSED_REST: Final = 5.0  # the first one after a bind that was refused: whoever hammers is locked out
+LONGEST_REST: Final = 60.0
+STEADY: Final = 10.0  # so long a bind must have lasted for the rests to begin anew
+_log = logging.getLogger(__name__)
+
+
+class Link:
+    """One bind. `down` is what to answer while it is not bound, None before the first try has ended and while it is."""
+
+    def __init__(
+        self,
+        house: House,
+        waiting: Waiting,
+        terms: Terms,
+        kind: Command,
+        *,
+        until: float,
+        timeout: float,
+        connect_timeout: float,
+    ) -> None:
+        """`until` is when its lease ends; `timeout` is for a submit, `connect_timeout` for each step of a bind."""
+        self.terms = terms
+        self.down: Response | None = None
+        self.bound = False
+        self.ended = False
+        self._house = house
+        self._waiting = waiting
+        self._kind = kind
+        self._timeout = timeout
+        self._connect_timeout = connect_timeout
+        self._life = Life(until)
+        self._bell = Bell()
+        self._thread = Thread(target=self._run, name=f"smpp-{house.name}", daemon=True)
+
+    def start(self) -> None:
+        """Bind, and again whenever that breaks."""
+        self._thread.start()
+
+    def ring(self) -> None:
+        """Somebody waits."""
+        self._bell.ring()
+
+    def extend(self, until: float) -> None:
+        """Its lease lasts until this monotonic instant."""
+        self._life.until = until
+
+    def leave(self, grace: float) -> None:
+        """Begin nothing new, let what is in flight come home for `grace` seconds, unbind and end."""
+        now = monotonic()
+        self._life.leave_at = min(self._life.leave_at, now)
+        self._life.leave_by = min(self._life.leave_by, now + grace)
+        self._bell.ring()
+
+    def join(self, seconds: float) -> None:
+        """Wait for its end."""
+        self._thread.join(seconds)
+
+    @property
+    def sends(self) -> bool:
+        """Whether submits go this way."""
+        return self._kind is not Command.BIND_RECEIVER and not self.ended and not self._life.leaving()
+
+    def _run(self) -> None:
+        rest = FIRST_REST
+        while not self._life.leaving():
+            begun = monotonic()
+            down, least = self._once()
+            self.bound = False
+            if self._life.leaving():
+                break
+            self._report(down)
+            if monotonic() - begun > STEADY:
+                rest = FIRST_REST
+            rest = max(rest, least)
+            self._pause(monotonic() + rest * random.uniform(0.5, 1.0))  # noqa: S311  (not all at once)
+            rest = min(rest * 2, LONGEST_REST)
+        self.ended = True
+        self._bell.close()
+        self._house.changed()
+
+    def _once(self) -> tuple[Response, float]:
+        """One bind from its beginning to its end: what to answer until the next, and the least rest before that."""
+        try:
+            session = Session(self._house, self._waiting, self.terms, self._kind, self._life, self._bell)
+            wire = Wire(self.terms, self._connect_timeout)
+            try:
+                session.bind(wire, self._connect_timeout)
+                self.bound, self.down = True, None
+                _log.info("bound", extra=self._told())
+                session.serve(wire, self._timeout)
+            finally:
+                wire.close()
+                session.end(wire)
+        except Refused as refused:
+            return Response(0, {}, bytes(refused.pdu), Fault.UNREACHABLE, str(refused)), REFUSED_REST
+        except (Lost, Garbled, OSError) as error:
+            said = str(error) if isinstance(error, Lost) else f"{type(error).__name__}: {error}"
+            return Response(fault=Fault.UNREACHABLE, detail=said), 0.0
+        except Exception as error:
+            _log.exception("a bind broke by a mistake of ours", extra=self._told())
+            return Response(fault=Fault.UNREACHABLE, detail=repr(error)), 0.0
+        return Response(fault=Fault.UNREACHABLE, detail="unbound"), 0.0
+
+    def _report(self, down: Response) -> None:
+        again = self.down is not None and self.down.detail == down.detail
+        level = logging.INFO if again else logging.WARNING
+        _log.log(level, "a bind is down", extra=self._told() | {"reason": down.detail})
+        self.down = down
+        self._house.changed()
+
+    def _pause(self, wake: float) -> None:
+        while not self._life.leaving() and (left := min(wake, self._life.until - END_EARLY) - monotonic()) > 0:
+            self._bell.sleep(left)
+            self._bell.hush()
+
+    def _told(self) -> dict[str, str]:
+        return {"action": "bind", "connection": self._house.name, "kind": self._kind.name.lower()}
