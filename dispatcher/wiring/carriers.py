@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from dispatcher.carriers import generic, plivo, simulated, telnyx, twilio, vonage
+from dispatcher.carriers import generic, infobip, plivo, simulated, telnyx, twilio, vonage
 from dispatcher.core.given import CREDENTIALS, Given, SettingsError
 from dispatcher.engine.transport import Carrier
 from dispatcher.store.connections import Contract
@@ -16,6 +16,7 @@ from dispatcher.store.connections import Contract
 CARRIERS: Final[Mapping[str, Callable[[Given], Carrier]]] = MappingProxyType(
     {
         "generic": generic.from_settings,
+        "infobip": infobip.from_settings,
         "plivo": plivo.from_settings,
         "simulated": simulated.from_settings,
         "telnyx": telnyx.from_settings,
