@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dispatcher.wiring.desk import OptOutDesk
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+TOLD = {"submit": "accepted", "deliver": "delivered", "refuse": "failed"}  # the events of receipts
 SANE = range(2000, 2100)  # years; open hours look some days ahead, which far from today are no dates
 state: dict[str, Path | None] = {"config": None}
 

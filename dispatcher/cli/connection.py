@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dispatcher.cli.common import AsJson, Failed, answer, health, instant, listing, one_sentence, provisioned, settings
+from dispatcher.cli.common import (
+    TOLD,
+    AsJson,
+    Failed,
+    answer,
+    health,
+    instant,
+    listing,
+    one_sentence,
+    provisioned,
+    settings,
+)
 from dispatcher.store.tables import Connection
+
+if TYPE_CHECKING:
+    from dispatcher.core.exchange import Receipt
 
 cli = typer.Typer(help="Contracts with carriers.", no_args_is_help=True)
 
@@ -91,10 +105,13 @@ def try_(
     to: Annotated[str, typer.Option(help="Whom to text: a phone of your own.")],
     sender: Annotated[str, typer.Option("--from", help="The sender (default: the connection's first).")] = "",
     text: Annotated[str, typer.Option(help="The message.")] = "This is a test.",
+    wait: Annotated[float, typer.Option(min=0, max=3600, help="Seconds to wait for its receipt; 0 for none.")] = 60.0,
     as_json: AsJson = False,
 ) -> None:
-    """Send one real text by a connection, also a paused one, and tell what came of it; status 1 unless it was taken."""
-    from dispatcher.core.exchange import Fate
+    """Send one real text by a connection, also a paused one, and follow it to its receipt.
+
+    Status 1 unless it was delivered; or taken, where no receipt is waited for or the connection tells no more.
+    """
     from dispatcher.wiring.trial import trying
 
     with one_sentence(), trying(settings(), name) as trial:
@@ -105,10 +122,25 @@ def try_(
         if not as_json:
             answer(told, as_json=False)
         outcome = trial.submit(mt)
-    came = {"fate": outcome.fate, "ref": outcome.ref or None, "reason": outcome.reason or None}
-    answer(told | came if as_json else came, as_json=as_json)
-    if outcome.fate is not Fate.TAKEN:
+        told |= (came := {"fate": outcome.fate, "ref": outcome.ref or None, "reason": outcome.reason or None})
+        if not as_json:
+            answer(came, as_json=False)
+        receipts = []
+        for receipt in trial.follow(mt, outcome, wait):
+            receipts.append(receipt)
+            if not as_json:
+                answer({"receipt": TOLD[receipt.event]}, as_json=False)
+        verdict = trial.judge(outcome, receipts, wait)
+    ends = {"result": verdict.why}
+    answer(told | {"receipts": [_receipt(each) for each in receipts]} | ends if as_json else ends, as_json=as_json)
+    if not verdict.good:
         raise typer.Exit(1)
+
+
+def _receipt(receipt: Receipt) -> dict[str, Any]:
+    failed = TOLD[receipt.event] == "failed"
+    code = int(receipt.code) if failed else None
+    return {"event": TOLD[receipt.event], "code": code, "reason": receipt.reason or None}
 
 
 @cli.command("list")

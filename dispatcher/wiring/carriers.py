@@ -37,9 +37,14 @@ def carrier_of(carrier: str, settings: Mapping[str, Any]) -> Carrier:
     return made
 
 
+def tells(contract: Contract) -> bool:
+    """Whether a connection reports what became of a text that it took."""
+    return contract.carrier != "generic" or bool(contract.settings.get("receipts"))
+
+
 def hook_url(contract: Contract, public_url: str) -> str:
     """Where the carrier of a connection reports to; "" where it reports nothing by HTTP."""
-    silent = contract.carrier in NO_HOOKS or (contract.carrier == "generic" and not contract.settings.get("receipts"))
+    silent = contract.carrier in NO_HOOKS or not tells(contract)
     return "" if silent else f"{public_url}/hooks/{contract.name}"
 
 

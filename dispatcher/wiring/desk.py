@@ -18,6 +18,7 @@ from dispatcher.engine.provisioning import Provisioning
 from dispatcher.engine.sender_settings import sender_number
 from dispatcher.settings import Settings
 from dispatcher.store.optouts import OptOutBook
+from dispatcher.store.orphans import Orphan, Orphans
 from dispatcher.store.provisioning import Rows
 from dispatcher.store.replays import Owed, Replays
 from dispatcher.store.revision import pepper
@@ -192,3 +193,17 @@ def callbacks(settings: Settings) -> Iterator[CallbackDesk]:
     """Callbacks, for the command line."""
     with ready_database(settings) as database:
         yield CallbackDesk(Replays(database), Rows(database, utc_now), database.ring)
+
+
+@contextmanager
+def orphans(settings: Settings) -> Iterator[Iterator[Orphan]]:
+    """The receipts that match no message, for the command line."""
+    with ready_database(settings) as database:
+        yield _pages(Orphans(database))
+
+
+def _pages(book: Orphans) -> Iterator[Orphan]:
+    after = 0
+    while page := book.listed(after, PAGE):
+        after = page[-1].id
+        yield from page

@@ -12,6 +12,7 @@ from dispatcher.core.health import ILL
 from dispatcher.engine.ports import StoreUnavailable
 from dispatcher.settings import Settings
 from dispatcher.store.database import Database
+from dispatcher.store.orphans import Orphans
 from dispatcher.store.provisioning import Rows
 from dispatcher.store.queue import MessageQueue
 from dispatcher.store.rescue import Sweeper
@@ -24,6 +25,8 @@ from dispatcher.wiring.ground import Finding, data, storage
 from dispatcher.wiring.parts import open_database, utc_now
 
 MANY_FAILURES: Final = 10  # of an endpoint, in a row
+LATELY: Final = timedelta(hours=24)
+NOT_YET: Final = timedelta(minutes=1)  # a receipt may overtake our own write of the carrier's id
 LATE: Final = timedelta(minutes=5)  # that a due row may wait
 STILL: Final = timedelta(minutes=10)  # a worker that leaves a carrier alone says so anew at each try
 ALIVE: Final = Statement("select count(*) from workers where kind = 'work' and lease_until >= {clock}")
@@ -169,3 +172,6 @@ def _running(settings: Settings, database: Database) -> Iterator[Finding]:
     doubts = Sweeper(database).in_doubt(now + timedelta(minutes=settings.work.in_doubt_minutes))
     ends = f"; receipts or {settings.work.in_doubt_minutes:g} minutes resolve them" if doubts else ""
     yield Finding("in doubt", ok=True, what=f"{doubts} invitation{'' if doubts == 1 else 's'}{ends}")
+    orphans = Orphans(database).count(now - LATELY, now - NOT_YET)
+    which = "; `receipt list` shows them" if orphans else ""
+    yield Finding("receipts", ok=True, what=f"{orphans} of the last 24 hours match no message{which}")

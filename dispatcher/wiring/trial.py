@@ -1,4 +1,4 @@
-"""A trial of a connection, from the command line: its words, its transport, one text."""
+"""A trial of a connection, from the command line: its words, its transport, one text and its receipts."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
+from dispatcher.core.exchange import Hook
 from dispatcher.core.given import SettingsError
 from dispatcher.engine.checks import Wrong, check_texts
-from dispatcher.engine.transport import Transport
+from dispatcher.engine.inbox import Inbox
+from dispatcher.engine.ports import StoreUnavailable
 from dispatcher.engine.trial import Trial
+from dispatcher.loops import Gatherer
 from dispatcher.settings import Settings
 from dispatcher.store.connections import Contracts
 from dispatcher.store.nodes import NodeIds
 from dispatcher.store.optouts import OptOutBook
+from dispatcher.store.orphans import Orphans
 from dispatcher.store.provisioning import Rows
+from dispatcher.store.receipts import ReceiptBook
 from dispatcher.store.revision import pepper
 from dispatcher.store.tables import Sender
-from dispatcher.transports.http import HttpTransport
-from dispatcher.transports.simulated import SimulatedTransport
-from dispatcher.wiring.parts import ready_database, utc_now
-from dispatcher.wiring.work import AGENT, line_of
+from dispatcher.wiring.carriers import tells
+from dispatcher.wiring.parts import Lines, ready_database, utc_now
+from dispatcher.wiring.work import carrier_transports, line_of, take_told
 
 
 @contextmanager
@@ -35,25 +39,22 @@ def trying(settings: Settings, connection: str) -> Iterator[Trial]:
             raise Wrong(f"connection: {connection} is not known")
         ids = NodeIds(database, time.time)
         house.callback(ids.release)
-        carried = HttpTransport(
-            slots=1,
-            lane_slots=1,
-            connect_timeout=settings.carriers.connect_seconds,
-            timeout=settings.carriers.timeout_seconds,
-            user_agent=AGENT,
-        )
-        transports: dict[str, Transport] = {
-            "http": house.enter_context(carried),
-            "simulated": house.enter_context(SimulatedTransport(lambda name, hook: None)),
-        }
+        told: Gatherer[tuple[str, Hook]] = Gatherer("receipts", unavailable=StoreUnavailable)
+        house.callback(told.stop)
+        transports = carrier_transports(house, settings, told)
         try:
             line = line_of(contract, transports, settings.public_url)
         except SettingsError as error:
             raise Wrong(f"{connection}: {error}") from None
+        lines = Lines(Contracts(database), lambda c: line_of(c, transports, settings.public_url))
+        inbox = Inbox(receipts=ReceiptBook(database), clock=utc_now, ring=database.ring)
+        told.start(lambda batch: take_told(inbox, lines, batch))
         senders = [row["number"] for row in Rows(database, utc_now).listed(Sender) if row["connection_id"] == line.id]
         yield Trial(
             line=line,
             senders=senders,
+            tells=tells(contract),
+            receipts=Orphans(database),
             opt_outs=OptOutBook(database).of,
             pepper=pepper(database),
             ids=ids,

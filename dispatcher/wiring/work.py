@@ -74,7 +74,7 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
             clockwork.ring(topic)
 
         told, results, answers, asked = _gatherers(house)
-        transports = _carrier_transports(house, settings, told)
+        transports = carrier_transports(house, settings, told)
         called = _callback_transport(house, settings)
         lines: Lines[Line] = Lines(Contracts(database), lambda c: line_of(c, transports, settings.public_url))
         dispatch = Dispatch(
@@ -117,7 +117,7 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
         pruning = Pruning(attic=StoreAttic(database), clock=utc_now)
         loops = _loops(settings, dispatch, callbacks, rescue, pruning, inquiry)
         clockwork = Clockwork(loops, utc_now, unavailable=StoreUnavailable)
-        told.start(lambda batch: _take(inbox, lines, batch))
+        told.start(lambda batch: take_told(inbox, lines, batch))
         results.start(dispatch.settle)
         asked.start(inquiry.settle)
         answers.start(lambda batch: _settle_calls(callbacks, batch, ring))
@@ -157,9 +157,10 @@ def _gatherers(
     return told, results, answers, asked
 
 
-def _carrier_transports(
+def carrier_transports(
     house: ExitStack, settings: Settings, told: Gatherer[tuple[str, Hook]]
 ) -> Mapping[str, Transport]:
+    """What carries submits out, by the carrier it is for; what carriers tell meanwhile goes to `told`."""
     simulated = house.enter_context(SimulatedTransport(lambda name, hook: told.put((name, hook))))
     carried = house.enter_context(
         HttpTransport(
@@ -225,7 +226,8 @@ def _settle_calls(callbacks: Callbacks, answers: Sequence[Answer], ring: Callabl
     ring(CALLBACKS)  # their lanes have room again
 
 
-def _take(inbox: Inbox, lines: Lines[Line], batch: Sequence[tuple[str, Hook]]) -> None:
+def take_told(inbox: Inbox, lines: Lines[Line], batch: Sequence[tuple[str, Hook]]) -> None:
+    """Take what carriers told by another way than the web."""
     told: dict[int, list[Receipt | Reply]] = {}
     for name, hook in batch:
         if line := lines.named(name):
