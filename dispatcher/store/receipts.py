@@ -6,17 +6,20 @@ decides whether it still matters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import Final
 
 from dispatcher.core.codes import Code
 from dispatcher.core.exchange import Receipt
+from dispatcher.core.health import Deliveries, Harm
 from dispatcher.core.lifecycle import Event, State, advance, sources
 from dispatcher.engine.ports import Clock
 from dispatcher.store.database import Database
 from dispatcher.store.finals import close_books
 from dispatcher.store.group import Group
+from dispatcher.store.health import SENDER, harm
 from dispatcher.store.instants import micros
 from dispatcher.store.learning import learn
 from dispatcher.store.statement import Row, Statement, Tx
@@ -46,7 +49,7 @@ APPLY: Final = {
             lease_until = null
         from {{rows}}
         where messages.id = r.id and messages.state in ({states(*sources(event))})
-        returning messages.id""",
+        returning messages.id, messages.sender_id""",
         "id bigint, code integer, reason text, completed_at bigint",
     )
     for event in (Event.DELIVER, Event.REFUSE)
@@ -85,17 +88,42 @@ BOXED: Final = Statement("select 1 from receipts limit 1")
 Item = tuple[int, Receipt]  # a connection and what it told
 
 
+class Reach:
+    """Whom senders reach, as the receipts tell that this process takes."""
+
+    def __init__(self) -> None:
+        """Nothing is known yet."""
+        self._deliveries = Deliveries()
+        self._lock = Lock()
+
+    def of(self, told: Iterable[tuple[int, Receipt]]) -> dict[int, Harm]:
+        """By how much the shares of senders fall for these receipts; what is about the recipient says nothing."""
+        harms: dict[int, Harm] = {}
+        with self._lock:
+            for sender_id, r in told:
+                if r.event is Event.DELIVER or r.code is Code.SEND_FAILED:
+                    delivered = r.event is Event.DELIVER
+                    if fell := self._deliveries.heed(sender_id, delivered=delivered, filtered=r.filtered):
+                        harms[sender_id] = fell
+        return harms
+
+
 class ReceiptBook:
     """Where receipts are written."""
 
     def __init__(self, database: Database) -> None:
         """Work on this database."""
         self._database = database
+        self._reach = Reach()
 
     def take(self, connection_id: int, receipts: Sequence[Receipt], now: datetime) -> int:
         """Apply each receipt or keep it; how many changed a state. On return all of it is on disk."""
         with self._database.write() as tx:
-            return _apply(tx, [(connection_id, r) for r in receipts], now, keep=True)
+            return self.apply(tx, [(connection_id, r) for r in receipts], now)
+
+    def apply(self, tx: Tx, items: Sequence[Item], now: datetime) -> int:
+        """The same, within a transaction."""
+        return _apply(tx, items, now, reach=self._reach)
 
     def match(self, now: datetime, most: int) -> int:
         """Apply receipts of late whose message is known by now; how many were matched.
@@ -116,7 +144,7 @@ class GroupedReceipts:
         self._group: Group[Sequence[Item], int] = Group(database.write, self._take)
 
     def _take(self, tx: Tx, groups: Sequence[Sequence[Item]]) -> list[int]:
-        changed = _apply(tx, [item for group in groups for item in group], self._clock(), keep=True)
+        changed = self._book.apply(tx, [item for group in groups for item in group], self._clock())
         return [changed, *[0] * (len(groups) - 1)]
 
     def take(self, connection_id: int, receipts: Sequence[Receipt], now: datetime) -> int:
@@ -138,15 +166,16 @@ def _apply_kept(tx: Tx, kept: Sequence[Row], now: datetime) -> int:
     if not kept:
         return 0
     items = [(row[1], Receipt(Event(row[4]), key=row[2], ref=row[3], reason=row[6], code=Code(row[5]))) for row in kept]
-    _apply(tx, items, now, keep=False)
+    _apply(tx, items, now)
     tx.run(UNKEEP, [(row[0],) for row in kept])
     return len(kept)
 
 
-def _apply(tx: Tx, items: Sequence[Item], now: datetime, *, keep: bool) -> int:
+def _apply(tx: Tx, items: Sequence[Item], now: datetime, *, reach: Reach | None = None) -> int:
+    """Apply receipts; those that came just now, whose senders' `reach` they tell, are kept where nothing matches."""
     found = _find(tx, items)
     lost = [item for n, item in enumerate(items) if n not in found]
-    if lost and keep:
+    if lost and reach:
         tx.run(
             KEEP,
             [(c, kept(r.key), kept(r.ref), r.event, int(r.code), kept(r.reason)) for c, r in lost],
@@ -159,11 +188,14 @@ def _apply(tx: Tx, items: Sequence[Item], now: datetime, *, keep: bool) -> int:
             changed += len(tx.run(TAKEN, [(i, c) for i, (c, _) in batch], now=micros(now)))
             continue
         rows = [_row(event, message_id, receipt, now) for message_id, (_, receipt) in batch]
-        done = [row[0] for row in tx.run(APPLY[event], rows, now=micros(now))]
+        senders = {row[0]: row[1] for row in tx.run(APPLY[event], rows, now=micros(now))}
+        done = list(senders)
         close_books(tx, done, now)
         if event is Event.REFUSE:
             refused = {message_id: receipt.code for message_id, (_, receipt) in batch}
             learn(tx, {message_id: refused[message_id] for message_id in done}, now)
+        if reach:
+            harm(tx, SENDER, reach.of((senders[i], receipt) for i, (_, receipt) in batch if senders.get(i)))
         changed += len(done)
     return changed
 

@@ -204,16 +204,16 @@ class ConnectionHealth(SQLModel, table=True):
     """When a connection will have its whole share again (core.health), and why it has not."""
 
     __tablename__ = "connection_health"
-    connection_id: int = refers("connections.id", primary=True)
+    connection_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     well_at: int = Field(sa_column=Column(BigInteger, nullable=False))
     reason: str = words(255)
 
 
 class SenderHealth(SQLModel, table=True):
-    """The same of a sender. Not in its row, which is locked by every mark."""
+    """The same of a sender. Not in its row, nor tied to it: every mark locks that."""
 
     __tablename__ = "sender_health"
-    sender_id: int = refers("senders.id", primary=True)
+    sender_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     well_at: int = Field(sa_column=Column(BigInteger, nullable=False))
     reason: str = words(255)
 
@@ -223,7 +223,7 @@ class Alarm(SQLModel, table=True):
 
     __tablename__ = "alarms"
     kind: str = words(32, primary=True)
-    subject: str = words(128, primary=True)
+    subject: str = words(300, primary=True)
     since: datetime = at()
     last_at: datetime = at()
     count: int = Field(default=1, sa_column=Column(Integer, nullable=False, server_default="1"))

@@ -457,9 +457,6 @@ def upgrade() -> None:
         sa.Column("connection_id", sa.BigInteger(), nullable=False),
         sa.Column("well_at", sa.BigInteger(), nullable=False),
         sa.Column("reason", sa.String(length=255), server_default="", nullable=False),
-        sa.ForeignKeyConstraint(
-            ["connection_id"], ["connections.id"], name=op.f("fk_connection_health_connection_id_connections")
-        ),
         sa.PrimaryKeyConstraint("connection_id", name=op.f("pk_connection_health")),
     )
     op.create_table(
@@ -467,13 +464,12 @@ def upgrade() -> None:
         sa.Column("sender_id", sa.BigInteger(), nullable=False),
         sa.Column("well_at", sa.BigInteger(), nullable=False),
         sa.Column("reason", sa.String(length=255), server_default="", nullable=False),
-        sa.ForeignKeyConstraint(["sender_id"], ["senders.id"], name=op.f("fk_sender_health_sender_id_senders")),
         sa.PrimaryKeyConstraint("sender_id", name=op.f("pk_sender_health")),
     )
     op.create_table(
         "alarms",
         sa.Column("kind", sa.String(length=32), nullable=False),
-        sa.Column("subject", sa.String(length=128), nullable=False),
+        sa.Column("subject", sa.String(length=300), nullable=False),
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.Column("last_at", sa.BigInteger(), nullable=False),
         sa.Column("count", sa.Integer(), server_default="1", nullable=False),

@@ -16,12 +16,13 @@ from dispatcher.store.database import Database
 from dispatcher.store.instants import micros
 from dispatcher.store.queries import MessageQueries
 from dispatcher.store.queue import MessageQueue
-from dispatcher.store.receipts import ReceiptBook
+from dispatcher.store.receipts import GroupedReceipts, ReceiptBook
 from dispatcher.store.rescue import Sweeper
 from dispatcher.store.statement import Statement
 from tests.factories import NOON, provision
 from tests.store.test_queue import ATTEMPTS, CALLBACKS, EXPIRE_LEASES, SLOTS, mark, queued, run, settled, state, take
 
+SHARES = Statement("select sender_id, reason, well_at > {clock} from sender_health")
 BOXED = Statement("select count(*) from receipts")
 
 
@@ -239,3 +240,18 @@ def test_a_thousand_doubled_and_shuffled(database: Database) -> None:
     book = ReceiptBook(database)
     assert sum(book.take(1, told[n : n + 100], NOON) for n in range(0, 2000, 100)) == 1000
     assert [row[2] for row in run(database, CALLBACKS)] == [1 if n % 2 else 124 for n in range(1000)]
+
+
+def test_a_sender_whose_texts_do_not_arrive_loses_its_share(database: Database) -> None:
+    provision(database)
+    made = submitted(database, 40)
+    book = GroupedReceipts(database, lambda: NOON)
+    dead = [Receipt(Event.REFUSE, key=str(i), code=Code.INVALID_PHONE) for i in made[:10]]
+    book.take(1, [*dead, *(delivered(key=str(i)) for i in made[10:20])], NOON)
+    book.take(1, [failed(key=str(i)) for i in made[20:28]], NOON)
+    assert run(database, SHARES) == [], "of too few nothing is said; and dead numbers are not its fault"
+    filtered = [Receipt(Event.REFUSE, key=str(i), filtered=True) for i in made[28:30]]
+    book.take(1, filtered * 2, NOON)
+    assert run(database, SHARES) == [(1, "10 of the last 20 were not delivered, 2 of them filtered", 1)]
+    book.take(1, [delivered(key=str(i)) for i in made[30:]], NOON)
+    assert len(run(database, SHARES)) == 1
