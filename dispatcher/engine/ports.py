@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from dispatcher.core.codes import Code
@@ -24,6 +25,29 @@ DUE, CALLBACKS = "due", "callbacks"  # the topics of the bell
 
 class StoreUnavailable(Exception):
     """The store cannot answer or keep anything now. Nothing of the call was kept, as far as is known."""
+
+
+class AlarmKind(StrEnum):
+    """What an operator has to see to."""
+
+    CONNECTION_STOPPED = "connection_stopped"  # its carrier forbids all: credentials, address
+    CONNECTION_SILENT = "connection_silent"  # a process hears nothing from its carrier
+    SENDER_RESTS = "sender_rests"  # its carrier forbids it, and lets others send
+    ENDPOINT_STOPPED = "endpoint_stopped"  # of an app's callbacks, which said that it is gone
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """The last time that something happened to a subject: how often since when, why last, and whether it goes on."""
+
+    kind: AlarmKind
+    subject: str
+    since: datetime
+    last_at: datetime
+    count: int
+    reason: str
+    ended_at: datetime | None
+    is_open: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +219,8 @@ class SenderPool(Protocol):
         """
         ...
 
-    def rest_sender(self, sender_id: int, rest: timedelta, reason: str) -> None:
-        """Leave a sender out of the pool for a while."""
+    def rest_sender(self, sender_id: int, rest: timedelta, reason: str, alarm_at: datetime | None = None) -> None:
+        """Leave a sender out of the pool for a while; tell an operator so, if at an instant."""
         ...
 
     def stop_connection(self, connection_id: int, reason: str, rest: timedelta, now: datetime) -> None:

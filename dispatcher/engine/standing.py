@@ -101,7 +101,7 @@ class Standing:
     def heed(self, results: Sequence[Result], stopping: Mapping[int, timedelta], now: datetime) -> None:
         """Rest, stop, resume and leave alone by what was settled."""
         for sender_id, (rest, why) in self._resting(results, stopping).items():
-            self._pool.rest_sender(sender_id, rest, why)
+            self._pool.rest_sender(sender_id, rest, why, now if rest == SENDER_REST else None)
             if rest == SENDER_REST:
                 log.warning("a sender rests", extra={"action": "rest", "sender": sender_id, "reason": why})
         reasons = {r.row.connection_id: r.outcome.reason for r in results if r.outcome.fate is Fate.STOP_CARRIER}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from dispatcher.store.alarms import end_alarms
 from dispatcher.store.database import Database
 from dispatcher.store.instants import MICROSECOND, micros
 from dispatcher.store.statement import Statement
@@ -69,6 +70,7 @@ class StoreAttic:
             with self._database.write() as tx:
                 removed.append(len(tx.run(statement, **given)))
         with self._database.write() as tx:
+            end_alarms(tx, now)
             for statement in (WORKERS, ENDED):
                 tx.run(statement, gone=GONE // MICROSECOND)
         return max(removed)

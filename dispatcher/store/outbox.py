@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from dispatcher.core.retry import ENDPOINT_FAILURES, ENDPOINT_UNHEARD, NO_SUCCESS
-from dispatcher.engine.ports import Called, Due, Trouble
+from dispatcher.engine.ports import AlarmKind, Called, Due, Trouble
+from dispatcher.store.alarms import raise_alarms
 from dispatcher.store.database import Database
 from dispatcher.store.instants import AHEAD, MICROSECOND, instant, micros
 from dispatcher.store.statement import Row, Statement
@@ -169,6 +170,8 @@ class CallbackOutbox:
             if ailing:
                 tx.run(AILING, [_ailing(those) for those in ailing], unheard=ENDPOINT_UNHEARD // MICROSECOND)
                 tx.run(REST, [_resting(those) for those in ailing], ailing=ENDPOINT_FAILURES)
+            if stopped := {i: f.endpoint_stop for i, those in failed.items() for f in those if f.endpoint_stop}:
+                raise_alarms(tx, AlarmKind.ENDPOINT_STOPPED, stopped, results[-1].at)
 
     def give_up(self, now: datetime, life: timedelta, most: int) -> dict[int, int]:
         """End up to `most` of what was due for `life` when its endpoint, failing for as long, failed last; by app."""

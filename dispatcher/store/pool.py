@@ -10,6 +10,8 @@ from typing import Final
 from dispatcher.core.health import CONNECTION_HEALS, ILL, SENDER_HEALS, Harm, share
 from dispatcher.core.pacing import Room, gap_of
 from dispatcher.core.senders import Pool, Sender
+from dispatcher.engine.ports import AlarmKind
+from dispatcher.store.alarms import raise_alarms
 from dispatcher.store.database import Database
 from dispatcher.store.health import CONNECTION, SENDER, harm
 from dispatcher.store.instants import AHEAD, MICROSECOND, micros
@@ -105,15 +107,18 @@ class SenderPool:
         with self._database.write() as tx:
             tx.run(LET_GO, worker_id=worker_id)
 
-    def rest_sender(self, sender_id: int, rest: timedelta, reason: str) -> None:
-        """Leave a sender out of the pool for a while."""
+    def rest_sender(self, sender_id: int, rest: timedelta, reason: str, alarm_at: datetime | None = None) -> None:
+        """Leave a sender out of the pool for a while; tell an operator so, if at an instant."""
         with self._database.write() as tx:
             tx.run(REST, id=sender_id, rest=rest // MICROSECOND, reason=kept(reason))
+            if alarm_at:
+                raise_alarms(tx, AlarmKind.SENDER_RESTS, {sender_id: reason}, alarm_at)
 
     def stop_connection(self, connection_id: int, reason: str, rest: timedelta, now: datetime) -> None:
         """Leave a connection out for `rest`, then risk one submit; its queue is kept."""
         with self._database.write() as tx:
             tx.run(STOP, id=connection_id, reason=kept(reason), rest=rest // MICROSECOND, now=micros(now))
+            raise_alarms(tx, AlarmKind.CONNECTION_STOPPED, {connection_id: reason}, now)
 
     def resume_connections(self, connection_ids: Sequence[int]) -> None:
         """A submit went through again: the stop is over."""
@@ -135,6 +140,8 @@ class SenderPool:
         """Write down for operators why a process leaves a connection alone; "" once it is heard again."""
         with self._database.write() as tx:
             tx.run(NOTE_SILENCE, id=connection_id, at=micros(now) if why else None, why=kept(why))
+            if why:
+                raise_alarms(tx, AlarmKind.CONNECTION_SILENT, {connection_id: why}, now)
 
 
 def room_of(row: Row, worker_id: int | None, now: int, ahead: int) -> Room:

@@ -13,10 +13,11 @@ from dispatcher.core.invitation import OptOut, Scope
 from dispatcher.core.person import person_of
 from dispatcher.engine.checks import Wrong
 from dispatcher.engine.optouts import OptOuts, read_phone
-from dispatcher.engine.ports import CALLBACKS
+from dispatcher.engine.ports import CALLBACKS, Alarm
 from dispatcher.engine.provisioning import Provisioning
 from dispatcher.engine.sender_settings import sender_number
 from dispatcher.settings import Settings
+from dispatcher.store.alarms import alarms
 from dispatcher.store.optouts import OptOutBook
 from dispatcher.store.orphans import Orphan, Orphans
 from dispatcher.store.provisioning import Rows
@@ -207,3 +208,9 @@ def _pages(book: Orphans) -> Iterator[Orphan]:
     while page := book.listed(after, PAGE):
         after = page[-1].id
         yield from page
+
+
+def all_alarms(settings: Settings) -> list[Alarm]:
+    """Every alarm, open or over."""
+    with ready_database(settings) as database:
+        return alarms(database, utc_now())

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from dispatcher.core.health import ILL
-from dispatcher.engine.ports import StoreUnavailable
+from dispatcher.engine.ports import Alarm, StoreUnavailable
 from dispatcher.settings import Settings
+from dispatcher.store.alarms import alarms
 from dispatcher.store.database import Database
 from dispatcher.store.orphans import Orphans
 from dispatcher.store.provisioning import Rows
@@ -49,6 +50,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield from storage(settings, database)
         yield from _provisioned(settings, Rows(database, utc_now))
         yield from _running(settings, database)
+        yield _alarms([alarm for alarm in alarms(database, utc_now()) if alarm.is_open])
     except DatabaseNewer as error:
         todo = "install that version here, or restore the backup made before it (docs/upgrades.md)"
         yield Finding("database", ok=False, what=str(error), todo=todo)
@@ -56,6 +58,12 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield Finding("database", ok=False, what=str(error), todo="look at what it says, and at its log")
     finally:
         database.close()
+
+
+def _alarms(found: Sequence[Alarm]) -> Finding:
+    told = [f"{a.kind} {a.subject} since {a.since:%Y-%m-%d %H:%M}Z ({a.count} x): {a.reason}" for a in found]
+    todo = "see to what they say; each ends by itself once that is mended (`alarm list`)"
+    return Finding("alarms", ok=not found, what="; ".join(told) or "none", todo=todo)
 
 
 def _provisioned(settings: Settings, rows: Rows) -> Iterator[Finding]:

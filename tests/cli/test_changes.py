@@ -278,3 +278,26 @@ def test_who_does_badly_is_shown_with_its_share_and_the_reason(run: Run, databas
     assert run("connection", "resume", "third").json
     line = named(run("connection", "list").json, "name", "third")
     assert (line["health"], line["ails"]) == (1.0, None), "whoever resumes it trusts it"
+
+
+def test_alarms_are_listed_while_they_last(run: Run, database: Database) -> None:
+    run("connection", "add", "fourth", "--carrier", "simulated")
+    with database.read() as tx:
+        [(fourth,)] = tx.run(Statement("select id from connections where name = 'fourth'"))
+    for _ in range(2):
+        SenderPool(database).stop_connection(fourth, "HTTP 401", timedelta(hours=1), utc_now())
+    alarm = named(run("alarm", "list").json, "subject", "fourth")
+    assert (alarm["kind"], alarm["count"], alarm["reason"], alarm["open"]) == (
+        "connection_stopped",
+        2,
+        "HTTP 401",
+        True,
+    )
+    assert "connection_stopped  fourth  since 20" in run("alarm", "list", as_json=False).out
+    found = {row["check"]: row for row in json.loads(run("doctor").out)}
+    assert found["alarms"]["ok"] is False
+    assert "connection_stopped fourth since 20" in found["alarms"]["what"]
+    run("connection", "resume", "fourth")
+    assert [row for row in run("alarm", "list").json if row["subject"] == "fourth"] == []
+    assert named(run("alarm", "list", "--all").json, "subject", "fourth")["open"] is False
+    assert "over  connection_stopped  fourth" in run("alarm", "list", "--all", as_json=False).out
