@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from dispatcher.carriers import generic, infobip, plivo, simulated, telnyx, twilio, vonage
+from dispatcher.carriers import generic, infobip, plivo, simulated, sinch, telnyx, twilio, vonage
 from dispatcher.core.given import CREDENTIALS, Given, SettingsError
 from dispatcher.engine.transport import Carrier
 from dispatcher.store.connections import Contract
@@ -19,6 +19,7 @@ CARRIERS: Final[Mapping[str, Callable[[Given], Carrier]]] = MappingProxyType(
         "infobip": infobip.from_settings,
         "plivo": plivo.from_settings,
         "simulated": simulated.from_settings,
+        "sinch": sinch.from_settings,
         "telnyx": telnyx.from_settings,
         "twilio": twilio.from_settings,
         "vonage": vonage.from_settings,

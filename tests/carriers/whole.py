@@ -76,14 +76,15 @@ class Whole:
 
 
 @contextmanager
-def whole(database_url: str, stand: Stand, carrier: str, settings: dict[str, Any]) -> Iterator[Whole]:
+def whole(database_url: str, stand: Stand, carrier: str, settings: dict[str, Any], **given: object) -> Iterator[Whole]:
     """Web and work over this database, with account 1, app com.example.1 and the connection `carrier` of this kind.
 
     `settings` are the connection's, as its file gives them; credentials stand in the environment of this process.
+    `given` are settings of the engine, named as in the environment.
     """
     port = free_port()
     public_url = f"http://127.0.0.1:{port}"
-    used = settled(database_url, PUBLIC_URL=public_url)
+    used = settled(database_url, PUBLIC_URL=public_url, **given)
     database = open_database(used)
     try:
         rows = provision(database, carrier=carrier, settings=settings)

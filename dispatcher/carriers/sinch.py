@@ -1,0 +1,215 @@
+"""Sinch SMS, REST API: batches of one text. https://developers.sinch.com/docs/sms/api-reference/sms/.
+
+Statuses and codes of receipts: https://developers.sinch.com/docs/sms/api-reference/sms/tag/Delivery-reports/ and
+https://developers.sinch.com/docs/sms/smpp/10dlc-errors; answers:
+https://developers.sinch.com/docs/sms/api-reference/status-codes/ and
+https://community.sinch.com/t5/SMS/Common-SMS-HTTP-Statuses-and-Codes-Explained/ta-p/14163; webhooks:
+https://developers.sinch.com/docs/sms/api-reference/sms/tag/Webhooks/.
+It does not de-duplicate, but its list of batches can be asked by our id.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import quote
+
+from dispatcher.core.codes import Code, Refusal
+from dispatcher.core.exchange import Fate, Hook, Outcome, Receipt, Reply, Request, Response, Submission, judged
+from dispatcher.core.given import Given, SettingsError
+from dispatcher.core.lifecycle import Event
+from dispatcher.core.reading import dig, json_of, text_at
+
+BASE_URL: Final = "https://us.sms.api.sinch.com"
+OLDEST: Final = timedelta(hours=25)  # the last retry comes after 22 h 45 min, and may not be signed anew
+AHEAD: Final = timedelta(minutes=5)  # their clock may be
+SIGNED: Final = ("", "-nonce", "-timestamp")  # what follows x-sinch-webhook-signature in the names of its headers
+MOST: Final = 255
+MOST_KEY: Final = 64  # of our own id, which is shorter still
+MOST_TEXT: Final = 4096  # of a reply, which they cut at 2,000
+LIST: Final = 10  # batches of one id: more than one would be a mistake of ours
+
+STATUSES: Final = MappingProxyType(
+    {
+        "queued": Event.SUBMIT,
+        "dispatched": Event.SUBMIT,
+        "delivered": Event.DELIVER,
+        "aborted": Event.REFUSE,  # before it reached the network
+        "cancelled": Event.REFUSE,
+        "deleted": Event.REFUSE,  # there: an invalid number or an opted-out one, which it does not tell apart
+        "expired": Event.REFUSE,
+        "failed": Event.REFUSE,
+        "rejected": Event.REFUSE,
+        "unknown": Event.SUBMIT,  # the network has it, and no receipt came or none that they could read
+    }
+)
+# Codes of receipts that are neither 124 nor 0; 400 and above are theirs, the others the network's.
+CODES: Final = MappingProxyType({"300": Code.INVALID_PHONE})
+# Spam, a campaign that is not active, a quota of the campaign, an invalid source address.
+FILTERED: Final = frozenset({"15", "60", "62", "64", "310"})
+
+INVALID: Final = Outcome(Fate.NEVER, code=Code.INVALID_PHONE)
+THIS_SENDER: Final = Outcome(Fate.OTHER_SENDER)
+OURS: Final = Outcome(Fate.STOP_CARRIER)
+# 403 says one thing of an account and another of a number.
+ANSWERS: Final = MappingProxyType(
+    {"illegal_number_type": INVALID, "missing_callback_url": OURS, "blocked_account": OURS}
+)
+PARAMETERS: Final = MappingProxyType({"to": INVALID, "from": THIS_SENDER})
+NAMED: Final = re.compile(r"""["'`\[](to|from)["'`\[\]]""")  # how the text of a 400 names a parameter
+OUR_FAULT: Final = frozenset({401, 402, 403, 404})  # the token, the credit, the plan's id or region
+
+
+def from_settings(given: Given) -> Sinch:
+    """A service plan, with what proves its webhooks. Raises SettingsError."""
+    plan = given.text("service_plan_id", like="[0-9A-Za-z_-]+", what="a service plan's id, as the dashboard shows it")
+    api_token = given.secret("api_token")
+    hmac_secret = given.secret("hmac_secret", optional=True)
+    hook_token = given.secret("hook_token", optional=True)
+    if bool(hmac_secret) == bool(hook_token):
+        raise SettingsError("credentials.hmac_secret: give either it or credentials.hook_token, to prove webhooks")
+    url = f"{given.url('base_url', BASE_URL)}/xms/v1/{plan}/batches"
+    return Sinch(url, api_token, hmac_secret, hook_token)
+
+
+@dataclass(frozen=True, slots=True)
+class Sinch:
+    """The words of one service plan. Of the last two credentials one is empty."""
+
+    url: str
+    api_token: str = field(repr=False)
+    hmac_secret: str = field(repr=False)
+    hook_token: str = field(repr=False)
+
+    @property
+    def asking_submits(self) -> bool:
+        """It has a list to be asked."""
+        return False
+
+    def build(self, mt: Submission, now: datetime) -> Request:
+        """A batch of one, since a batch has one reference. They choose the alphabet by the text, as we counted it."""
+        hooks = {"callback_url": self._callback_url(mt.receipt_url)} if mt.receipt_url else {}
+        batch = {
+            "to": [mt.to],
+            "from": mt.sender,
+            "body": mt.text,
+            "type": "mt_text",
+            "delivery_report": "per_recipient",
+            **hooks,
+            "client_reference": mt.key,
+        }
+        headers = {**self._headers(), "Content-Type": "application/json"}
+        return Request("POST", self.url, headers, json.dumps(batch).encode())
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.api_token}"}
+
+    def _callback_url(self, receipt_url: str) -> str:
+        if not self.hook_token:
+            return receipt_url
+        return f"{receipt_url}{'&' if '?' in receipt_url else '?'}token={quote(self.hook_token, safe='')}"
+
+    def read(self, response: Response) -> Outcome:
+        """201 with an id is taken; of 400 and 403 the body's code tells whose fault it is."""
+        said = None if response.fault else json_of(response.body)
+        ref = text_at(said, "id")
+        if ref and 200 <= response.status < 300:
+            return Outcome(Fate.TAKEN, ref=ref)
+        code, text = _problem(said)
+        reason = f"{code} {text}".strip()[:MOST] or f"HTTP {response.status}"
+        if 400 <= response.status < 500:
+            named = NAMED.search(text) if response.status == 400 else None
+            if known := PARAMETERS[named[1]] if named else ANSWERS.get(code):
+                return replace(known, reason=reason)
+            if response.status in OUR_FAULT:
+                return replace(OURS, reason=reason)
+        if outcome := judged(response):
+            return outcome
+        if response.status < 400:
+            return Outcome(Fate.UNKNOWN, reason=f"HTTP {response.status} without an id")
+        return Outcome(Fate.NEVER, reason=reason)
+
+    def ask(self, mt: Submission, now: datetime) -> Request:
+        """The batches of the last 24 hours that have our id."""
+        query = f"page_size={LIST}&client_reference={quote(mt.key, safe='')}"
+        return Request("GET", f"{self.url}?{query}", self._headers())
+
+    def told(self, response: Response) -> Outcome | None:
+        """TAKEN for a batch, LATER for none; None for anything else, as for batches that are not all of one id."""
+        said = json_of(response.body) if response.status == 200 and not response.fault else None
+        batches = dig(said, "batches")
+        if not isinstance(batches, list):
+            return None
+        if not batches:
+            return Outcome(Fate.LATER, reason="it has no such batch") if dig(said, "count") == 0 else None
+        ref, ours = text_at(batches, 0, "id"), {text_at(batch, "client_reference") for batch in batches}
+        return Outcome(Fate.TAKEN, ref=ref) if ref and len(ours) == 1 and "" not in ours else None
+
+    def verify(self, hook: Hook, now: datetime) -> bool:
+        """Whether it carries our token, or else is signed with the plan's secret in these hours."""
+        if self.hook_token:
+            return _same(hook.query.get("token", ""), self.hook_token.encode())
+        given, nonce, said_at = (hook.headers.get(f"x-sinch-webhook-signature{name}", "") for name in SIGNED)
+        if not (said_at.isascii() and said_at.isdigit() and len(said_at) <= 12):
+            return False
+        if not (now - OLDEST).timestamp() <= int(said_at) <= (now + AHEAD).timestamp():
+            return False
+        words = hook.body + f".{nonce}.{said_at}".encode("utf-8", "surrogatepass")
+        return _same(given, b64encode(hmac.new(self.hmac_secret.encode(), words, "sha256").digest()))
+
+    def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
+        """The receipts or the reply in a hook; nothing for types and statuses that are not known."""
+        said = json_of(hook.body)
+        kind = text_at(said, "type")
+        if kind in ("recipient_delivery_report_sms", "recipient_delivery_report_mms"):
+            return _receipts(hook, said, [said])
+        if kind in ("delivery_report_sms", "delivery_report_mms"):
+            found = dig(said, "statuses")
+            return _receipts(hook, said, found if isinstance(found, list) else [])
+        if kind in ("mo_text", "mo_media"):
+            return _replies(said)
+        if not kind:
+            raise Refusal(400, "body: not a JSON object with a type")
+        return []
+
+
+def _receipts(hook: Hook, said: Mapping[str, Any], reports: Sequence[object]) -> Sequence[Receipt]:
+    key = text_at(said, "client_reference", most=MOST_KEY) or text_at(hook.query, "id", most=MOST_KEY)
+    ref = text_at(said, "batch_id")
+    if not reports or not (key or ref):
+        raise Refusal(400, "body: a report without a status or an id")
+    found = []
+    for report in reports:
+        status, code = text_at(report, "status"), text_at(report, "code")
+        if not status:
+            raise Refusal(400, "body: a report without a status")
+        if (event := STATUSES.get(status.casefold())) and dig(report, "count") != 0:
+            filtered = event is Event.REFUSE and code in FILTERED
+            reason = f"{code} {status}".strip()[:MOST]
+            found.append(Receipt(event, key, ref, reason, CODES.get(code, Code.SEND_FAILED), filtered))
+    return found
+
+
+def _replies(said: Mapping[str, Any]) -> Sequence[Reply]:
+    their_number, our_number, ref = text_at(said, "from"), text_at(said, "to"), text_at(said, "id")
+    if not (their_number and our_number and ref):
+        raise Refusal(400, "body: a message without its numbers or its id")
+    text = text_at(said, "body", most=MOST_TEXT) or text_at(said, "body", "message", most=MOST_TEXT)
+    return [Reply(their_number=their_number, our_number=our_number, text=text, ref=ref)] if text else []
+
+
+def _problem(said: object) -> tuple[str, str]:
+    """The code and the text of a refusal, of which there are two shapes."""
+    code = text_at(said, "code") or text_at(said, "error", "status")
+    return code, text_at(said, "text") or text_at(said, "error", "message")
+
+
+def _same(given: str, expected: bytes) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), expected)
