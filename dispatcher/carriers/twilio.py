@@ -89,7 +89,6 @@ CODES: Final[Mapping[str, Outcome]] = MappingProxyType(
         "21661": NOT_FROM,  # cannot send texts
         "14107": THROTTLED,
         "20429": THROTTLED,
-        "63038": THROTTLED,  # the account's limit of a day
         "10001": STOPPED,  # account is not active
         "20003": STOPPED,  # wrong credentials, or suspended
         "20005": STOPPED,  # account is not active
@@ -98,6 +97,7 @@ CODES: Final[Mapping[str, Outcome]] = MappingProxyType(
         "20404": STOPPED,  # no such account
         "21609": STOPPED,  # cannot call our address for receipts
         "30002": STOPPED,  # suspended
+        "63038": STOPPED,  # the account's limit of a day: nothing leaves for hours
         "90010": STOPPED,  # account is not active
     }
 )

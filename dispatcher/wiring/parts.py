@@ -19,6 +19,7 @@ from dispatcher.store.connections import Contract, Contracts
 from dispatcher.store.database import Database
 from dispatcher.store.revision import pending
 from dispatcher.store.sqlite import Sqlite
+from dispatcher.wiring.carriers import credentials_of
 
 log = logging.getLogger(__name__)
 BEAT_SECONDS: Final = 10.0
@@ -67,14 +68,17 @@ Spoken = TypeVar("Spoken", bound=Named)
 
 
 class Lines(Generic[Spoken]):
-    """The connections in use, read again every few seconds; one that cannot be read keeps its last good form."""
+    """The connections in use, read again every few seconds with their credentials.
+
+    One that cannot be read keeps its last good form.
+    """
 
     def __init__(self, contracts: Contracts, make: Callable[[Contract], Spoken]) -> None:
         """`make` turns a contract into what this process needs of it, or raises SettingsError."""
         self._contracts = contracts
         self._make: Callable[[Contract], Spoken] = make
         self._lines: dict[int, Spoken] = {}
-        self._seen: dict[int, Contract] = {}
+        self._seen: dict[int, tuple[Contract, Mapping[str, str]]] = {}
         self._broken: dict[int, str] = {}
         self._until = 0.0
         self._lock = threading.Lock()
@@ -93,11 +97,11 @@ class Lines(Generic[Spoken]):
     def _refresh(self) -> None:
         lines = dict(self._lines)
         for contract in self._contracts.all():
-            if self._seen.get(contract.id) == contract:
-                continue
             try:
-                lines[contract.id] = self._make(contract)
-                self._seen[contract.id] = contract
+                seen = contract, credentials_of(contract.settings)  # a file may hold another one since
+                if self._seen.get(contract.id) != seen:
+                    lines[contract.id] = self._make(contract)
+                    self._seen[contract.id] = seen
                 self._broken.pop(contract.id, None)
             except SettingsError as error:
                 if self._broken.get(contract.id) != str(error):  # said once, not at every look

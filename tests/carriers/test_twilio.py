@@ -129,6 +129,7 @@ SUBMITS: Final = [
     # Our account and our settings.
     (401, error(20003), Outcome(Fate.STOP_CARRIER, reason="20003 why")),
     (403, error(20003), Outcome(Fate.STOP_CARRIER, reason="20003 why")),
+    (429, error(63038), Outcome(Fate.STOP_CARRIER, reason="63038 why")),
     (400, error(21609), Outcome(Fate.STOP_CARRIER, reason="21609 why")),
     (404, error(20404), Outcome(Fate.STOP_CARRIER, reason="20404 why")),
     (403, error(20999), Outcome(Fate.STOP_CARRIER, reason="HTTP 403")),

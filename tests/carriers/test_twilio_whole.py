@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hmac
+import json
 from base64 import b64encode
+from datetime import timedelta
+from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
 from dispatcher.core.exchange import Response
-from tests.carriers.stand import Stand
+from dispatcher.engine import dispatch, standing
+from tests.carriers.stand import Seen, Stand
 from tests.carriers.whole import FORM, SENDER, Whole, whole
+from tests.processes import eventually
 
 ACCOUNT: Final = "AC" + "0a" * 16
 SID: Final = "SM" + "0c" * 16
@@ -60,3 +65,33 @@ def test_a_number_that_twilio_refuses(database_url: str, monkeypatch: pytest.Mon
             key, _, _ = engine.invite()
             final = engine.customer.final(key)
             assert (final["code"], final["message"]) == (127, "21610 unsubscribed")
+
+
+def test_a_token_that_is_revoked_and_renewed_in_its_file(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing fails, the queue waits, the reason is there to read, and all leaves once the file holds the new one."""
+    for module in (dispatch, standing):
+        monkeypatch.setattr(module, "CONNECTION_REST", timedelta(seconds=0.5))
+    file = tmp_path / "token"
+    file.write_text("the old one")
+    valid = f"Basic {b64encode(f'{ACCOUNT}:the new one'.encode()).decode()}"
+
+    def answer(seen: Seen) -> Response:
+        if seen.headers["authorization"] != valid:
+            return Response(401, body=b'{"code": 20003, "message": "Authenticate", "status": 401}')
+        return Response(201, body=json.dumps({"sid": f"SM{len(stand.seen):032x}", "status": "queued"}).encode())
+
+    with Stand(answer) as stand:
+        settings = {"account_sid": ACCOUNT, "base_url": stand.url, "credentials": {"auth_token": f"file:{file}"}}
+        with whole(sqlite_url, stand, "twilio", settings) as engine:
+            keys = [engine.invite()[0] for _ in range(3)]
+            stopped = "select stop_reason from connections where stopped_at is not null"
+            assert eventually("the stop", lambda: engine.query(stopped))[0][0] == "20003 Authenticate"
+            keys += [str(engine.customer.invite(f"+1301555{n}").json["messageId"]) for n in range(2000, 2004)]
+            assert {engine.standing(key) for key in keys} == {("pending", 0)}
+
+            file.write_text("the new one")
+            for key in keys:
+                engine.sent(key)
+            eventually("the stop is over", lambda: not engine.query(stopped))
