@@ -9,7 +9,7 @@ from typing import Final
 from dispatcher.core.decision import PACE, Discard, Send, Wait
 from dispatcher.core.exchange import Fate
 from dispatcher.core.invitation import Channel, Claimed, Kind
-from dispatcher.core.lifecycle import State
+from dispatcher.core.lifecycle import Event, State
 from dispatcher.core.senders import LaneKey
 from dispatcher.engine.ports import Lane, Marked, Settled
 from dispatcher.store.database import Database
@@ -133,6 +133,13 @@ END_ATTEMPT: Final = Statement(
 )
 
 
+ASKED: Final = Statement(
+    """select a.message_id from {rows} join attempts a on a.message_id = r.id and a.generation = r.generation
+    where a.asks > 0""",
+    "id bigint, generation integer",
+)
+
+
 class MessageQueue:
     """The queue of all that goes out."""
 
@@ -186,11 +193,23 @@ class MessageQueue:
 
     def settle(self, results: Sequence[Settled], now: datetime) -> int:
         """Write outcomes; how many came too late to change their row."""
+        told = len(results)
         with self._database.write() as tx:
+            results = _still_true(tx, results)
             end_attempts(tx, results, now)
             changed = step(tx, results, now)
             match_refs(tx, [s.message_id for s in results if s.outcome.ref], now)
-        return len(results) - changed
+        return told - changed
+
+
+def _still_true(tx: Tx, results: Sequence[Settled]) -> Sequence[Settled]:
+    """Without those that were surely not sent when a process came to them, of which another asked since.
+
+    To ask may be to submit, so their carrier has the last word.
+    """
+    unsent = [(s.message_id, s.generation) for s in results if s.event is Event.RETRY]
+    asked = {row[0] for row in tx.run(ASKED, unsent)} if unsent else set()
+    return [s for s in results if s.event is not Event.RETRY or s.message_id not in asked] if asked else results
 
 
 def end_attempts(tx: Tx, results: Sequence[Settled], now: datetime) -> None:

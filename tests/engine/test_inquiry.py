@@ -331,6 +331,22 @@ def test_a_late_result_that_knows_nothing_does_not_undo_what_was_told(house: Hou
     assert house.row(made.id)["state"] is State.SUBMITTED
 
 
+def test_a_late_result_that_it_was_not_sent_says_nothing_once_somebody_asked(house: House) -> None:
+    """It was stopped before it began, and asking may have sent it since."""
+    [made] = house.admit()
+    house.turns()
+    [submit] = house.transport.begun
+    house.transport.open.clear()
+    house.run("update messages set lease_until = 1")
+    house.sweep(MINUTE)
+    house.ask(MINUTE + 20 * SECOND, "?")
+    submit.then(says("later"))
+    house.settle(lambda exchange: None)
+    assert house.row(made.id)["state"] is State.IN_DOUBT
+    house.ask(2 * MINUTE, "taken")
+    assert house.row(made.id)["state"] is State.SUBMITTED
+
+
 def test_what_a_receipt_told_needs_no_question(house: House) -> None:
     [made] = house.doubt()
     ReceiptBook(house.database).take(1, [Receipt(Event.DELIVER, key=str(made.id))], NOON)
