@@ -14,7 +14,7 @@ from typing import Final
 
 from dispatcher.core.codes import Code
 from dispatcher.core.decision import Discard, Send, Wait, decide_all
-from dispatcher.core.exchange import Fate, Fault, Outcome, Request, Response, Submission
+from dispatcher.core.exchange import Fate, Fault, Outcome, Request, Response, Submission, discreet
 from dispatcher.core.invitation import Claimed
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.pacing import HANDOVER
@@ -296,8 +296,8 @@ class Dispatch:
                 self._silence.answered(line.id)
             self._between("answered")
             took = None if response.fault is Fault.UNSENT else time.monotonic() - begins
-            for row, outcome in zip(rows, _outcomes(line.carrier, mts, response), strict=True):
-                self._put(Result(row, outcome, took))
+            for row, mt, outcome in zip(rows, mts, _outcomes(line.carrier, mts, response), strict=True):
+                self._put(Result(row, discreet(outcome, mt.to), took))
             if self._short_of_room and min(left, line.transport.room()) >= REFILL:
                 self._short_of_room = False
                 self._ring(DUE)

@@ -59,12 +59,18 @@ def test_submit_receipt_and_reply(database_url: str, monkeypatch: pytest.MonkeyP
 
 def test_a_number_that_twilio_refuses(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_TOKEN", TOKEN)
-    with Stand(Response(400, body=b'{"code": 21610, "message": "unsubscribed", "status": 400}')) as stand:
+
+    def answer(seen: Seen) -> Response:
+        to = dict(parse_qsl(seen.body.decode()))["To"]
+        return Response(400, body=json.dumps({"code": 21614, "message": f"{to} is not a mobile number"}).encode())
+
+    with Stand(answer) as stand:
         settings = {"account_sid": ACCOUNT, "base_url": stand.url, "credentials": {"auth_token": "env:TEST_TOKEN"}}
         with whole(database_url, stand, "twilio", settings) as engine:
-            key, _, _ = engine.invite()
+            key, phone, _ = engine.invite()
             final = engine.customer.final(key)
-            assert (final["code"], final["message"]) == (127, "21610 unsubscribed")
+            why = f"21614 +1301•••{phone[-4:]} is not a mobile number"
+            assert (final["code"], final["message"]) == (125, why)
 
 
 def test_a_token_that_is_revoked_and_renewed_in_its_file(
