@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 PREFIX: Final = "DISPATCHER_"
+FREE: Final = "settings"  # a table whose keys are a provider's own, and are checked by whoever reads them
 SENTENCES: Final = {  # what is wrong, by the library's word for it
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
@@ -112,6 +113,19 @@ class CallbackSettings(_Table):
     timeout_seconds: float = Field(gt=0, le=50)
 
 
+class LookupSettings(_Table):
+    """What numbers are, asked of a provider. `settings` are the provider's own, read in wiring/lookups.py."""
+
+    provider: Literal["", "twilio", "generic"]
+    grace_seconds: float = Field(ge=1, le=300)
+    keep_days: int = Field(ge=30, le=90)
+    daily_cap: int = Field(ge=1, le=100_000_000)
+    timeout_seconds: float = Field(ge=0.1, le=30)
+    in_flight: int = Field(ge=1, le=64)
+    non_fixed_voip: Literal["refuse", "accept"]
+    settings: dict[str, Any]
+
+
 class PostgresSettings(_Table):
     """The pool."""
 
@@ -129,6 +143,7 @@ class Settings(_Table):
     work: Work
     carriers: Carriers
     callbacks: CallbackSettings
+    lookups: LookupSettings
     postgres: PostgresSettings
 
     @field_validator("database_url")
@@ -207,13 +222,17 @@ def _nested(path: list[str], value: str) -> dict[str, Any]:
     return {path[0]: _nested(path[1:], value) if path[1:] else value}
 
 
-def _merge(into: dict[str, Any], given: Mapping[str, Any], source: str) -> None:
+def _merge(into: dict[str, Any], given: Mapping[str, Any], source: str, *, free: bool = False) -> None:
+    """Lay settings over others; in a `free` table a name may be a new one."""
     for name, value in given.items():
+        if free and name not in into:
+            into[name] = value
+            continue
         if name not in into:
             raise SettingsError(f"{source}: {name} is not a setting; see config/default.toml")
         if isinstance(into[name], dict) != isinstance(value, dict):
             raise SettingsError(f"{source}: {name} must {'' if isinstance(into[name], dict) else 'not '}be a table")
         if isinstance(value, dict):
-            _merge(into[name], value, source)
+            _merge(into[name], value, source, free=free or name == FREE)
         else:
             into[name] = value

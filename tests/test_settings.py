@@ -61,6 +61,13 @@ CHANGES: Final = [
     ("callbacks.in_flight", "1", "1", 1),
     ("callbacks.in_flight_per_app", "2", "2", 2),
     ("callbacks.timeout_seconds", "1", "1", 1.0),
+    ("lookups.provider", "twilio", '"twilio"', "twilio"),
+    ("lookups.grace_seconds", "1", "1", 1.0),
+    ("lookups.keep_days", "90", "90", 90),
+    ("lookups.daily_cap", "1", "1", 1),
+    ("lookups.timeout_seconds", "0.5", "0.5", 0.5),
+    ("lookups.in_flight", "64", "64", 64),
+    ("lookups.non_fixed_voip", "accept", '"accept"', "accept"),
     ("postgres.connections", "20", "20", 20),
     ("postgres.pooled", "true", "true", True),
 ]
@@ -152,6 +159,16 @@ ENVIRONMENT: Final = [
     ({"DISPATCHER_CALLBACKS__TIMEOUT_SECONDS": "51"}, "callbacks.timeout_seconds"),
     ({"DISPATCHER_POSTGRES__POOLED": "perhaps"}, "setting postgres.pooled: must be true or false, not 'perhaps'"),
     ({"DISPATCHER_POSTGRES__CONNECTIONS": "1"}, "postgres.connections"),
+    ({"DISPATCHER_LOOKUPS__PROVIDER": "nobody"}, "lookups.provider: must be '', 'twilio' or 'generic', not 'nobody'"),
+    ({"DISPATCHER_LOOKUPS__GRACE_SECONDS": "0"}, "lookups.grace_seconds"),
+    ({"DISPATCHER_LOOKUPS__KEEP_DAYS": "29"}, "lookups.keep_days: must be at least 30, not '29'"),
+    ({"DISPATCHER_LOOKUPS__KEEP_DAYS": "91"}, "lookups.keep_days: must be at most 90, not '91'"),
+    ({"DISPATCHER_LOOKUPS__DAILY_CAP": "0"}, "lookups.daily_cap"),
+    ({"DISPATCHER_LOOKUPS__TIMEOUT_SECONDS": "31"}, "lookups.timeout_seconds"),
+    ({"DISPATCHER_LOOKUPS__IN_FLIGHT": "0"}, "lookups.in_flight"),
+    ({"DISPATCHER_LOOKUPS__NON_FIXED_VOIP": "ask"}, "lookups.non_fixed_voip"),
+    ({"DISPATCHER_LOOKUPS__URL": "https://x.example"}, "url is not a setting"),
+    ({"DISPATCHER_LOOKUPS__SETTINGS": "https://x.example"}, "settings must be a table"),
 ]
 
 
@@ -211,6 +228,14 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         locked = written(tmp_path, "")
         locked.chmod(0)
         assert "Permission denied" in sentence(locked, {})
+
+
+def test_what_a_provider_of_lookups_is_given_may_be_named_at_will(tmp_path: Path) -> None:
+    file = written(
+        tmp_path, "[lookups.settings]\nurl = 'https://x.example'\n[lookups.settings.types]\nCELL = 'mobile'\n"
+    )
+    given = load(file, {"DISPATCHER_LOOKUPS__SETTINGS__CREDENTIALS__KEY": "env:KEY"}).lookups.settings
+    assert given == {"url": "https://x.example", "types": {"CELL": "mobile"}, "credentials": {"key": "env:KEY"}}
 
 
 def test_settings_do_not_change() -> None:

@@ -1,4 +1,4 @@
-"""What a number and a text are, told from this program's own tables: no database, no network."""
+"""What a number and a text are, told from this program's own tables; and, where asked, what was learned of a number."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from typing import Annotated
 
 import typer
 
-from dispatcher.cli.common import AsJson, Failed, answer
+from dispatcher.cli.common import AsJson, Failed, answer, instant, one_sentence, settings
 
 
 def lookup(
     phone: Annotated[str, typer.Argument(help="The number as somebody typed it.")],
     country: Annotated[str, typer.Option(help="The country that a national number is read in.")] = "US",
+    known: Annotated[bool, typer.Option("--known", help="Tell also what the database knows of it.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what a number is: its country, line type and every time zone that it may be in."""
+    """Tell what a number is: its country, line type and every time zone that it may be in. Nobody is asked."""
     from dispatcher.core.codes import Refusal
     from dispatcher.core.phone import known_region, parse
     from dispatcher.core.zones import zones_of
@@ -28,7 +29,23 @@ def lookup(
         answer(nothing | {"reason": refusal.message}, as_json=as_json)
         return
     told = {"e164": found.e164, "valid": True, "lineType": found.line_type, "region": found.region}
-    answer(told | {"zones": list(zones_of(found.e164, found.region))}, as_json=as_json)
+    told |= {"zones": list(zones_of(found.e164, found.region))}
+    answer(told | (_learned(found.e164) if known else {}), as_json=as_json)
+
+
+def _learned(e164: str) -> dict[str, object]:
+    from dispatcher.wiring.explain import knowing
+
+    with one_sentence(), knowing(settings()) as known_of:
+        known = known_of(e164)
+    return {
+        "knownLineType": known.line_type or None,
+        "knownLineTypeFrom": known.line_type_from or None,
+        "knownLineTypeAt": instant(known.line_type_at),
+        "knownOs": known.os or None,
+        "knownOsFrom": known.os_from or None,
+        "knownOsAt": instant(known.os_at),
+    }
 
 
 def segments(text: Annotated[str, typer.Argument(help="The text of a message.")], as_json: AsJson = False) -> None:

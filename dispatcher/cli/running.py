@@ -100,6 +100,7 @@ def _ensure_migrated(found: Settings) -> None:
 
 def work() -> None:
     """Dispatch: claim, submit, settle, call back."""
+    from dispatcher.core.given import SettingsError
     from dispatcher.engine.ports import StoreUnavailable
     from dispatcher.wiring.work import working
 
@@ -114,7 +115,7 @@ def work() -> None:
             signal.sigwait(ends)
             log.info("ending: what is in flight is waited for", extra={"action": "stop"})
         log.info("ended", extra={"action": "stop"})
-    except StoreUnavailable as error:
+    except (SettingsError, StoreUnavailable) as error:
         raise Failed(str(error)) from None
 
 
@@ -135,12 +136,26 @@ def migrate_first(environment: dict[str, str] | None = None) -> None:
         raise typer.Exit(done.returncode)
 
 
+def _check_lookups(found: Settings) -> None:
+    """One sentence here, rather than one from each worker that cannot start."""
+    if not found.lookups.provider:
+        return
+    from dispatcher.core.given import SettingsError
+    from dispatcher.wiring.lookups import provider_of
+
+    try:
+        provider_of(found.lookups)
+    except SettingsError as error:
+        raise Failed(str(error)) from None
+
+
 def serve(host: Host = None, port: Port = None) -> None:
     """Migrate, then serve the API and dispatch, under one parent that restarts what dies."""
     found = settings()
     configure(found.log_level)
     if objection := port_taken(host or found.web.host, port or found.web.port):
         raise Failed(objection)
+    _check_lookups(found)
     migrate_first()
     typer.echo(f"starting at http://{host or found.web.host}:{port or found.web.port}; Ctrl-C ends it", err=True)
     become(family(host, port), found.log_level)

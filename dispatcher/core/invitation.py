@@ -9,6 +9,7 @@ from enum import StrEnum
 from dispatcher.core.codes import Code
 from dispatcher.core.hours import ALWAYS, OpenHours
 from dispatcher.core.lifecycle import State
+from dispatcher.core.phone import LineType
 
 
 class Kind(StrEnum):
@@ -141,6 +142,7 @@ class Candidate:
     inviter_name: str = ""
     campaign: str = ""
     flow: int = 0  # core.flows
+    line_type: LineType = LineType.UNKNOWN  # as the number alone tells it
     code: Code = Code.ACCEPTED
     reason: str = ""
 
@@ -160,6 +162,7 @@ class Admitted:
     reopens_at: datetime | None = None
     replayed: bool = False
     conflict: bool = False
+    looked_up: bool = False  # whether it waits for a lookup of its number
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ class LineType(StrEnum):
     FIXED = "fixed"
     FIXED_OR_MOBILE = "fixed_or_mobile"  # all of +1, and more: the number alone cannot tell
     VOIP = "voip"
+    NON_FIXED_VOIP = "non_fixed_voip"  # of an app that gives out numbers: takes texts, and is as soon had as left
     PERSONAL = "personal"  # follows its owner to any line
     PAGER = "pager"
     TOLL_FREE = "toll_free"
@@ -43,7 +44,8 @@ class LineType(StrEnum):
     SHARED_COST = "shared_cost"
     UAN = "uan"  # a company's number
     VOICEMAIL = "voicemail"
-    UNKNOWN = "unknown"  # never from parse(), which refuses it; a look-up may answer so
+    UNKNOWN = "unknown"  # never from parse(), which refuses it; a lookup may answer so
+    NONE = "none"  # as a lookup says: nobody can have that number
 
 
 LINE_TYPES: Final = MappingProxyType(

@@ -20,6 +20,7 @@ from dispatcher.core.phone import NOWHERE, LineType
 # What a range was given out for must be, or may be, mobile phones. The others are landlines, are paid for by whoever is
 # texted or by whoever texts (premium, shared cost, personal: also how fraud makes money), or take no texts.
 MAY_BE_MOBILE: Final = frozenset({LineType.MOBILE, LineType.FIXED_OR_MOBILE, LineType.UNKNOWN})
+UNTOLD: Final = frozenset({LineType.FIXED_OR_MOBILE, LineType.UNKNOWN})  # worth a lookup
 REMEMBERED: Final = timedelta(days=730)  # people change phones and numbers change hands, so what was learned grows old
 
 
@@ -34,6 +35,30 @@ class KnownOs(StrEnum):
     FEATURE_PHONE = "FEATURE_PHONE"
 
 
+class Source(StrEnum):
+    """Who told what is known of a number."""
+
+    CARRIER = "carrier"
+    CLICK = "click"
+    IMPORT = "import"
+    LOOKUP = "lookup"
+
+
+@dataclass(frozen=True, slots=True)
+class LinePolicy:
+    """What line types are worth: which get a text, and how long the answer of a lookup counts.
+
+    `grace` is how long a first text waits for a lookup; None where nothing is looked up.
+    """
+
+    grace: timedelta | None = None
+    keep: timedelta = timedelta(days=60)
+    textable: frozenset[LineType] = MAY_BE_MOBILE
+
+
+NO_LOOKUPS: Final = LinePolicy()
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is known about an invitation when it is screened; every default means that it is not known or not so."""
@@ -43,6 +68,7 @@ class Facts:
     region: str = ""
     countries: frozenset[str] | None = None
     line_type: LineType = LineType.UNKNOWN
+    textable: frozenset[LineType] = MAY_BE_MOBILE
     os: Os = Os.IOS_ANDROID
     known_os: KnownOs | None = None
     address_known: bool = True
@@ -78,8 +104,10 @@ def _not_mobile(facts: Facts) -> Objection | None:
     """No mobile phone can be behind that number (seed 004, feature 1)."""
     if facts.region == NOWHERE:  # satellite phones and services: dear, and in no known zone
         return Objection(Code.NOT_MOBILE, f"{Code.NOT_MOBILE.sentence}: a number of no country")
-    if facts.line_type in MAY_BE_MOBILE:
+    if facts.line_type in facts.textable:
         return None
+    if facts.line_type is LineType.NONE:
+        return Objection(Code.INVALID_PHONE, f"{Code.INVALID_PHONE.sentence}: nobody can have that number")
     return Objection(Code.NOT_MOBILE, f"{Code.NOT_MOBILE.sentence}: {facts.line_type.replace('_', ' ')}")
 
 
@@ -133,30 +161,46 @@ KEEPS_HOURS: Final = frozenset({Kind.INVITATION})  # answers to a person's own t
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is kept of a person: what was learned of the number and when, "" for nothing, and whether they opted out."""
+    """What is kept of a person: what was learned of the number, when and from whom, and whether they opted out.
+
+    A word is "" for nothing; a source is "" where nobody asks for it.
+    """
 
     line_type: str = ""
     line_type_at: datetime | None = None
     os: str = ""
     os_at: datetime | None = None
     opted_out: bool = False
+    line_type_from: str = ""
+    os_from: str = ""
 
-    def facts(self, os: Os, now: datetime) -> Facts:
+    def facts(self, os: Os, now: datetime, policy: LinePolicy = NO_LOOKUPS) -> Facts:
         """What of it counts now, for an invitation to such a device."""
-        line_type = remembered(self.line_type, self.line_type_at, now)
+        line_type = remembered(self.line_type, self.line_type_at, now, self.line_type_kept(policy))
         seen = remembered(self.os, self.os_at, now)
         return Facts(
             now=now,
             os=os,
             line_type=LineType(line_type) if line_type else LineType.UNKNOWN,
+            textable=policy.textable,
             known_os=KnownOs(seen) if seen else None,
             opted_out=self.opted_out,
         )
 
+    def line_type_kept(self, policy: LinePolicy) -> timedelta:
+        """How long what is known of the line counts: what was bought is bought again before what was suffered is."""
+        return policy.keep if self.line_type_from == Source.LOOKUP else REMEMBERED
 
-def remembered(learned: str, learned_at: datetime | None, now: datetime) -> str:
+    def wants_lookup(self, line_type: LineType, now: datetime, policy: LinePolicy) -> bool:
+        """Whether a number whose range tells `line_type` is to be looked up before it is texted."""
+        if policy.grace is None or line_type not in UNTOLD:
+            return False
+        return not remembered(self.line_type, self.line_type_at, now, policy.keep)
+
+
+def remembered(learned: str, learned_at: datetime | None, now: datetime, kept: timedelta = REMEMBERED) -> str:
     """What was learned about a number, unless it is too long ago."""
-    return learned if learned_at is not None and learned_at > now - REMEMBERED else ""
+    return learned if learned_at is not None and learned_at > now - kept else ""
 
 
 def screen(rules: Sequence[Rule], facts: Facts) -> Objection | None:

@@ -6,7 +6,7 @@ is kept of the person and the senders' room are as they are now. Nothing is stor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -23,10 +23,14 @@ from dispatcher.core.screening import (
     DEVICE,
     EXPIRED,
     LINE_TYPE,
+    NO_LOOKUPS,
     OPT_OUT,
+    REMEMBERED,
     Facts,
     Known,
+    LinePolicy,
     Rule,
+    Source,
     remembered,
 )
 from dispatcher.core.segments import count
@@ -37,6 +41,15 @@ from dispatcher.engine.intake import at_the_door, plan_of, region_of
 MOST_SENDERS: Final = 5  # whose hindrances are told one by one
 REACHES: Final = MappingProxyType(
     {Scope.APP: "of this app", Scope.ACCOUNT: "of its account", Scope.GLOBAL: "of everything"}
+)
+
+FROM: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        Source.CARRIER: " from a carrier's refusal",
+        Source.CLICK: " from a click",
+        Source.IMPORT: " from an import",
+        Source.LOOKUP: " from a lookup",
+    }
 )
 
 
@@ -125,11 +138,14 @@ class Lookups(Protocol):
 class Explain:
     """Tells what would become of an invitation, and why."""
 
-    def __init__(self, *, lookups: Lookups, pool: Callable[[], Pool], pepper: bytes) -> None:
+    def __init__(
+        self, *, lookups: Lookups, pool: Callable[[], Pool], pepper: bytes, policy: LinePolicy = NO_LOOKUPS
+    ) -> None:
         """`pool` reads the senders that may be used now, with their room."""
         self._lookups = lookups
         self._pool = pool
         self._pepper = pepper
+        self._policy = policy
 
     def explain(self, account: Account, app: App, request: InviteRequest, at: datetime) -> Explanation:
         """What would become of this request, posted for this app of this account at this instant."""
@@ -159,10 +175,10 @@ class Explain:
         opt_outs = [o for o in self._lookups.opt_outs(person) if _reaches(o, app)]
         known = replace(self._lookups.known(person), opted_out=bool(opt_outs))
         door = Facts(now=at, region=phone.region, line_type=phone.line_type, os=request.os)
-        store = known.facts(request.os, at)
+        store = known.facts(request.os, at, self._policy)
         words = {
-            LINE_TYPE: f"{_words(phone.line_type)} by its number; {_learned(known.line_type, known.line_type_at, at)}",
-            DEVICE: f"{request.os} asked; {_learned(known.os, known.os_at, at)}",
+            LINE_TYPE: f"{_words(phone.line_type)} by its number; {self._line(known, phone, at)}",
+            DEVICE: f"{request.os} asked; {_learned(known.os, known.os_at, known.os_from, at, REMEMBERED)}",
             OPT_OUT: "; ".join(map(_told, opt_outs)) or "no opt-out",
         }
         for rule in AT_INTAKE:
@@ -174,6 +190,14 @@ class Explain:
         else:
             because = f"invited as {place.message_id}; may be invited again at {_instant(place.until)}"
             yield Finding("duplicate", Verdict.OBJECT, because, Code.DUPLICATE)
+
+    def _line(self, known: Known, phone: Phone, at: datetime) -> str:
+        """What is known of the line beside its number, and whether it would be asked first."""
+        kept = known.line_type_kept(self._policy)
+        told = _learned(known.line_type, known.line_type_at, known.line_type_from, at, kept)
+        if self._policy.grace is None or not known.wants_lookup(phone.line_type, at, self._policy):
+            return told
+        return f"{told}; a lookup is asked first, for {self._policy.grace.total_seconds():g} s at most"
 
     def _sender(self, app: App, phone: Phone, person: str, segments: int, at: datetime) -> tuple[str, Finding]:
         """Who would send it now, and by which rule; why nobody, where that is so."""
@@ -261,11 +285,11 @@ def _told(optout: OptOut) -> str:
     return f"{REACHES[optout.scope]}{since}, by {optout.source}"
 
 
-def _learned(word: str, at: datetime | None, now: datetime) -> str:
+def _learned(word: str, at: datetime | None, source: str, now: datetime, kept: timedelta) -> str:
     if not word or at is None:
         return "nothing learned"
-    old = "" if remembered(word, at, now) else ", too long ago to count"
-    return f"{_words(word)} learned at {_instant(at)}{old}"
+    old = "" if remembered(word, at, now, kept) else ", too long ago to count"
+    return f"{_words(word)} learned at {_instant(at)}{FROM.get(source, '')}{old}"
 
 
 def _why_none(hindrances: Sequence[Hindrance]) -> str:

@@ -130,6 +130,7 @@ class Intake:
             inviter_name=request.inviter_name,
             campaign=request.campaign,
             flow=self._flows.flow(app.id, inviter, now),
+            line_type=phone.line_type,
             code=objection.code if objection else Code.ACCEPTED,
             reason=objection.reason if objection else "",
         )

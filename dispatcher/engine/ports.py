@@ -20,7 +20,7 @@ from dispatcher.core.senders import LaneKey, Pool
 Clock = Callable[[], datetime]
 Ids = Callable[[], int]
 Ring = Callable[[str], None]
-DUE, CALLBACKS = "due", "callbacks"  # the topics of the bell
+DUE, CALLBACKS, LOOKUPS = "due", "callbacks", "lookups"  # the topics of the bell
 
 
 class StoreUnavailable(Exception):

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from dispatcher.core.codes import Code
-from dispatcher.core.invitation import Admitted, Candidate
+from dispatcher.core.invitation import Admitted, Candidate, Channel, Kind
 from dispatcher.core.lifecycle import State
-from dispatcher.core.screening import AT_INTAKE, Known, screen
+from dispatcher.core.screening import AT_INTAKE, NO_LOOKUPS, Known, LinePolicy, screen
 from dispatcher.store.database import Database
 from dispatcher.store.instants import instant, maybe, micros
 from dispatcher.store.optouts import reaches
@@ -41,7 +41,7 @@ FIRST_USE: Final = Statement(
 )
 KNOWN: Final = Statement(
     f"""select r.id, exists (select 1 from optouts o where o.person = r.person and {reaches("o", "r")}),
-        p.line_type, p.line_type_at, p.os, p.os_at, p.address is null
+        p.line_type, p.line_type_at, p.os, p.os_at, p.line_type_from, p.address is null
     from {{rows}} join people p on p.person = r.person""",
     "id bigint, person text, account_id bigint, app_id bigint",
 )
@@ -79,12 +79,12 @@ QUEUE: Final = Statement(
         completed_at)
     select id, account_id, app_id, kind, channel, person, region, '', state, code, reason,
         code, duplicate_of, reopens_at, text, segments, os, reference, inviter, inviter_name, campaign,
-        '', '', created_at, planned_at, planned_at, hold, flow, expires_at, 0, 0, completed_at
+        '', '', created_at, planned_at, due_at, hold, flow, expires_at, 0, 0, completed_at
     from {rows}""",
     "id bigint, account_id bigint, app_id bigint, kind text, channel text, person text, region text, state text, "
     "code integer, reason text, duplicate_of bigint, reopens_at bigint, text text, segments integer, os text, "
     "reference text, inviter text, inviter_name text, campaign text, created_at bigint, planned_at bigint, "
-    "expires_at bigint, completed_at bigint, hold text, flow integer",
+    "due_at bigint, expires_at bigint, completed_at bigint, hold text, flow integer",
 )
 OWE: Final = Statement(
     """insert into callbacks (subject_id, kind, app_id, message_id, state, status, completed_at, created_at, due_at,
@@ -93,29 +93,42 @@ OWE: Final = Statement(
     from {rows} join apps a on a.id = r.app_id where a.callback_url <> ''""",
     "id bigint, app_id bigint, code integer, completed_at bigint",
 )
+# Asked once, however many wait for it. Who is being asked or was just answered is not waited for: see
+# store.line_types, which looks at each a second time.
+LOOK_UP: Final = Statement(
+    """insert into lookups (person, planned_at, due_at) select person, planned_at, :now from {rows}
+    where true order by person on conflict (person) do nothing""",
+    "person text, planned_at bigint",
+)
+LOOKUP: Final = "lookup"  # why a row waits
 
 
 @dataclass(slots=True)
 class _Case:
-    """A candidate on its way through one transaction."""
+    """A candidate on its way through one transaction. `until` is when it stops waiting for a lookup of its number."""
 
     candidate: Candidate
     code: Code
     reason: str
     duplicate_of: int | None = None
     reopens_at: datetime | None = None
+    known: Known = Known()  # noqa: RUF009 (frozen)
+    until: datetime | None = None
 
     def admitted(self) -> Admitted:
-        c = self.candidate
-        return Admitted(c.id, self.code, self.reason, c.planned_at, self.duplicate_of, self.reopens_at)
+        c, looked_up = self.candidate, self.until is not None
+        return Admitted(
+            c.id, self.code, self.reason, c.planned_at, self.duplicate_of, self.reopens_at, looked_up=looked_up
+        )
 
 
 class Admissions:
     """Admits candidates; see `admit`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, policy: LinePolicy = NO_LOOKUPS) -> None:
         """Work on this database."""
         self._database = database
+        self._policy = policy
 
     def admit(self, candidates: Sequence[Candidate], now: datetime) -> list[Admitted]:
         """A verdict for each candidate, in order; when this returns, all of them are on disk.
@@ -124,7 +137,7 @@ class Admissions:
         would have if they had come one after the other.
         """
         with self._database.write() as tx:
-            return admit(tx, candidates, now)
+            return admit(tx, candidates, now, self._policy)
 
     def earlier(self, account_id: int, key: str, digest: str, now: datetime) -> Admitted | None:
         """What this key was first answered within its time; a conflict if its content had another digest."""
@@ -133,7 +146,7 @@ class Admissions:
         return _replay(digest, found[0][2:]) if found else None
 
 
-def admit(tx: Tx, candidates: Sequence[Candidate], now: datetime) -> list[Admitted]:
+def admit(tx: Tx, candidates: Sequence[Candidate], now: datetime, policy: LinePolicy = NO_LOOKUPS) -> list[Admitted]:
     """The same, in a transaction that is open."""
     answers: dict[int, Admitted] = {}
     fresh = _take_keys(tx, candidates, now, answers)
@@ -141,8 +154,10 @@ def admit(tx: Tx, candidates: Sequence[Candidate], now: datetime) -> list[Admitt
     new = _meet(tx, fresh)
     rest = _give_slots(tx, [case for case in cases if case.code is Code.ACCEPTED], new)
     if rest:
-        _screen(tx, rest, now)
+        _screen(tx, rest, now, policy)
         _take_slots(tx, rest, now)
+    if policy.grace is not None:
+        _look_up(tx, cases, now, policy, policy.grace)
     if cases:
         _store(tx, cases, now)
     answers |= {case.candidate.id: case.admitted() for case in cases}
@@ -212,7 +227,7 @@ def _give_slots(tx: Tx, asking: Sequence[_Case], new: set[str]) -> list[_Case]:
     return rest
 
 
-def _screen(tx: Tx, cases: list[_Case], now: datetime) -> None:
+def _screen(tx: Tx, cases: list[_Case], now: datetime, policy: LinePolicy) -> None:
     """Ask what is known of each person, and let the rules object."""
     asked = [case for case in cases if case.code is Code.ACCEPTED]
     if not asked:
@@ -222,14 +237,29 @@ def _screen(tx: Tx, cases: list[_Case], now: datetime) -> None:
     if erased := {c.candidate.person: c.candidate.address for c in asked if known[c.candidate.id][-1]}:
         tx.run(MEET_AGAIN, sorted(erased.items()))
     for case in asked:
-        facts = _known(known[case.candidate.id]).facts(case.candidate.os, now)
+        case.known = _known(known[case.candidate.id])
+        facts = case.known.facts(case.candidate.os, now, policy)
         if objection := screen(AT_INTAKE, facts):
             case.code, case.reason = objection.code, objection.reason
 
 
 def _known(row: Row) -> Known:
-    opted_out, line_type, line_type_at, os, os_at, _ = row
-    return Known(line_type, maybe(line_type_at), os, maybe(os_at), bool(opted_out))
+    opted_out, line_type, line_type_at, os, os_at, line_type_from, _ = row
+    return Known(line_type, maybe(line_type_at), os, maybe(os_at), bool(opted_out), line_type_from)
+
+
+def _look_up(tx: Tx, cases: Sequence[_Case], now: datetime, policy: LinePolicy, grace: timedelta) -> None:
+    """Let those wait of whose line nothing fresh is known; an invitation alone is a first text."""
+    wanted: dict[str, int] = {}
+    for case in cases:
+        c = case.candidate
+        if case.code is not Code.ACCEPTED or c.kind is not Kind.INVITATION or c.channel is not Channel.SMS:
+            continue
+        if case.known.wants_lookup(c.line_type, now, policy):
+            case.until, planned = now + grace, micros(c.planned_at)
+            wanted[c.person] = min(wanted.get(c.person, planned), planned)
+    if wanted:
+        tx.run(LOOK_UP, sorted(wanted.items()), now=micros(now))
 
 
 def _take_slots(tx: Tx, cases: list[_Case], now: datetime) -> None:
@@ -263,13 +293,15 @@ def _store(tx: Tx, cases: Sequence[_Case], now: datetime) -> None:
 
 def _row(case: _Case, now: datetime) -> tuple[object, ...]:
     c, accepted = case.candidate, case.code is Code.ACCEPTED
+    due, hold = c.planned_at, "quiet hours" if accepted and c.planned_at > c.created_at else ""
+    if case.until is not None and case.until > due:
+        due, hold = case.until, LOOKUP
     return (
         c.id, c.account_id, c.app_id, c.kind, c.channel, c.person, c.region,
         State.QUEUED if accepted else State.DISCARDED, int(case.code), case.reason, case.duplicate_of,
         None if case.reopens_at is None else micros(case.reopens_at), c.text, c.segments, c.os, c.reference, c.inviter,
-        c.inviter_name, c.campaign, micros(c.created_at), micros(c.planned_at), micros(c.expires_at),
-        None if accepted else micros(now), "quiet hours" if accepted and c.planned_at > c.created_at else "",
-        c.flow,
+        c.inviter_name, c.campaign, micros(c.created_at), micros(c.planned_at), micros(due), micros(c.expires_at),
+        None if accepted else micros(now), hold, c.flow,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ GONE: Final = timedelta(days=7)  # how long a process that ended stays listed, a
 # Reports of clicks are kept for those who ask what happened, and to know a repeat. A repeat after this is kept as news
 # again; the first click stays with its message (`clicked_at`), so that nothing follows from it twice.
 CLICKED: Final = timedelta(days=90)
+WAITED: Final = timedelta(days=1)  # lookups whose invitations are long due
 
 KEYS: Final = Statement(
     """with gone as (
@@ -45,6 +46,12 @@ PAIRS: Final = Statement(
     delete from sticky_senders where (person, app_id) in (select person, app_id from gone)
     and used_at <= :now - :remembered returning person"""
 )
+# Where no work process looks anything up any more, nobody else would.
+LOOKUPS: Final = Statement(
+    """delete from lookups where person in (
+        select person from lookups where planned_at <= :now - :waited order by planned_at limit :most {lock_skip})
+    returning person"""
+)
 WORKERS: Final = Statement("delete from workers where lease_until < {clock} - :gone and lease_until > 0 returning id")
 ENDED: Final = Statement("delete from workers where lease_until = 0 and started_at < {clock} - :gone returning id")
 
@@ -65,8 +72,9 @@ class StoreAttic:
             "gone": GONE // MICROSECOND,
             "clicked": CLICKED // MICROSECOND,
             "remembered": REMEMBERED // MICROSECOND,
+            "waited": WAITED // MICROSECOND,
         }
-        for statement in (KEYS, SLOTS, RECEIPTS, CLICKS, PAIRS):
+        for statement in (KEYS, SLOTS, RECEIPTS, CLICKS, PAIRS, LOOKUPS):
             with self._database.write() as tx:
                 removed.append(len(tx.run(statement, **given)))
         with self._database.write() as tx:

@@ -12,6 +12,7 @@ from typing import Final
 
 from dispatcher.core.codes import Code
 from dispatcher.core.lifecycle import Event, State, proven_by_click
+from dispatcher.core.screening import Source
 from dispatcher.engine.ports import Clicked, ClickReport, Clock
 from dispatcher.store.database import Database
 from dispatcher.store.finals import close_books
@@ -44,7 +45,7 @@ KEEP: Final = Statement(
     "id bigint, message_id bigint, app_id bigint, user_agent text, os text, human integer",
 )
 LEARN: Final = Statement(
-    """update people set os = r.os, os_at = :now from {rows}
+    f"""update people set os = r.os, os_at = :now, os_from = '{Source.CLICK}' from {{rows}}
     where people.person = r.person and (people.os_at is null or people.os_at <= :now)""",
     "person text, os text",
 )

@@ -1,25 +1,51 @@
-"""What a carrier's refusal teaches of a number: a landline stays one, and who opted out there opted out here."""
+"""What is learned of numbers, by a carrier's refusal or by an operator's import.
+
+A landline stays one, and who opted out with the carrier opted out here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 from dispatcher.core.codes import Code
 from dispatcher.core.invitation import OptOut, Scope
 from dispatcher.core.phone import LineType
+from dispatcher.core.screening import Source
+from dispatcher.engine.imports import Fact
+from dispatcher.store.database import Database
 from dispatcher.store.instants import micros
 from dispatcher.store.optouts import opt_out
 from dispatcher.store.statement import Statement, Tx
 
 LANDLINE: Final = Statement(
-    f"""update people set line_type = '{LineType.FIXED}', line_type_at = :now
+    f"""update people set line_type = '{LineType.FIXED}', line_type_at = :now, line_type_from = '{Source.CARRIER}'
     from {{rows}} join messages m on m.id = r.id where people.person = m.person""",
     "id bigint",
 )
 WHOSE: Final = Statement("select m.person, m.app_id from {rows} join messages m on m.id = r.id", "id bigint")
-CARRIER: Final = "carrier"
+
+NEW_LINE: Final = "excluded.line_type <> '' and (people.line_type_at is null or people.line_type_at <= :at)"
+NEW_OS: Final = "excluded.os <> '' and (people.os_at is null or people.os_at <= :at)"
+# Whoever is met by an import has no address here: it is kept when they are invited.
+IMPORT: Final = Statement(
+    f"""insert into people (person, line_type, line_type_at, line_type_from, os, os_at, os_from)
+    select person, line_type, case when line_type <> '' then cast(:at as bigint) end,
+        case when line_type <> '' then '{Source.IMPORT}' else '' end,
+        os, case when os <> '' then cast(:at as bigint) end, case when os <> '' then '{Source.IMPORT}' else '' end
+    from {{rows}} where true order by person
+    on conflict (person) do update set
+        line_type = case when {NEW_LINE} then excluded.line_type else people.line_type end,
+        line_type_at = case when {NEW_LINE} then excluded.line_type_at else people.line_type_at end,
+        line_type_from = case when {NEW_LINE} then excluded.line_type_from else people.line_type_from end,
+        os = case when {NEW_OS} then excluded.os else people.os end,
+        os_at = case when {NEW_OS} then excluded.os_at else people.os_at end,
+        os_from = case when {NEW_OS} then excluded.os_from else people.os_from end
+    where ({NEW_LINE}) or ({NEW_OS})
+    returning person""",
+    "person text, line_type text, os text",
+)
 
 
 def learn(tx: Tx, refused: Mapping[int, Code], now: datetime) -> None:
@@ -28,4 +54,17 @@ def learn(tx: Tx, refused: Mapping[int, Code], now: datetime) -> None:
         tx.run(LANDLINE, [(i,) for i in fixed], now=micros(now))
     if stopped := sorted(i for i, code in refused.items() if code is Code.OPTED_OUT):
         whose = tx.run(WHOSE, [(i,) for i in stopped])
-        opt_out(tx, [OptOut(person, Scope.APP, app_id, CARRIER) for person, app_id in whose], now)
+        opt_out(tx, [OptOut(person, Scope.APP, app_id, Source.CARRIER) for person, app_id in whose], now)
+
+
+class Knowledge:
+    """What is known of people on this database."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on this database."""
+        self._database = database
+
+    def learn(self, facts: Sequence[Fact], at: datetime) -> int:
+        """Keep these as known since `at`, one for each person, where nothing fresher is; of how many it was kept."""
+        with self._database.write() as tx:
+            return len(tx.run(IMPORT, [(f.person, f.line_type or "", f.os or "") for f in facts], at=micros(at)))

@@ -18,7 +18,9 @@ from dispatcher.store.statement import Row, Statement
 from dispatcher.store.sticky import StickySenders
 
 ACCOUNT: Final = Statement("select id, paused_at is not null from accounts where id = :id")
-PERSON: Final = Statement("select line_type, line_type_at, os, os_at from people where person = :person")
+PERSON: Final = Statement(
+    "select line_type, line_type_at, os, os_at, line_type_from, os_from from people where person = :person"
+)
 PLACE: Final = Statement("select message_id, until_at from duplicate_slots where person = :person and app_id = :app_id")
 # Those that store.pool leaves out of the pool, and why.
 HINDERED: Final = Statement(
@@ -50,7 +52,7 @@ class StoreLookups:
         """What was learned of a person's number."""
         with self._database.read() as tx:
             found = tx.run(PERSON, person=person)
-        return next((Known(row[0], maybe(row[1]), row[2], maybe(row[3])) for row in found), Known())
+        return next((_known(*row) for row in found), Known())
 
     def opt_outs(self, person: str) -> list[OptOut]:
         """Every opt-out of a person."""
@@ -76,6 +78,11 @@ class StoreLookups:
         """The senders of this app that cannot be used now: its own, else the shared ones."""
         with self._database.read() as tx:
             return [_hindrance(row) for row in tx.run(HINDERED, app_id=app_id)]
+
+
+def _known(line_type: str, line_type_at: int | None, os: str, os_at: int | None, *sources: str) -> Known:
+    line_type_from, os_from = sources
+    return Known(line_type, maybe(line_type_at), os, maybe(os_at), line_type_from=line_type_from, os_from=os_from)
 
 
 def _hindrance(row: Row) -> Hindrance:

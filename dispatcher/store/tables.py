@@ -251,8 +251,37 @@ class Person(SQLModel, table=True):
     address: str | None = Field(default=None, sa_column=Column(String(320), nullable=True))
     line_type: str = words(16)
     line_type_at: datetime | None = at(optional=True)
+    line_type_from: str = words(8)
     os: str = words(16)
     os_at: datetime | None = at(optional=True)
+    os_from: str = words(8)
+
+
+class Lookup(SQLModel, table=True):
+    """A number to be looked up, for invitations that wait. The sooner one of them may leave, the sooner it is asked.
+
+    It is asked at `due_at` or later, by who holds its lease; after the answer it is looked at once more, for
+    invitations that were admitted meanwhile.
+    """
+
+    __tablename__ = "lookups"
+    __table_args__ = (Index("ix_lookups_planned_at", "planned_at"), KEYED)
+    person: str = words(22, primary=True)
+    planned_at: datetime = at()
+    due_at: datetime = at()
+    lease_until: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    generation: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    tries: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+
+
+class LookupDay(SQLModel, table=True):
+    """How many lookups were begun on a day (its number since 1970, UTC), and how the last one failed that did."""
+
+    __tablename__ = "lookup_days"
+    day: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    asked: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    failed_at: datetime | None = at(optional=True)
+    failure: str = words(255)
 
 
 class Message(SQLModel, table=True):

@@ -12,12 +12,14 @@ from dispatcher.core.given import SettingsError
 from dispatcher.core.invitation import OptOut, Scope
 from dispatcher.core.person import person_of
 from dispatcher.engine.checks import Wrong
+from dispatcher.engine.imports import Imports
 from dispatcher.engine.optouts import OptOuts, read_phone
 from dispatcher.engine.ports import CALLBACKS, Alarm
 from dispatcher.engine.provisioning import Provisioning
 from dispatcher.engine.sender_settings import sender_number
 from dispatcher.settings import Settings
 from dispatcher.store.alarms import alarms
+from dispatcher.store.learning import Knowledge
 from dispatcher.store.optouts import OptOutBook
 from dispatcher.store.orphans import Orphan, Orphans
 from dispatcher.store.provisioning import Rows
@@ -118,6 +120,13 @@ def optouts(settings: Settings) -> Iterator[OptOutDesk]:
         book = OptOutBook(database)
         by_hand = OptOuts(book=book, pepper=pepper(database), clock=utc_now, ring=database.ring)
         yield OptOutDesk(by_hand, book, Rows(database, utc_now))
+
+
+@contextmanager
+def imports(settings: Settings) -> Iterator[Imports]:
+    """Imports of what is known of numbers, for the command line."""
+    with ready_database(settings) as database:
+        yield Imports(knowledge=Knowledge(database), pepper=pepper(database))
 
 
 @dataclass(frozen=True, slots=True)

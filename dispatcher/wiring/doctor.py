@@ -23,6 +23,7 @@ from dispatcher.store.tables import App, Connection, Sender
 from dispatcher.transports.guarded import forbidden_url
 from dispatcher.wiring.desk import carrier_objection
 from dispatcher.wiring.ground import Finding, data, storage
+from dispatcher.wiring.lookups import examined as lookups
 from dispatcher.wiring.parts import open_database, utc_now
 
 MANY_FAILURES: Final = 10  # of an endpoint, in a row
@@ -51,6 +52,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield from _provisioned(settings, Rows(database, utc_now))
         yield from _running(settings, database)
         yield _alarms([alarm for alarm in alarms(database, utc_now()) if alarm.is_open])
+        yield from lookups(settings.lookups, database)
     except DatabaseNewer as error:
         todo = "install that version here, or restore the backup made before it (docs/upgrades.md)"
         yield Finding("database", ok=False, what=str(error), todo=todo)

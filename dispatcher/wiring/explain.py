@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from dispatcher.core.invitation import InviteRequest
+from dispatcher.core.person import person_of
+from dispatcher.core.screening import Known
 from dispatcher.engine.dispatch import Pace
 from dispatcher.engine.explain import Explain, Explanation
 from dispatcher.settings import Settings
@@ -16,7 +18,7 @@ from dispatcher.store.lookups import StoreLookups
 from dispatcher.store.pool import SenderPool
 from dispatcher.store.provisioning import Rows
 from dispatcher.store.revision import pepper
-from dispatcher.wiring.parts import ready_database, utc_now
+from dispatcher.wiring.parts import policy_of, ready_database, utc_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,22 @@ class ExplainDesk:
 
 
 @contextmanager
+def knowing(settings: Settings) -> Iterator[Callable[[str], Known]]:
+    """What is known of a number (E.164)."""
+    with ready_database(settings) as database:
+        lookups, secret = StoreLookups(database), pepper(database)
+        yield lambda e164: lookups.known(person_of(secret, e164))
+
+
+@contextmanager
 def explaining(settings: Settings) -> Iterator[ExplainDesk]:
     """Explanations, for the command line."""
     with ready_database(settings) as database:
         lookups, pool = StoreLookups(database), SenderPool(database)
-        explain = Explain(lookups=lookups, pool=lambda: pool.usable(Pace().horizon, None), pepper=pepper(database))
+        explain = Explain(
+            lookups=lookups,
+            pool=lambda: pool.usable(Pace().horizon, None),
+            pepper=pepper(database),
+            policy=policy_of(settings.lookups),
+        )
         yield ExplainDesk(explain, lookups, CachedDirectory(database), Rows(database, utc_now))

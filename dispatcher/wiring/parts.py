@@ -7,14 +7,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Generic, Protocol, TypeVar
 
 from dispatcher.core.given import SettingsError
+from dispatcher.core.phone import LineType
+from dispatcher.core.screening import MAY_BE_MOBILE, LinePolicy
 from dispatcher.core.zones import use_packaged_zones
 from dispatcher.engine.ports import StoreUnavailable
-from dispatcher.settings import Settings
+from dispatcher.settings import LookupSettings, Settings
 from dispatcher.store.connections import Contract, Contracts
 from dispatcher.store.database import Database
 from dispatcher.store.revision import pending
@@ -41,6 +43,16 @@ def open_database(settings: Settings) -> Database:
     from dispatcher.store.postgres import Postgres
 
     return Postgres(url, connections=settings.postgres.connections, pooled=settings.postgres.pooled)
+
+
+def policy_of(settings: LookupSettings) -> LinePolicy:
+    """Which line types get a text, how long the answer of a lookup counts, and how long a first text waits for one."""
+    also = {LineType.NON_FIXED_VOIP} if settings.non_fixed_voip == "accept" else set()
+    return LinePolicy(
+        grace=timedelta(seconds=settings.grace_seconds) if settings.provider else None,
+        keep=timedelta(days=settings.keep_days),
+        textable=MAY_BE_MOBILE | also,
+    )
 
 
 @contextmanager

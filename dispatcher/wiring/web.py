@@ -13,11 +13,12 @@ from flask import Flask
 from dispatcher.core.device import device_of
 from dispatcher.core.invitation import Admitted, Candidate
 from dispatcher.core.phone import warm_up
+from dispatcher.core.screening import LinePolicy
 from dispatcher.dialects.social_invite import routes as social_invite
 from dispatcher.engine.clicks import Clicks
 from dispatcher.engine.inbox import Inbox
 from dispatcher.engine.intake import Intake
-from dispatcher.engine.ports import CALLBACKS, DUE
+from dispatcher.engine.ports import CALLBACKS, DUE, LOOKUPS
 from dispatcher.engine.transport import Carrier
 from dispatcher.settings import Settings
 from dispatcher.store.admissions import Admissions, admit
@@ -34,7 +35,7 @@ from dispatcher.web import hooks
 from dispatcher.web.app import application
 from dispatcher.web.kit import WebKit
 from dispatcher.wiring.carriers import carrier_of
-from dispatcher.wiring.parts import Lines, Pulse, ready_database, utc_now
+from dispatcher.wiring.parts import Lines, Pulse, policy_of, ready_database, utc_now
 
 # Doubles the groups of a busy PostgreSQL, at a fifth less work for each row (`make bench`).
 BREATH_SECONDS: Final = 0.001
@@ -68,7 +69,7 @@ def web_application(settings: Settings) -> Flask:
     house.enter_context(Pulse([ids.heartbeat], 60.0))
     directory = CachedDirectory(database)
     intake = Intake(
-        admit=_admitting(database),
+        admit=_admitting(database, policy_of(settings.lookups)),
         earlier=Admissions(database).earlier,
         directory=directory,
         ids=ids,
@@ -91,7 +92,7 @@ def web_application(settings: Settings) -> Flask:
     return app
 
 
-def _admitting(database: Database) -> Callable[[Candidate], Admitted]:
+def _admitting(database: Database, policy: LinePolicy) -> Callable[[Candidate], Admitted]:
     """Admission in groups, and one ring for each group: a NOTIFY for each row would cost more than the commit."""
 
     def ring(admitted: Sequence[Admitted]) -> None:
@@ -99,8 +100,13 @@ def _admitting(database: Database) -> Callable[[Candidate], Admitted]:
         for topic, discarded in ((DUE, False), (CALLBACKS, True)):
             if discarded in codes:
                 database.ring(topic)
+        if any(one.looked_up for one in admitted):
+            database.ring(LOOKUPS)
 
     group: Group[Candidate, Admitted] = Group(
-        database.write, lambda tx, candidates: admit(tx, candidates, utc_now()), after=ring, breath=BREATH_SECONDS
+        database.write,
+        lambda tx, candidates: admit(tx, candidates, utc_now(), policy),
+        after=ring,
+        breath=BREATH_SECONDS,
     )
     return group.put

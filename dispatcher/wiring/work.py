@@ -36,6 +36,7 @@ from dispatcher.transports.guarded import guarded_transport
 from dispatcher.transports.http import HttpTransport
 from dispatcher.transports.simulated import SimulatedTransport
 from dispatcher.wiring.carriers import carrier_of, hook_url
+from dispatcher.wiring.lookups import looking_up, provider_of
 from dispatcher.wiring.parts import Lines, Pulse, ready_database, utc_now
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,11 @@ def line_of(contract: Contract, transports: Mapping[str, Transport], public_url:
 
 @contextmanager
 def working(settings: Settings, between: Callable[[str], None] = lambda point: None) -> Iterator[Clockwork]:
-    """The dispatcher at work, until the block ends: nothing new is begun then, what is in flight is waited for."""
+    """The dispatcher at work, until the block ends: nothing new is begun then, what is in flight is waited for.
+
+    Raises SettingsError for lookups that cannot be made as settled, StoreUnavailable without a database.
+    """
+    provider = provider_of(settings.lookups)
     with ExitStack() as house:  # what is opened last ends first, so the order of the steps matters
         database = house.enter_context(ready_database(settings))
         pool, outbox, receipts = SenderPool(database), CallbackOutbox(database), ReceiptBook(database)
@@ -115,7 +120,10 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
             answerable=lambda: [i for i, line in lines().items() if isinstance(line.carrier, Answerable)],
         )
         pruning = Pruning(attic=StoreAttic(database), clock=utc_now)
-        loops = _loops(settings, dispatch, callbacks, rescue, pruning, inquiry)
+        loops = [
+            *_loops(settings, dispatch, callbacks, rescue, pruning, inquiry),
+            *looking_up(house, settings.lookups, provider, database, ring, worker.alive, AGENT),
+        ]
         clockwork = Clockwork(loops, utc_now, unavailable=StoreUnavailable)
         told.start(lambda batch: take_told(inbox, lines, batch))
         results.start(dispatch.settle)

@@ -193,6 +193,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_installation")),
     )
     op.create_table(
+        "lookup_days",
+        sa.Column("day", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("asked", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("failed_at", sa.BigInteger(), nullable=True),
+        sa.Column("failure", sa.String(length=255), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("day", name=op.f("pk_lookup_days")),
+    )
+    op.create_table(
+        "lookups",
+        sa.Column("person", sa.String(length=22), nullable=False),
+        sa.Column("planned_at", sa.BigInteger(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("lease_until", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("generation", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("person", name=op.f("pk_lookups")),
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("lookups", schema=None) as batch_op:
+        batch_op.create_index("ix_lookups_planned_at", ["planned_at"], unique=False)
+
+    op.create_table(
         "messages",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("account_id", sa.BigInteger(), nullable=False),
@@ -310,8 +332,10 @@ def upgrade() -> None:
         sa.Column("address", sa.String(length=320), nullable=True),
         sa.Column("line_type", sa.String(length=16), server_default="", nullable=False),
         sa.Column("line_type_at", sa.BigInteger(), nullable=True),
+        sa.Column("line_type_from", sa.String(length=8), server_default="", nullable=False),
         sa.Column("os", sa.String(length=16), server_default="", nullable=False),
         sa.Column("os_at", sa.BigInteger(), nullable=True),
+        sa.Column("os_from", sa.String(length=8), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("person", name=op.f("pk_people")),
         sqlite_with_rowid=False,
     )
@@ -566,6 +590,11 @@ def downgrade() -> None:
         )
 
     op.drop_table("messages")
+    with op.batch_alter_table("lookups", schema=None) as batch_op:
+        batch_op.drop_index("ix_lookups_planned_at")
+
+    op.drop_table("lookups")
+    op.drop_table("lookup_days")
     op.drop_table("installation")
     with op.batch_alter_table("idempotency_keys", schema=None) as batch_op:
         batch_op.drop_index("ix_idempotency_keys_until_at")

@@ -20,11 +20,13 @@ from dispatcher.core.screening import (
     EXPIRED,
     KEEPS_HOURS,
     LINE_TYPE,
+    NO_LOOKUPS,
     OPT_OUT,
     REMEMBERED,
     Facts,
     Known,
     KnownOs,
+    LinePolicy,
     Objection,
     Rule,
     remembered,
@@ -32,6 +34,7 @@ from dispatcher.core.screening import (
 )
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 FINE = Facts(now=NOON, expires_at=NOON + timedelta(microseconds=1))
 STOP = replace(FINE, opted_out=True)
 LATE = replace(FINE, expires_at=NOON)
@@ -73,8 +76,40 @@ def test_only_what_may_be_a_mobile_phone_is_texted(line_type: LineType) -> None:
     objection = screen(AT_INTAKE, replace(FINE, line_type=line_type))
     if line_type in PASSES:
         assert objection is None
+    elif line_type is LineType.NONE:
+        assert objection == Objection(Code.INVALID_PHONE, "Invalid phone: nobody can have that number")
     else:
         assert objection == Objection(Code.NOT_MOBILE, f"Not a mobile phone: {line_type.replace('_', ' ')}")
+
+
+def test_a_policy_may_text_more_line_types() -> None:
+    policy = LinePolicy(textable=frozenset({LineType.NON_FIXED_VOIP}))
+    facts = Known("non_fixed_voip", NOON, line_type_from="lookup").facts(Os.IOS, NOON, policy)
+    assert screen(AT_INTAKE, facts) is None
+    assert screen(AT_INTAKE, replace(facts, line_type=LineType.MOBILE)) is not None
+
+
+ON = LinePolicy(grace=timedelta(seconds=30), keep=timedelta(days=60))
+JUST = NOON - timedelta(days=60)
+# What is known of a line, since when and from whom; what of it counts, and whether its number is asked about.
+LINES = [
+    (Known(), LineType.UNKNOWN, True),
+    (Known("mobile", NOON, line_type_from="lookup"), LineType.MOBILE, False),
+    (Known("mobile", JUST + MICROSECOND, line_type_from="lookup"), LineType.MOBILE, False),
+    (Known("mobile", JUST, line_type_from="lookup"), LineType.UNKNOWN, True),
+    (Known("fixed", JUST, line_type_from="lookup"), LineType.UNKNOWN, True),
+    (Known("fixed", JUST, line_type_from="carrier"), LineType.FIXED, True),
+    (Known("mobile", JUST, line_type_from="import"), LineType.MOBILE, True),
+    (Known("unknown", NOON, line_type_from="lookup"), LineType.UNKNOWN, False),
+]
+
+
+@pytest.mark.parametrize(("known", "counts", "asked"), LINES)
+def test_what_is_known_of_a_line_and_what_is_asked(known: Known, counts: LineType, asked: bool) -> None:
+    assert known.facts(Os.IOS, NOON, ON).line_type is counts
+    assert known.wants_lookup(LineType.FIXED_OR_MOBILE, NOON, ON) is asked
+    assert not known.wants_lookup(LineType.MOBILE, NOON, ON)
+    assert not known.wants_lookup(LineType.FIXED_OR_MOBILE, NOON, NO_LOOKUPS)
 
 
 @pytest.mark.parametrize("line_type", LineType)

@@ -1,0 +1,1 @@
+"""The words of those who tell what a number is: one file per provider, pure as the carriers are."""
