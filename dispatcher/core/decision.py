@@ -57,7 +57,9 @@ Decision = Send | Wait | Discard
 
 def decide(row: Claimed, app: App | None, pool: Pool, now: datetime) -> Decision:
     """What to do with one claimed row. A Send uses up the room of the sender it names."""
-    return kept_back(row, app, now) or _by_whom(row, pool, now)
+    if kept := kept_back(row, app, now):
+        return kept
+    return _pinned(row, pool, now) if row.awaited < 0 else _by_whom(row, pool, now)
 
 
 def kept_back(row: Claimed, app: App | None, now: datetime) -> Wait | Discard | None:
@@ -76,6 +78,17 @@ def kept_back(row: Claimed, app: App | None, now: datetime) -> Wait | Discard | 
         if opens > now:
             return Wait(row, opens, "quiet hours")
     return None
+
+
+def _pinned(row: Claimed, pool: Pool, now: datetime) -> Send | Wait:
+    """An answer leaves by the very sender that was written to, or waits for it until it is worth nothing any more."""
+    choice = pool.pinned(-row.awaited, row.segments)
+    if choice is None:
+        return Wait(row, now + STUCK, "no sender", row.awaited)
+    if choice.fits:
+        pool.charge(choice, row.segments)
+        return Send(row, choice)
+    return Wait(row, now + _ahead(choice, pool), PACE, row.awaited)
 
 
 def _by_whom(row: Claimed, pool: Pool, now: datetime) -> Send | Wait:
@@ -100,8 +113,12 @@ def _by_whom(row: Claimed, pool: Pool, now: datetime) -> Send | Wait:
         if not in_line:
             pool.join(choice, row.segments)
         return Wait(row, row.due_at, PACE, choice.sender.id)
+    return Wait(row, now + _ahead(choice, pool), PACE)
+
+
+def _ahead(choice: Choice, pool: Pool) -> timedelta:
     ahead = timedelta(microseconds=choice.slot - pool.horizon - pool.now)
-    return Wait(row, now + min(max(ahead, NO_PLACE), LONGEST_WAIT), PACE)
+    return min(max(ahead, NO_PLACE), LONGEST_WAIT)
 
 
 def decide_all(rows: Sequence[Claimed], apps: Mapping[int, App], pool: Pool, now: datetime) -> list[Decision]:

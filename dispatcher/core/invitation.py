@@ -55,7 +55,8 @@ class Scope(StrEnum):
 class OptOut:
     """A person who is not to be texted. `scope_id` is the app's or the account's key, 0 for GLOBAL.
 
-    `source` is who says so (a word such as operator, carrier, reply), `said` the text that they sent, if any.
+    `source` is who says so (a word such as operator, carrier, reply), `said` the text that they sent, if any, and
+    `sender_id` the sender that they sent it to, or that their carrier keeps from them.
     """
 
     person: str
@@ -65,6 +66,7 @@ class OptOut:
     said: str = ""
     address: str = ""
     created_at: datetime | None = None
+    sender_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,7 @@ class Claimed:
     expires_at: datetime
     opted_out: bool = False
     sticky_sender: int | None = None  # the one that this app wrote to this person from last
-    awaited: int = 0  # the same, where it was in line for that one
+    awaited: int = 0  # the same, where it was in line for that one; of an answer its only sender, negated
     flow: int = 0
     refused_by: int = 0  # senders that it may not leave from, as they were told
     untaken_by: int = 0  # the connection by which its last try failed that surely did not leave

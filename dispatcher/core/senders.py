@@ -24,19 +24,26 @@ Key = TypeVar("Key", bound=Hashable)
 PATIENCE: Final = 3600 * SECOND  # how long a recipient waits for the sender they know rather than get another
 # A sender that is new, or was out for long, has been used little; it would get everything until it caught up.
 MOST_BEHIND: Final = 100.0  # segments at weight 1
+ANSWER: Final = "answer"  # the rule of a sender that the person wrote to
 
 
 class LaneKey(NamedTuple):
     """Which rows are in line together, since the same senders may send them: those of an app to a country.
 
     Who waits for the sender that they know is in a line of its own; `awaited` is that sender, 0 in all other lines. So
-    are those of inviters who invite much; `flow` says in which (core.flows).
+    are those of inviters who invite much; `flow` says in which (core.flows). Answers to a person's own text leave by
+    the very sender that the person wrote to, whoever may use it: in their lines `awaited` is that sender, negated.
     """
 
     app_id: int
     region: str
     awaited: int = 0
     flow: int = 0
+
+    @property
+    def answers(self) -> bool:
+        """Whether answers are in line here: they are few, awaited, and go first."""
+        return self.awaited < 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +140,8 @@ class Pool:
         Else those of no country, else all. An app whose own senders are all paused, resting or stopped has none: it
         waits, and borrows from nobody.
         """
+        if lane.answers:
+            return Group(ANSWER, [-lane.awaited] if -lane.awaited in self.senders else [])
         owner = lane.app_id if lane.app_id in self._own else 0
         eligible = self._own.get(lane.app_id, self._shared)
         region = lane.region if lane.region in eligible.by_region and not lane.awaited else ""
@@ -182,6 +191,14 @@ class Pool:
             ids = [i for i in group.ids if not (s := self.senders[i]).ill and s.connection_id != connection_id]
             group.instead[connection_id] = Group(f"{prefix}failover", ids)
         return self._least_used(group.instead[connection_id], segments)
+
+    def pinned(self, sender_id: int, segments: int) -> Choice | None:
+        """The same for an answer, which this sender alone may send; None while it cannot be used."""
+        if (sender := self.senders.get(sender_id)) is None:
+            return None
+        slot = sender.room.slot(self.now, segments)
+        fits = slot <= self.now + self.horizon and self._has_place(sender)
+        return Choice(sender, slot, ANSWER, sender.load, fits)
 
     def _sticky(self, app_id: int, sticky: int, segments: int, *, in_line: bool) -> Choice | None:
         group = self.group(LaneKey(app_id, "", sticky))

@@ -171,7 +171,7 @@ class Dispatch:
         keys = [lane.key for lane in due]
         paused = {i for i, app in self._directory.apps([key.app_id for key in keys]).items() if app.paused}
         stuck = {key for key in keys if key.app_id in paused or not pool.group(key).ids}
-        return stuck, [key for key in sorted(stuck) if key.awaited and key.app_id not in paused]
+        return stuck, [key for key in sorted(stuck) if key.awaited > 0 and key.app_id not in paused]
 
     def _sweep(self, stuck: Sequence[LaneKey], pool: Pool, now: datetime, lines: Mapping[int, Line]) -> bool:
         """Discard what expired in lanes that are stuck; whether there may be more of it."""
@@ -198,12 +198,14 @@ class Dispatch:
     def _wants(self, due: Sequence[LaneKey], pool: Pool, places: int) -> tuple[dict[LaneKey, int], timedelta | None]:
         """How many rows of each lane to take, and how soon a lane that has no room now will have some.
 
-        Lanes that share senders share their room too, so that nobody's long lane claims all of it. First comes the app
-        that was served the longest ago; of its lanes first those that wait for a sender and can use no other.
+        Lanes that share senders share their room too, so that nobody's long lane claims all of it. Answers come first,
+        then the app that was served the longest ago; of its lanes those that wait for a sender and can use no other.
         """
         self._turns += 1
         served = self._served
-        order = sorted(due, key=lambda lane: (served.get(lane.app_id, 0), not lane.awaited, served.get(lane, 0)))
+        order = sorted(
+            due, key=lambda lane: (not lane.answers, served.get(lane.app_id, 0), not lane.awaited, served.get(lane, 0))
+        )
         sharing: dict[tuple[int, ...], list[LaneKey]] = {}
         for lane in order:
             sharing.setdefault(tuple(pool.group(lane).ids), []).append(lane)
@@ -232,6 +234,7 @@ class Dispatch:
         begun = time.monotonic()
         now = self._clock()
         claimed = in_turn(claim(now, self._pace.lease), _lane_of, [*order])
+        claimed.sort(key=lambda row: not _lane_of(row).answers)  # they do not share a sender's room by turns
         taken = Counter(map(_lane_of, claimed))
         if not claimed:
             return taken

@@ -9,6 +9,7 @@ from typing import Protocol
 from dispatcher.core.codes import Refusal
 from dispatcher.core.exchange import Hook, Receipt, Reply
 from dispatcher.engine.ports import CALLBACKS, Clock, Receipts, Ring
+from dispatcher.engine.replies import Replies
 from dispatcher.engine.transport import Carrier
 
 log = logging.getLogger(__name__)
@@ -31,9 +32,10 @@ class Known(Protocol):
 class Inbox:
     """Takes receipts and replies."""
 
-    def __init__(self, *, receipts: Receipts, clock: Clock, ring: Ring) -> None:
-        """Write to these books."""
+    def __init__(self, *, receipts: Receipts, replies: Replies, clock: Clock, ring: Ring) -> None:
+        """Write receipts to this book, and hand replies on."""
         self._receipts = receipts
+        self._replies = replies
         self._clock = clock
         self._ring = ring
 
@@ -51,6 +53,8 @@ class Inbox:
         receipts = [event for event in events if isinstance(event, Receipt)]
         if receipts and self._receipts.take(connection_id, receipts, self._clock()):
             self._ring(CALLBACKS)
+        if replies := [event for event in events if isinstance(event, Reply)]:
+            self._replies.take(connection_id, replies)
 
 
 Lookup = Callable[[str], Known | None]

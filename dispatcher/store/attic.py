@@ -1,4 +1,4 @@
-"""What has served its time: keys, places, clicks and pairs that are old, receipts of nobody's, processes long gone."""
+"""What has served its time: keys, places, clicks, replies and pairs that are old, receipts of nobody's, processes."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ GONE: Final = timedelta(days=7)  # how long a process that ended stays listed, a
 # again; the first click stays with its message (`clicked_at`), so that nothing follows from it twice.
 CLICKED: Final = timedelta(days=90)
 WAITED: Final = timedelta(days=1)  # lookups whose invitations are long due
+REPLIED: Final = timedelta(days=90)  # what somebody should look at is kept until they did; an opt-out for ever
 
 KEYS: Final = Statement(
     """with gone as (
@@ -52,6 +53,19 @@ LOOKUPS: Final = Statement(
         select person from lookups where planned_at <= :now - :waited order by planned_at limit :most {lock_skip})
     returning person"""
 )
+EARLIER: Final = Statement(
+    """with gone as (
+        select person, sender_id, app_id from earlier_senders where used_at <= :now - :remembered
+        order by used_at limit :most {lock_skip})
+    delete from earlier_senders where (person, sender_id, app_id) in (select person, sender_id, app_id from gone)
+    and used_at <= :now - :remembered returning person"""
+)
+REPLIES: Final = Statement(
+    """delete from replies where id in (
+        select id from replies where received_at <= :now - :replied and review = ''
+        order by received_at limit :most {lock_skip})
+    returning id"""
+)
 WORKERS: Final = Statement("delete from workers where lease_until < {clock} - :gone and lease_until > 0 returning id")
 ENDED: Final = Statement("delete from workers where lease_until = 0 and started_at < {clock} - :gone returning id")
 
@@ -73,8 +87,9 @@ class StoreAttic:
             "clicked": CLICKED // MICROSECOND,
             "remembered": REMEMBERED // MICROSECOND,
             "waited": WAITED // MICROSECOND,
+            "replied": REPLIED // MICROSECOND,
         }
-        for statement in (KEYS, SLOTS, RECEIPTS, CLICKS, PAIRS, LOOKUPS):
+        for statement in (KEYS, SLOTS, RECEIPTS, CLICKS, PAIRS, EARLIER, REPLIES, LOOKUPS):
             with self._database.write() as tx:
                 removed.append(len(tx.run(statement, **given)))
         with self._database.write() as tx:

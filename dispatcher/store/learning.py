@@ -24,7 +24,9 @@ LANDLINE: Final = Statement(
     from {{rows}} join messages m on m.id = r.id where people.person = m.person""",
     "id bigint",
 )
-WHOSE: Final = Statement("select m.person, m.app_id from {rows} join messages m on m.id = r.id", "id bigint")
+WHOSE: Final = Statement(
+    "select m.person, m.app_id, coalesce(m.sender_id, 0) from {rows} join messages m on m.id = r.id", "id bigint"
+)
 
 NEW_LINE: Final = "excluded.line_type <> '' and (people.line_type_at is null or people.line_type_at <= :at)"
 NEW_OS: Final = "excluded.os <> '' and (people.os_at is null or people.os_at <= :at)"
@@ -54,7 +56,7 @@ def learn(tx: Tx, refused: Mapping[int, Code], now: datetime) -> None:
         tx.run(LANDLINE, [(i,) for i in fixed], now=micros(now))
     if stopped := sorted(i for i, code in refused.items() if code is Code.OPTED_OUT):
         whose = tx.run(WHOSE, [(i,) for i in stopped])
-        opt_out(tx, [OptOut(person, Scope.APP, app_id, Source.CARRIER) for person, app_id in whose], now)
+        opt_out(tx, [OptOut(who, Scope.APP, app_id, Source.CARRIER, sender_id=by) for who, app_id, by in whose], now)
 
 
 class Knowledge:

@@ -44,10 +44,11 @@ MEET: Final = Statement(
     "person text, address text",
 )
 ADD: Final = Statement(
-    """insert into optouts (person, scope, scope_id, created_at, source, said)
-    select person, scope, scope_id, :now, source, said from {rows} where true order by person, scope, scope_id
+    """insert into optouts (person, scope, scope_id, created_at, source, said, sender_id)
+    select person, scope, scope_id, :now, source, said, sender_id from {rows}
+    where true order by person, scope, scope_id
     on conflict (person, scope, scope_id) do nothing returning person""",
-    "person text, scope text, scope_id bigint, source text, said text",
+    "person text, scope text, scope_id bigint, source text, said text, sender_id bigint",
 )
 DISCARD: Final = Statement(
     f"""update messages set state = '{State.DISCARDED}', code = {int(Code.OPTED_OUT)},
@@ -106,7 +107,7 @@ def opt_out(tx: Tx, optouts: Sequence[OptOut], now: datetime) -> int:
     """The same as `OptOutBook.add`, within a transaction."""
     tx.run(MEET, sorted({o.person: o.address or None for o in optouts}.items()))
     rows = sorted({(o.person, o.scope, o.scope_id): o for o in optouts}.items())
-    tx.run(ADD, [(*scope, o.source, kept(o.said)) for scope, o in rows], now=micros(now))
+    tx.run(ADD, [(*scope, o.source, kept(o.said), o.sender_id) for scope, o in rows], now=micros(now))
     discarded = {row[0] for row in tx.run(DISCARD, [scope for scope, _ in rows], now=micros(now))}
     close_books(tx, sorted(discarded), now)
     return len(discarded)

@@ -28,6 +28,7 @@ STANDING: Final = Statement(
             from apps a where a.id = m.app_id),
             case m.hold when 'sender''s pace' then m.hold end, 'in line') else m.hold end
     from {{rows}} join messages m on m.id = r.message_id and m.account_id = r.account_id
+        and m.kind = 'invitation'
     left join senders s on s.id = m.sender_id""",
     "n integer, account_id bigint, message_id bigint",
 )

@@ -66,7 +66,8 @@ CLAIM_TEXT: Final = """with due as (
         where app_id = :app_id and region = :region and awaited = :awaited and flow = :flow
         and state = 'queued' and due_at <= :now {only}
         order by due_at, id limit :most {lock_skip})
-    update messages set state = 'claimed', generation = generation + 1, awaited = 0, lease_until = {clock} + :lease
+    update messages set state = 'claimed', generation = generation + 1,
+        awaited = case when awaited < 0 then awaited else 0 end, lease_until = {clock} + :lease
     from due where messages.id = due.id
     returning messages.id, generation, app_id, kind, channel, person, region, text, segments, tries, planned_at,
         expires_at, due_at, (select p.address from people p where p.person = cast(messages.person as text)),
@@ -104,7 +105,8 @@ ATTEMPT: Final = Statement(
     "started_at bigint",
 )
 PUT_BACK: Final = Statement(
-    f"""update messages set state = 'queued', due_at = r.due_at, hold = r.hold, awaited = r.awaited, lease_until = null
+    f"""update messages set state = 'queued', due_at = r.due_at, hold = r.hold, lease_until = null,
+        awaited = case when messages.awaited < 0 then messages.awaited else r.awaited end
     from {{rows}}
     where messages.id = r.id and messages.generation = r.generation
     and messages.state in ({states(State.CLAIMED, State.SUBMITTING)})""",

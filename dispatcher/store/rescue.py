@@ -8,7 +8,7 @@ from typing import Final
 
 from dispatcher.core.codes import Code
 from dispatcher.core.exchange import Fate, Outcome
-from dispatcher.core.invitation import Policy
+from dispatcher.core.invitation import Kind, Policy
 from dispatcher.core.lifecycle import Event, State, advance
 from dispatcher.core.senders import PATIENCE
 from dispatcher.engine.ports import Rescued, Settled
@@ -40,7 +40,8 @@ ASK_LOST: Final = Statement(
 )
 # The last column is how often a doubt arose that nobody resolved, asked only where it matters.
 OVERDUE: Final = Statement(
-    f"""select m.id, m.generation, m.state, a.policy, m.clicked_at is not null,
+    f"""select m.id, m.generation, m.state, case when m.kind = '{Kind.INVITATION}' then a.policy else '' end,
+        m.clicked_at is not null,
         case when m.state = '{State.IN_DOUBT}' and a.policy = '{Policy.AT_LEAST_ONCE}' then (
             select count(*) from attempts t where t.message_id = m.id and t.fate in ('', '{Fate.UNKNOWN}'))
         else 0 end

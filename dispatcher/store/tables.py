@@ -138,6 +138,8 @@ class App(SQLModel, table=True):
     policy: str = words(16, "at_most_once")
     duplicate_seconds: int = Field(default=604_800, sa_column=Column(Integer, nullable=False))
     most_segments: int = Field(default=10, sa_column=Column(Integer, nullable=False))
+    stop_text: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    start_text: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
     help_text: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
     weight: float = Field(default=1.0, sa_column=Column(Float, nullable=False, server_default="1"))
     created_at: datetime = at()
@@ -242,6 +244,17 @@ class StickySender(SQLModel, table=True):
     used_at: datetime = at()
 
 
+class EarlierSender(SQLModel, table=True):
+    """A sender that this person knew from this app before the one of `sticky_senders`."""
+
+    __tablename__ = "earlier_senders"
+    __table_args__ = (Index("ix_earlier_senders_used_at", "used_at"), KEYED)
+    person: str = words(22, primary=True)
+    sender_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    app_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    used_at: datetime = at()
+
+
 class Person(SQLModel, table=True):
     """A recipient: the one place of the address, and what was learned about the number."""
 
@@ -288,8 +301,9 @@ class Message(SQLModel, table=True):
     """The queue and the ledger of all that goes out. `code` and `reason` are the last word on it.
 
     `due_at` is the next instant at which anything is to be done: queued, when to try; submitted, when to stop waiting
-    for a receipt; in doubt, when to close. `awaited` is the sender that the recipient waits for, or 0; `flow` the
-    line of its inviter (core.flows). `generation` grows with every claim and fences every later write.
+    for a receipt; in doubt, when to close. `awaited` is the sender that the recipient waits for, or 0, and of an answer
+    its only sender, negated; `flow` the line of its inviter (core.flows). `generation` grows with every claim and
+    fences every later write.
     """
 
     __tablename__ = "messages"
@@ -413,6 +427,7 @@ class OptOut(SQLModel, table=True):
     created_at: datetime = at()
     source: str = words(32)
     said: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    sender_id: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
 
 
 class Callback(SQLModel, table=True):
@@ -495,22 +510,32 @@ class ReceiptBox(SQLModel, table=True):
 
 
 class ReplyBox(SQLModel, table=True):
-    """Every reply, with what was made of it."""
+    """Every reply, with what was made of it.
+
+    `sender` is our number as the carrier wrote it, `sender_id` which sender that is, or 0; `answer_id` the message that
+    answers it. `review` says why a person should look, and is empty once they did.
+    """
 
     __tablename__ = "replies"
     __table_args__ = (
         Index("uq_replies_ref", "connection_id", "ref", unique=True, sqlite_where=text("ref <> ''"),
               postgresql_where=text("ref <> ''")),
         Index("ix_replies_person", "person", "received_at"),
+        Index("ix_replies_received_at", "received_at"),
+        Index("ix_replies_review", "id", sqlite_where=text("review <> ''"), postgresql_where=text("review <> ''")),
     )  # fmt: skip
-    id: int = key()
+    id: int | None = key(auto=True)
     connection_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     ref: str = words(255)
     sender: str = words(32)
+    sender_id: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
     person: str = words(22)
     text: str = Field(sa_column=Column(Text, nullable=False))
     verdict: str = words(16)
+    review: str = words(64)
+    answer_id: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     received_at: datetime = at()
+    settled_at: datetime | None = at(optional=True)
 
 
 class Click(SQLModel, table=True):

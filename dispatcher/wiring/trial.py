@@ -12,6 +12,7 @@ from dispatcher.core.given import SettingsError
 from dispatcher.engine.checks import Wrong, check_texts
 from dispatcher.engine.inbox import Inbox
 from dispatcher.engine.ports import StoreUnavailable
+from dispatcher.engine.replies import Replies
 from dispatcher.engine.trial import Trial
 from dispatcher.loops import Gatherer
 from dispatcher.settings import Settings
@@ -21,6 +22,7 @@ from dispatcher.store.optouts import OptOutBook
 from dispatcher.store.orphans import Orphans
 from dispatcher.store.provisioning import Rows
 from dispatcher.store.receipts import ReceiptBook
+from dispatcher.store.replies import ReplyBook
 from dispatcher.store.revision import pepper
 from dispatcher.store.tables import Sender
 from dispatcher.wiring.carriers import tells
@@ -47,7 +49,9 @@ def trying(settings: Settings, connection: str) -> Iterator[Trial]:
         except SettingsError as error:
             raise Wrong(f"{connection}: {error}") from None
         lines = Lines(Contracts(database), lambda c: line_of(c, transports, settings.public_url))
-        inbox = Inbox(receipts=ReceiptBook(database), clock=utc_now, ring=database.ring)
+        secret = pepper(database)
+        replies = Replies(book=ReplyBook(database, ids), pepper=secret, clock=utc_now, ring=database.ring)
+        inbox = Inbox(receipts=ReceiptBook(database), replies=replies, clock=utc_now, ring=database.ring)
         told.start(lambda batch: take_told(inbox, lines, batch))
         senders = [row["number"] for row in Rows(database, utc_now).listed(Sender) if row["connection_id"] == line.id]
         yield Trial(
@@ -56,7 +60,7 @@ def trying(settings: Settings, connection: str) -> Iterator[Trial]:
             tells=tells(contract),
             receipts=Orphans(database),
             opt_outs=OptOutBook(database).of,
-            pepper=pepper(database),
+            pepper=secret,
             ids=ids,
             clock=utc_now,
             patience=timedelta(seconds=settings.carriers.timeout_seconds + 5),

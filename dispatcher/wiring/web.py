@@ -19,6 +19,7 @@ from dispatcher.engine.clicks import Clicks
 from dispatcher.engine.inbox import Inbox
 from dispatcher.engine.intake import Intake
 from dispatcher.engine.ports import CALLBACKS, DUE, LOOKUPS
+from dispatcher.engine.replies import Replies
 from dispatcher.engine.transport import Carrier
 from dispatcher.settings import Settings
 from dispatcher.store.admissions import Admissions, admit
@@ -30,6 +31,7 @@ from dispatcher.store.group import Group
 from dispatcher.store.nodes import NodeIds
 from dispatcher.store.queries import MessageQueries
 from dispatcher.store.receipts import GroupedReceipts
+from dispatcher.store.replies import GroupedReplies
 from dispatcher.store.revision import pepper
 from dispatcher.web import hooks
 from dispatcher.web.app import application
@@ -67,6 +69,7 @@ def web_application(settings: Settings) -> Flask:
     ids = NodeIds(database, time.time)
     house.callback(ids.release)
     house.enter_context(Pulse([ids.heartbeat], 60.0))
+    secret = pepper(database)
     directory = CachedDirectory(database)
     intake = Intake(
         admit=_admitting(database, policy_of(settings.lookups)),
@@ -74,12 +77,14 @@ def web_application(settings: Settings) -> Flask:
         directory=directory,
         ids=ids,
         clock=utc_now,
-        pepper=pepper(database),
+        pepper=secret,
     )
     load_rules()
     kit = WebKit(directory)
     lines = Lines(Contracts(database), _speaker)
-    inbox = Inbox(receipts=GroupedReceipts(database, utc_now), clock=utc_now, ring=database.ring)
+    book = GroupedReplies(database, ids, utc_now)
+    replies = Replies(book=book, pepper=secret, clock=utc_now, ring=database.ring)
+    inbox = Inbox(receipts=GroupedReceipts(database, utc_now), replies=replies, clock=utc_now, ring=database.ring)
     clicks = Clicks(book=GroupedClicks(database, utc_now), ids=ids, ring=database.ring)
     app = application(
         [

@@ -18,19 +18,24 @@ from dispatcher.engine.inbox import Inbox
 from dispatcher.engine.inquiry import Inquiry, Told
 from dispatcher.engine.ports import CALLBACKS, DUE, StoreUnavailable
 from dispatcher.engine.pruning import Pruning
+from dispatcher.engine.replies import Replies
 from dispatcher.engine.rescue import Rescue
 from dispatcher.engine.transport import Answerable, Transport
 from dispatcher.loops import Clockwork, Gatherer, Loop
 from dispatcher.settings import Settings
 from dispatcher.store.attic import StoreAttic
 from dispatcher.store.connections import Contract, Contracts
+from dispatcher.store.database import Database
 from dispatcher.store.directory import CachedDirectory
 from dispatcher.store.inquiries import InquiryBook
+from dispatcher.store.nodes import LEASE, NodeIds
 from dispatcher.store.outbox import CallbackOutbox
 from dispatcher.store.pool import SenderPool
 from dispatcher.store.queue import MessageQueue
 from dispatcher.store.receipts import ReceiptBook
+from dispatcher.store.replies import ReplyBook
 from dispatcher.store.rescue import Sweeper
+from dispatcher.store.revision import pepper
 from dispatcher.store.workers import LEASE_SECONDS, Workers
 from dispatcher.transports.guarded import guarded_transport
 from dispatcher.transports.http import HttpTransport
@@ -71,6 +76,7 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
     with ExitStack() as house:  # what is opened last ends first, so the order of the steps matters
         database = house.enter_context(ready_database(settings))
         pool, outbox, receipts = SenderPool(database), CallbackOutbox(database), ReceiptBook(database)
+        ids = _minting(house, database)
         worker = _enrolled(house, Workers(database), pool)
         pace = _pace(settings)
         clockwork: Clockwork
@@ -109,7 +115,8 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
             between=between,
         )
         callbacks = _callbacks(settings, outbox, called, answers, worker.alive)
-        inbox = Inbox(receipts=receipts, clock=utc_now, ring=ring)
+        replies = Replies(book=ReplyBook(database, ids), pepper=pepper(database), clock=utc_now, ring=ring)
+        inbox = Inbox(receipts=receipts, replies=replies, clock=utc_now, ring=ring)
         rescue = Rescue(
             sweeper=Sweeper(database),
             outbox=outbox,
@@ -142,6 +149,14 @@ def _enrolled(house: ExitStack, workers: Workers, pool: SenderPool) -> Worker:
     house.callback(_quietly, lambda: pool.let_go(worker_id))
     pulse = house.enter_context(Pulse([lambda: workers.beat(worker_id)], LEASE_SECONDS))
     return Worker(worker_id, pulse.alive)
+
+
+def _minting(house: ExitStack, database: Database) -> NodeIds:
+    """Ids of what this process queues itself: answers to replies."""
+    ids = NodeIds(database, time.time)
+    house.callback(ids.release)
+    house.enter_context(Pulse([ids.heartbeat], LEASE.total_seconds()))
+    return ids
 
 
 def _pace(settings: Settings) -> Pace:

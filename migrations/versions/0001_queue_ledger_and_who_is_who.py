@@ -323,6 +323,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("source", sa.String(length=32), server_default="", nullable=False),
         sa.Column("said", sa.Text(), server_default="", nullable=False),
+        sa.Column("sender_id", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("person", "scope", "scope_id", name=op.f("pk_optouts")),
         sqlite_with_rowid=False,
     )
@@ -357,18 +358,30 @@ def upgrade() -> None:
 
     op.create_table(
         "replies",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("connection_id", sa.BigInteger(), nullable=False),
         sa.Column("ref", sa.String(length=255), server_default="", nullable=False),
         sa.Column("sender", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("sender_id", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("person", sa.String(length=22), server_default="", nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("verdict", sa.String(length=16), server_default="", nullable=False),
+        sa.Column("review", sa.String(length=64), server_default="", nullable=False),
+        sa.Column("answer_id", sa.BigInteger(), nullable=True),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
+        sa.Column("settled_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_replies")),
     )
     with op.batch_alter_table("replies", schema=None) as batch_op:
         batch_op.create_index("ix_replies_person", ["person", "received_at"], unique=False)
+        batch_op.create_index("ix_replies_received_at", ["received_at"], unique=False)
+        batch_op.create_index(
+            "ix_replies_review",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("review <> ''"),
+            postgresql_where=sa.text("review <> ''"),
+        )
         batch_op.create_index(
             "uq_replies_ref",
             ["connection_id", "ref"],
@@ -418,6 +431,8 @@ def upgrade() -> None:
         sa.Column("policy", sa.String(length=16), server_default="at_most_once", nullable=False),
         sa.Column("duplicate_seconds", sa.Integer(), nullable=False),
         sa.Column("most_segments", sa.Integer(), nullable=False),
+        sa.Column("stop_text", sa.Text(), server_default="", nullable=False),
+        sa.Column("start_text", sa.Text(), server_default="", nullable=False),
         sa.Column("help_text", sa.Text(), server_default="", nullable=False),
         sa.Column("weight", sa.Float(), server_default="1", nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
@@ -502,6 +517,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kind", "subject", name=op.f("pk_alarms")),
     )
     op.create_table(
+        "earlier_senders",
+        sa.Column("person", sa.String(length=22), nullable=False),
+        sa.Column("sender_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("app_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("used_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("person", "sender_id", "app_id", name=op.f("pk_earlier_senders")),
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("earlier_senders", schema=None) as batch_op:
+        batch_op.create_index("ix_earlier_senders_used_at", ["used_at"], unique=False)
+
+    op.create_table(
         "sticky_senders",
         sa.Column("app_id", sa.BigInteger(), nullable=False),
         sa.Column("person", sa.String(length=22), nullable=False),
@@ -529,6 +556,10 @@ def downgrade() -> None:
     op.drop_table("alarms")
     op.drop_table("sender_health")
     op.drop_table("connection_health")
+    with op.batch_alter_table("earlier_senders", schema=None) as batch_op:
+        batch_op.drop_index("ix_earlier_senders_used_at")
+
+    op.drop_table("earlier_senders")
     op.drop_table("sender_apps")
     op.drop_table("endpoints")
     with op.batch_alter_table("senders", schema=None) as batch_op:
@@ -543,6 +574,10 @@ def downgrade() -> None:
     op.drop_table("workers")
     with op.batch_alter_table("replies", schema=None) as batch_op:
         batch_op.drop_index("uq_replies_ref", sqlite_where=sa.text("ref <> ''"), postgresql_where=sa.text("ref <> ''"))
+        batch_op.drop_index(
+            "ix_replies_review", sqlite_where=sa.text("review <> ''"), postgresql_where=sa.text("review <> ''")
+        )
+        batch_op.drop_index("ix_replies_received_at")
         batch_op.drop_index("ix_replies_person")
 
     op.drop_table("replies")

@@ -12,13 +12,15 @@ from dispatcher.core.codes import Refusal
 from dispatcher.core.exchange import Fate, Hook, Outcome, Receipt, Reply
 from dispatcher.core.lifecycle import Event, State
 from dispatcher.engine.inbox import Inbox
-from dispatcher.engine.ports import CALLBACKS
+from dispatcher.engine.ports import CALLBACKS, DUE
+from dispatcher.engine.replies import Replies
 from dispatcher.engine.transport import Carrier
 from dispatcher.store.database import Database
 from dispatcher.store.receipts import GroupedReceipts, ReceiptBook
+from dispatcher.store.replies import ReplyBook
 from tests.engine.test_dispatch import House
 from tests.engine.transports import says
-from tests.factories import NOON, provision
+from tests.factories import NOON, PEPPER, ids, provision
 
 REPLY = Reply(their_number="+12012223000", our_number="+12015550000", text="STOP", ref="mo-1")
 
@@ -51,11 +53,13 @@ def house(database: Database) -> House:
 def inbox(house: House, request: pytest.FixtureRequest) -> Inbox:
     book = ReceiptBook(house.database)
     receipts = GroupedReceipts(house.database, lambda: NOON) if request.param == "grouped" else book
-    return Inbox(receipts=receipts, clock=lambda: NOON, ring=house.rung.append)
+    replies = ReplyBook(house.database, lambda: next(ids))
+    taken = Replies(book=replies, pepper=PEPPER, clock=lambda: NOON, ring=house.rung.append)
+    return Inbox(receipts=receipts, replies=taken, clock=lambda: NOON, ring=house.rung.append)
 
 
 def state(house: House) -> State:
-    [(found,)] = house.run("select state from messages")
+    [(found,)] = house.run("select state from messages where kind = 'invitation'")
     return State(found)
 
 
@@ -87,15 +91,15 @@ def test_another_connection_does_not_speak_of_ours(house: House, inbox: Inbox) -
     assert house.run("select connection_id, ref from receipts") == [(2, "r")], "kept, for it may yet be known"
 
 
-def test_receipts_are_taken_in_the_order_told_and_replies_pass(house: House, inbox: Inbox) -> None:
+def test_receipts_are_taken_in_the_order_told_and_replies_beside_them(house: House, inbox: Inbox) -> None:
     inbox.take(
         1,
         [REPLY, Receipt(Event.SUBMIT, ref="r"), Receipt(Event.REFUSE, ref="r"), REPLY, Receipt(Event.DELIVER, ref="r")],
     )
-    assert (state(house), house.rung) == (State.DELIVERED, [CALLBACKS])
+    assert (state(house), house.rung) == (State.DELIVERED, [CALLBACKS, DUE])
+    assert house.run("select ref, text, verdict from replies") == [("mo-1", "STOP", "stop")]
 
 
-@pytest.mark.parametrize("events", [[], [REPLY]], ids=["nothing", "a reply"])
-def test_no_receipt_no_write(house: House, inbox: Inbox, events: list[Receipt | Reply]) -> None:
-    inbox.take(1, events)
+def test_nothing_told_nothing_written(house: House, inbox: Inbox) -> None:
+    inbox.take(1, [])
     assert (state(house), house.rung) == (State.SUBMITTED, [])

@@ -66,14 +66,13 @@ def settled(row: Claimed, event: Event, fate: Fate = Fate.TAKEN, **given: Any) -
 
 
 def state(database: Database, message_id: int) -> State:
-    standing = MessageQueries(database, lambda: NOON).standing(1, message_id)
-    assert standing is not None
-    return standing.state
+    [(found,)] = run(database, Statement("select state from messages where id = :id"), id=message_id)
+    return State(found)
 
 
-def run(database: Database, statement: Statement) -> list[tuple[Any, ...]]:
+def run(database: Database, statement: Statement, **given: Any) -> list[tuple[Any, ...]]:
     with database.write() as tx:
-        return [tuple(row) for row in tx.run(statement)]
+        return [tuple(row) for row in tx.run(statement, **given)]
 
 
 def test_claims_what_is_due_in_order_and_only_that(database: Database) -> None:

@@ -1,0 +1,133 @@
+"""Replies: who wrote, to which of our senders, and what it asks for; the store does the rest in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from dispatcher.core.codes import Refusal
+from dispatcher.core.exchange import Reply, Wish
+from dispatcher.core.keywords import Heard, heard
+from dispatcher.core.person import person_of
+from dispatcher.core.phone import Phone, parse
+from dispatcher.engine.ports import CALLBACKS, DUE, Clock, Ring
+
+MOST_NUMBER: Final = 32  # characters of a number that are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who may have written: one reading of a number."""
+
+    person: str
+    address: str
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OurSender:
+    """A sender of ours, as a reply needs it."""
+
+    id: int
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A reply as it was read. Of the `writers`, whom we know is meant, else the first; none where nobody can tell.
+
+    `sender` is None where our number is none of ours; `answered` tells that the carrier answers it.
+    """
+
+    connection_id: int
+    ref: str
+    number: str
+    sender: OurSender | None
+    writers: Sequence[Writer]
+    text: str
+    heard: Heard | None
+    answered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What was made of replies: messages discarded, answers queued."""
+
+    discarded: int = 0
+    answers: int = 0
+
+
+class ReplyBook(Protocol):
+    """Where replies are written."""
+
+    def sender(self, connection_id: int, numbers: Sequence[str]) -> OurSender | None:
+        """The sender that is kept as one of these, the first that is; rather one of this connection."""
+        ...
+
+    def take(self, letters: Sequence[Letter], now: datetime) -> Made:
+        """Keep each once, and do what it asks for; on return all of it is on disk. Raises StoreUnavailable."""
+        ...
+
+
+class Replies:
+    """Takes replies."""
+
+    def __init__(self, *, book: ReplyBook, pepper: bytes, clock: Clock, ring: Ring) -> None:
+        """Write to this book."""
+        self._book = book
+        self._pepper = pepper
+        self._clock = clock
+        self._ring = ring
+
+    def take(self, connection_id: int, replies: Sequence[Reply]) -> None:
+        """Take what people wrote by way of one connection."""
+        made = self._book.take([self._letter(connection_id, reply) for reply in replies], self._clock())
+        if made.discarded:
+            self._ring(CALLBACKS)
+        if made.answers:
+            self._ring(DUE)
+
+    def _letter(self, connection_id: int, reply: Reply) -> Letter:
+        sender = self._book.sender(connection_id, ours(reply.our_number))
+        writers = [
+            Writer(person_of(self._pepper, phone.e164), phone.e164, phone.region)
+            for phone in theirs(reply.their_number, sender.region if sender else "")
+        ]
+        # Nobody's number is kept as one: another machine's short code, or a name.
+        unread = Writer(person_of(self._pepper, "".join(filter(str.isprintable, reply.their_number))[:MOST_NUMBER]), "")
+        return Letter(
+            connection_id=connection_id,
+            ref=reply.ref,
+            number=reply.our_number[:MOST_NUMBER],
+            sender=sender,
+            writers=writers or [unread],
+            text=reply.text,
+            heard=Heard(Wish(reply.answered)) if reply.answered else heard(reply.text),
+            answered=reply.answered is not None or not writers,
+        )
+
+
+def ours(number: str) -> list[str]:
+    """How a number of ours may be kept that a carrier writes so: with a plus or without, national or not."""
+    digits = number.strip().removeprefix("+")
+    return list(dict.fromkeys([number.strip(), f"+{digits}", digits, *(phone.e164 for phone in theirs(number, ""))]))
+
+
+def theirs(number: str, region: str) -> list[Phone]:
+    """Every reading of a person's number, the likeliest first: an international one, else one of our sender's country.
+
+    Some carriers write no plus, and some write the numbers of their country as people there do.
+    """
+    digits = number.strip()
+    readings = [digits] if digits.startswith(("+", "00")) else [f"+{digits}", digits]
+    return list(dict.fromkeys(_read(readings, region or "US")))
+
+
+def _read(readings: Sequence[str], region: str) -> Iterator[Phone]:
+    for reading in readings:
+        try:
+            yield parse(reading, region)
+        except Refusal:
+            continue

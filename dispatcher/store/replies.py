@@ -1,0 +1,144 @@
+"""Replies: each kept once, and what it asks for done in the same transaction.
+
+All that a person writes is taken in the order in which it came, under a lock on the person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from dispatcher.core.answers import REPEATED
+from dispatcher.engine.ports import Clock, Ids
+from dispatcher.engine.replies import Letter, Made, OurSender, Writer
+from dispatcher.store.database import Database
+from dispatcher.store.group import Group
+from dispatcher.store.instants import micros
+from dispatcher.store.optouts import MEET
+from dispatcher.store.statement import Statement, Tx
+from dispatcher.store.wishes import NONE, judge
+from dispatcher.store.words import NO_TEXT, kept
+
+MOST_TEXT: Final = 2000  # characters of a reply that are kept
+
+SENDER: Final = Statement(
+    """select s.id, s.region from {rows} join senders s on s.number = r.number
+    order by case when s.connection_id = :connection_id then 0 else 1 end, r.n, s.id limit 1""",
+    "n integer, number text",
+)
+KNOWN: Final = Statement(
+    "select r.n, r.m from {rows} join people p on p.person = r.person", "n integer, m integer, person text"
+)
+KEEP_TEXT: Final = """insert into replies (connection_id, ref, sender, sender_id, person, text, verdict, review,
+        received_at)
+    select connection_id, ref, sender, sender_id, person, text, verdict, '', :now from {rows}"""
+COLUMNS: Final = "connection_id bigint, ref text, sender text, sender_id bigint, person text, text text, verdict text"
+KEEP: Final = Statement(
+    f"""{KEEP_TEXT} where true on conflict (connection_id, ref) where ref <> '' do nothing
+    returning connection_id, ref, id""",
+    COLUMNS,
+)
+KEEP_NAMELESS: Final = Statement(f"{KEEP_TEXT} returning id", COLUMNS)
+LAST: Final = Statement(
+    """select connection_id, sender, text from replies where person = :person and received_at > :since
+    order by received_at desc, id desc limit 1"""
+)
+JUDGE: Final = Statement(
+    "update replies set verdict = :verdict, review = :review, answer_id = :answer_id where id = :id"
+)
+
+
+class ReplyBook:
+    """Where replies are written."""
+
+    def __init__(self, database: Database, ids: Ids) -> None:
+        """Work on this database; `ids` mints those of answers."""
+        self._database = database
+        self._ids = ids
+
+    def sender(self, connection_id: int, numbers: Sequence[str]) -> OurSender | None:
+        """The sender that is kept as one of these, the first that is; rather one of this connection."""
+        with self._database.read() as tx:
+            found = tx.run(SENDER, [(n, kept(number)) for n, number in enumerate(numbers)], connection_id=connection_id)
+        return OurSender(*found[0]) if found else None
+
+    def take(self, letters: Sequence[Letter], now: datetime) -> Made:
+        """Keep each once, and do what it asks for; on return all of it is on disk."""
+        with self._database.write() as tx:
+            return take(tx, letters, now, self._ids)
+
+
+class GroupedReplies(ReplyBook):
+    """The book as many waiting hooks share it: one commit for all that came meanwhile."""
+
+    def __init__(self, database: Database, ids: Ids, clock: Clock) -> None:
+        """Work on this database."""
+        super().__init__(database, ids)
+        self._clock = clock
+        self._group: Group[Sequence[Letter], Made] = Group(database.write, self._take)
+
+    def _take(self, tx: Tx, groups: Sequence[Sequence[Letter]]) -> list[Made]:
+        made = take(tx, [letter for group in groups for letter in group], self._clock(), self._ids)
+        return [made, *[Made()] * (len(groups) - 1)]
+
+    def take(self, letters: Sequence[Letter], now: datetime) -> Made:
+        """The same; what was made of all in the commit that this call led, else nothing."""
+        return self._group.put(letters)
+
+
+def take(tx: Tx, letters: Sequence[Letter], now: datetime, ids: Ids) -> Made:
+    """The same, in a transaction that is open."""
+    written = _written(tx, letters)
+    tx.run(MEET, sorted({writer.person: writer.address or None for _, writer in written}.items()))
+    named = _keep_named(tx, written, now)
+    discarded, answers = 0, 0
+    for letter, writer in written:
+        found = named.pop(_name(letter), None) if letter.ref else _keep_nameless(tx, letter, writer, now)
+        if found is None or letter.heard is None:
+            continue
+        made = judge(tx, letter, letter.heard, writer, now, ids)
+        tx.run(JUDGE, id=found, verdict=made.verdict, review=made.review, answer_id=made.answer_id)
+        discarded += made.discarded
+        answers += made.answer_id is not None
+    return Made(discarded, answers)
+
+
+def _written(tx: Tx, letters: Sequence[Letter]) -> list[tuple[Letter, Writer]]:
+    """Each with its writer: whom we know is meant, else the first reading of the number."""
+    asked = [
+        (n, m, writer.person)
+        for n, letter in enumerate(letters)
+        if len(letter.writers) > 1
+        for m, writer in enumerate(letter.writers)
+    ]
+    known: dict[int, int] = {}
+    for n, m in sorted((row[0], row[1]) for row in tx.run(KNOWN, asked)) if asked else ():
+        known.setdefault(n, m)
+    return [(letter, letter.writers[known.get(n, 0)]) for n, letter in enumerate(letters)]
+
+
+def _name(letter: Letter) -> tuple[int, str]:
+    return letter.connection_id, kept(letter.ref)
+
+
+def _row(letter: Letter, writer: Writer) -> tuple[object, ...]:
+    sender_id = letter.sender.id if letter.sender else 0
+    text = NO_TEXT.sub("", letter.text[:MOST_TEXT])
+    verdict = "" if letter.heard else NONE
+    return letter.connection_id, kept(letter.ref), kept(letter.number), sender_id, writer.person, text, verdict
+
+
+def _keep_named(tx: Tx, written: Sequence[tuple[Letter, Writer]], now: datetime) -> dict[tuple[int, str], int]:
+    """The number under which each was kept that has an id of its carrier's and is new."""
+    rows = [_row(letter, writer) for letter, writer in written if letter.ref]
+    return {(row[0], row[1]): row[2] for row in tx.run(KEEP, rows, now=micros(now))} if rows else {}
+
+
+def _keep_nameless(tx: Tx, letter: Letter, writer: Writer, now: datetime) -> int | None:
+    """The same for one without an id: a repeat says the same, to the same, as what they wrote last a moment ago."""
+    row = _row(letter, writer)
+    last = tx.run(LAST, person=writer.person, since=micros(now - REPEATED))
+    if last and last[0] == (row[0], row[2], row[5]):
+        return None
+    return int(tx.run(KEEP_NAMELESS, [row], now=micros(now))[0][0])
