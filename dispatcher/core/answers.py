@@ -56,10 +56,6 @@ def may_answer(wish: Wish, sender_id: int, lately: Sequence[Answered], now: date
     if len(today) >= MOST_A_DAY:
         return False
     same = [answer.at for answer in today if answer.sender_id == sender_id and answer.wish == wish]
-    match wish:
-        case Wish.STOP:
-            return news or not same
-        case Wish.START:
-            return news
-        case Wish.HELP:
-            return not any(at > now - HELP_REST for at in same)
+    if wish is Wish.HELP:
+        return not any(at > now - HELP_REST for at in same)
+    return news or (wish is Wish.STOP and not same)

@@ -154,3 +154,27 @@ def test_each_row_is_decided_by_its_own_app() -> None:
     apps = {1: replace(APP, hours=ALWAYS), 2: replace(APP, id=2, paused=True)}
     decided = decide_all(rows, apps, pool(SENDER), NOON)
     assert [type(d) for d in decided] == [Send, Wait, Discard]
+
+
+ANSWERED = replace(answers(Kind.CONFIRMATION), awaited=-3)
+
+
+@pytest.mark.parametrize(
+    ("given", "decision"),
+    [
+        (pool(SENDER, replace(OTHER, load=-9.0)), Send(ANSWERED, Choice(SENDER, CLOCK, "answer"))),
+        (pool(OTHER), Wait(ANSWERED, SOON, "no sender", -3)),
+        (pool(busy(3 * SECOND), OTHER), Wait(ANSWERED, NOON + timedelta(seconds=2), "sender's pace", -3)),
+        (pool(busy(DAY), OTHER), Wait(ANSWERED, NOON + LONGEST_WAIT, "sender's pace", -3)),
+        (pool(SENDER, capacity=0), Wait(ANSWERED, NOON + timedelta(milliseconds=100), "sender's pace", -3)),
+    ],
+    ids=["it can", "it is out", "it is busy", "it is busy for long", "its connection is full"],
+)
+def test_an_answer_leaves_by_the_sender_that_was_written_to_or_waits(given: Pool, decision: Decision) -> None:
+    assert decide(ANSWERED, APP, given, NOON) == decision
+
+
+def test_an_answer_uses_up_the_room_of_its_sender() -> None:
+    given = pool(SENDER, OTHER)
+    decided = decide_all([ANSWERED, replace(ANSWERED, id=6), replace(ANSWERED, id=7)], {1: APP}, given, NOON)
+    assert [isinstance(each, Send) for each in decided] == [True, True, False]

@@ -314,3 +314,9 @@ def test_nobody_waits_for_one_that_has_room_today_but_not_for_so_many_segments()
     nearly = sender(3, daily_cap=10, used=9)
     assert chosen(pool(sender(1), nearly), known=3, segments=2) == (1, 0, "country")
     assert chosen(pool(sender(1), nearly), known=3) == (3, 0, "sticky")
+
+
+def test_answers_are_in_lines_of_the_sender_that_was_written_to_whoever_may_use_it() -> None:
+    given = pool(sender(1), sender(2, apps=[8]))
+    assert [given.group(LaneKey(7, "US", awaited)).ids for awaited in (-1, -2, -3)] == [[1], [2], []]
+    assert [LaneKey(7, "US", awaited).answers for awaited in (-1, 0, 1)] == [True, False, False]
