@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Self
+from urllib.parse import parse_qs, urlsplit
 
 CUT: Final = 0  # a status in whose place nothing is answered
 
@@ -44,7 +45,12 @@ class Deduplicating:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                status, answer = carrier.submit(dict(self.headers), body)
+                self._answer(*carrier.submit(dict(self.headers), body))
+
+            def do_GET(self) -> None:
+                self._answer(200, carrier.listed(self.path))
+
+            def _answer(self, status: int, answer: object) -> None:
                 if status == CUT:
                     self.close_connection = True
                     return
@@ -94,6 +100,10 @@ class Deduplicating:
     @abstractmethod
     def answer(self, before: Mapping[str, bool]) -> tuple[int, object]:
         """The answer about these, by whether they had been taken before."""
+
+    def listed(self, path: str) -> object:
+        """What it tells of the texts that it was asked for."""
+        raise NotImplementedError
 
     def submit(self, headers: Mapping[str, str], body: bytes) -> tuple[int, object]:
         status = 200
@@ -158,6 +168,30 @@ class Infobip(Deduplicating):
         return 200, {
             "messages": [{"messageId": key, "status": again if known else taken} for key, known in before.items()]
         }
+
+
+class Sinch(Deduplicating):
+    """It knows no repeat: it has a list of what it took."""
+
+    carrier = "sinch"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        credentials = {"api_token": "env:TEST_API_KEY", "hook_token": "env:TEST_HOOK_TOKEN"}
+        return {"base_url": self.url, "service_plan_id": "plan", "credentials": credentials}
+
+    def texts(self, headers: Mapping[str, str], body: bytes) -> dict[str, Asked]:
+        batch = json.loads(body)
+        return {batch["client_reference"]: Asked(batch["to"][0], body)}
+
+    def answer(self, before: Mapping[str, bool]) -> tuple[int, object]:
+        [key] = before
+        return 201, {"id": f"sinch-{key}"}
+
+    def listed(self, path: str) -> object:
+        [key] = parse_qs(urlsplit(path).query)["client_reference"]
+        batches = [{"id": f"sinch-{key}", "client_reference": key} for _ in self.taken[key]]
+        return {"count": len(batches), "page": 0, "page_size": 30, "batches": batches}
 
 
 CARRIERS: Final = (Telnyx, Infobip)

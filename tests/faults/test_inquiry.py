@@ -17,7 +17,7 @@ from dispatcher.store.database import Database
 from dispatcher.store.statement import Statement
 from dispatcher.wiring.parts import utc_now
 from tests.factories import SECRET, provision
-from tests.faults.deduplicating import CARRIERS, ENVIRONMENT, Deduplicating, Telnyx
+from tests.faults.deduplicating import CARRIERS, ENVIRONMENT, Deduplicating, Sinch, Telnyx
 from tests.faults.scene import FULL
 from tests.faults.tally import tally
 from tests.processes import Customer, Process, Stage, eventually, staged
@@ -110,6 +110,22 @@ def test_whatever_is_lost_is_sent_once(stage: Stage, database: Database, carrier
     assert max(arrived.values()) <= 4
     with database.read() as tx:
         assert tx.run(REFS) == [("taken", len(ids))]
+
+
+def test_a_carrier_that_has_a_list_is_asked_for_it(stage: Stage, database: Database) -> None:
+    """It takes whatever is submitted, so nothing is submitted twice."""
+    with Sinch() as carrier:
+        provision(database, carrier=carrier.carrier, settings=carrier.settings)
+        stage.start("web")
+        customer = Customer("key", SECRET, stage.port)
+        answers = [customer.invite(f"3012222{n:02d}{end}") for n in range(20, 20 + EACH) for end in (0, 1)]
+        ids = [answer.json["messageId"] for answer in answers]
+        stage.start("work", ready=False)
+        tally.fault()
+        sent = {(State.SUBMITTED, 0, "")}
+        eventually("all are sent", lambda: {*states(database).values()} == sent, 50)
+        assert carrier.of(carrier.arrived) == carrier.of(carrier.taken) == dict.fromkeys(ids, 1)
+    tally.count(len(ids), 0, 0, 0)
 
 
 def test_a_process_killed_before_and_after_its_question(
