@@ -115,7 +115,7 @@ class InquiryBook:
         What was told otherwise meanwhile, by a receipt or by the submit's own late result, stays as it is.
         """
         with self._database.write() as tx:
-            rows = [(s.message_id, s.generation) for s in results]
+            rows = sorted((s.message_id, s.generation) for s in results)
             tx.run(ANSWERED, rows)  # before the messages, as every settling does
             open_ids = {row[0] for row in tx.run(STILL, rows)}
             told = [s for s in results if s.message_id in open_ids]

@@ -180,7 +180,11 @@ def _running(settings: Settings, database: Database) -> Iterator[Finding]:
         todo="see that workers are alive and no app is paused; else its senders' --mps and --daily-cap allow no more",
     )
     doubts = Sweeper(database).in_doubt(now + timedelta(minutes=settings.work.in_doubt_minutes))
-    ends = f"; receipts or {settings.work.in_doubt_minutes:g} minutes resolve them" if doubts else ""
+    ends = (
+        f"; carriers that can be asked, receipts or {settings.work.in_doubt_minutes:g} minutes resolve them"
+        if doubts
+        else ""
+    )
     yield Finding("in doubt", ok=True, what=f"{doubts} invitation{'' if doubts == 1 else 's'}{ends}")
     orphans = Orphans(database).count(now - LATELY, now - NOT_YET)
     which = "; `receipt list` shows them" if orphans else ""

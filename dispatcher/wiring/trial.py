@@ -26,7 +26,7 @@ from dispatcher.store.replies import ReplyBook
 from dispatcher.store.revision import pepper
 from dispatcher.store.tables import Sender
 from dispatcher.wiring.carriers import tells
-from dispatcher.wiring.parts import Lines, ready_database, utc_now
+from dispatcher.wiring.parts import ready_database, utc_now
 from dispatcher.wiring.work import carrier_transports, line_of, take_told
 
 
@@ -48,11 +48,10 @@ def trying(settings: Settings, connection: str) -> Iterator[Trial]:
             line = line_of(contract, transports, settings.public_url)
         except SettingsError as error:
             raise Wrong(f"{connection}: {error}") from None
-        lines = Lines(Contracts(database), lambda c: line_of(c, transports, settings.public_url))
         secret = pepper(database)
         replies = Replies(book=ReplyBook(database, ids), pepper=secret, clock=utc_now, ring=database.ring)
         inbox = Inbox(receipts=ReceiptBook(database), replies=replies, clock=utc_now, ring=database.ring)
-        told.start(lambda batch: take_told(inbox, lines, batch))
+        told.start(lambda batch: take_told(inbox, {line.name: line}.get, batch))
         senders = [row["number"] for row in Rows(database, utc_now).listed(Sender) if row["connection_id"] == line.id]
         yield Trial(
             line=line,

@@ -46,7 +46,7 @@ from dispatcher.wiring.parts import Lines, Pulse, ready_database, utc_now
 
 log = logging.getLogger(__name__)
 DISPATCH_SECONDS: Final = 0.5
-INQUIRY_SECONDS: Final = 1.0
+INQUIRY_SECONDS: Final = 2.0
 PRUNING_SECONDS: Final = 60.0
 GIVE_UP_SECONDS: Final = 60.0
 ROOM_FOR: Final = 2  # so many connections have all their places at once: one that hangs leaves the others theirs
@@ -132,7 +132,7 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
             *looking_up(house, settings.lookups, provider, database, ring, worker.alive, AGENT),
         ]
         clockwork = Clockwork(loops, utc_now, unavailable=StoreUnavailable)
-        told.start(lambda batch: take_told(inbox, lines, batch))
+        told.start(lambda batch: take_told(inbox, lines.named, batch))
         results.start(dispatch.settle)
         asked.start(inquiry.settle)
         answers.start(lambda batch: _settle_calls(callbacks, batch, ring))
@@ -249,11 +249,11 @@ def _settle_calls(callbacks: Callbacks, answers: Sequence[Answer], ring: Callabl
     ring(CALLBACKS)  # their lanes have room again
 
 
-def take_told(inbox: Inbox, lines: Lines[Line], batch: Sequence[tuple[str, Hook]]) -> None:
+def take_told(inbox: Inbox, named: Callable[[str], Line | None], batch: Sequence[tuple[str, Hook]]) -> None:
     """Take what carriers told by another way than the web."""
     told: dict[int, list[Receipt | Reply]] = {}
     for name, hook in batch:
-        if line := lines.named(name):
+        if line := named(name):
             told.setdefault(line.id, []).extend(line.carrier.events(hook))
     for connection_id, events in told.items():
         inbox.take(connection_id, events)

@@ -130,7 +130,7 @@ def test_what_is_in_doubt_is_counted_and_is_no_fault(run: Run, database: Databas
         told = findings(run)[1]["in doubt"]
         assert told["ok"]
         assert told["what"].startswith(what)
-        assert told["what"].endswith("; receipts or 15 minutes resolve them")
+        assert told["what"].endswith("; carriers that can be asked, receipts or 15 minutes resolve them")
     with database.write() as tx:
         tx.run(Statement("delete from messages"))
 
