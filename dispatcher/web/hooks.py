@@ -33,7 +33,7 @@ def door(inbox: Inbox, lookup: Lookup, public_url: str, kit: WebKit) -> Blueprin
                 body=kit.body(request, most=MOST_BYTES, chunked=True),
             ),
         )
-        return kit.nothing()
+        return kit.nothing(204 if request.method == "POST" else 200)  # Kannel asks again after a 204
 
     return hooks
 

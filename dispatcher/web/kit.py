@@ -125,9 +125,10 @@ class WebKit:
         told = [*ALWAYS, ("Content-Type", JSON), ("Content-Length", str(len(text))), *(headers or {}).items()]
         return Whole([text], status, told, direct_passthrough=True)
 
-    def nothing(self) -> Response:
+    def nothing(self, status: int = 204) -> Response:
         """An answer that says no more than that it is done."""
-        return Whole([], 204, list(ALWAYS), direct_passthrough=True)
+        told = () if status == 204 else (("Content-Type", "text/plain"), ("Content-Length", "0"))
+        return Whole([], status, [*ALWAYS, *told], direct_passthrough=True)
 
 
 def _in_chunks(request: Request, most: int) -> bytes:

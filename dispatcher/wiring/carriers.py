@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from dispatcher.carriers import generic, infobip, plivo, simulated, sinch, telnyx, twilio, vonage
+from dispatcher.carriers import generic, infobip, kannel, plivo, simulated, sinch, telnyx, twilio, vonage
 from dispatcher.core.given import CREDENTIALS, Given, SettingsError
 from dispatcher.engine.transport import Carrier
 from dispatcher.store.connections import Contract
@@ -17,6 +17,7 @@ CARRIERS: Final[Mapping[str, Callable[[Given], Carrier]]] = MappingProxyType(
     {
         "generic": generic.from_settings,
         "infobip": infobip.from_settings,
+        "kannel": kannel.from_settings,
         "plivo": plivo.from_settings,
         "simulated": simulated.from_settings,
         "sinch": sinch.from_settings,

@@ -1,0 +1,178 @@
+"""Kannel's sendsms. https://www.kannel.org/download/1.4.5/userguide-1.4.5/userguide.html, chapter 6.
+
+Kannel gives no id to a submit and can ask us nothing by one: our own id, in the dlr-url, is the only thread.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import parse_qsl, quote, urlencode
+
+from dispatcher.core.codes import Code, Refusal
+from dispatcher.core.exchange import (
+    MOST_FIELDS,
+    Fate,
+    Hook,
+    Outcome,
+    Receipt,
+    Reply,
+    Request,
+    Response,
+    Submission,
+    judged,
+)
+from dispatcher.core.given import Given
+from dispatcher.core.lifecycle import Event
+from dispatcher.core.reading import clean
+from dispatcher.core.segments import count
+
+MOST: Final = 255
+MOST_TEXT: Final = 4096
+ALL_REPORTS: Final = "31"  # of dlr-mask: also "accepted" (8) and "buffered" (4), which end a doubt
+UNKNOWN: Final = 64  # a bit that stands beside "not delivered" in later versions: nobody knows
+STATUS: Final = re.compile("[0-9]{1,3}", re.ASCII)
+NACK: Final = re.compile("NACK/0x([0-9a-fA-F]{1,8})", re.ASCII)
+CHARSETS: Final = MappingProxyType({"utf-16be": "utf-16-be", "iso-8859-1": "latin-1"})  # any other is read as UTF-8
+
+FINAL: Final = MappingProxyType({1: Event.DELIVER, 2: Event.REFUSE, 16: Event.REFUSE})  # delivered, not, rejected
+MEANWHILE: Final = 4 | 8  # buffered, accepted
+
+_NEVER: Final = Outcome(Fate.NEVER)
+_INVALID: Final = Outcome(Fate.NEVER, code=Code.INVALID_PHONE)
+_SENDER: Final = Outcome(Fate.OTHER_SENDER)
+
+# The status and how the sentence begins; 403 and 503 each have two meanings.
+ANSWERS: Final[Mapping[tuple[int, str], Outcome]] = MappingProxyType(
+    {
+        (202, "0: Accepted for delivery"): Outcome(Fate.TAKEN),
+        (202, "3: Queued for later delivery"): Outcome(Fate.TAKEN),  # no SMSC is there now: it is stored
+        (400, "Missing receiver number"): _INVALID,
+        (400, "Empty receiver number"): _INVALID,
+        (400, "Number(s) has/have been denied"): _INVALID,  # by a list, or it has letters
+        (400, "Sender missing and no global set"): _SENDER,
+        (403, "Authorization failed"): Outcome(Fate.STOP_CARRIER),
+        (403, "Not routable"): _NEVER,  # no SMSC may take numbers that begin so
+        (404, ""): Outcome(Fate.STOP_CARRIER),  # another path than sendsms
+        (503, "Temporal failure"): Outcome(Fate.LATER, limit=True),  # its queue is full, and it took nothing
+        (400, ""): _NEVER,
+    }
+)
+# command_status of a rejection (SMPP 3.4, 5.1.3).
+INVALID_NUMBERS: Final = frozenset({0x0B, 0x50, 0x51})
+INVALID_SENDERS: Final = frozenset({0x0A, 0x48, 0x49})
+
+
+def from_settings(given: Given) -> Kannel:
+    """A user of a smsbox. Raises SettingsError."""
+    return Kannel(
+        url=given.url("url"),
+        username=given.text("username"),
+        password=given.secret("password"),
+        hook_token=given.secret("hook_token"),
+        smsc=given.text("smsc", ""),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Kannel:
+    """Kannel's words. It signs nothing, so the addresses that it calls carry a token. `smsc` forces a route."""
+
+    url: str
+    username: str
+    password: str = field(repr=False)
+    hook_token: str = field(repr=False)
+    smsc: str = ""
+
+    def build(self, mt: Submission, now: datetime) -> Request:
+        """The submit, as Kannel's own client for such a smsbox makes it."""
+        query = {
+            "username": self.username,
+            "password": self.password,
+            "to": mt.to,
+            "text": mt.text,
+            "from": mt.sender,
+            # Without it Kannel writes a question mark for what GSM-7 lacks.
+            "coding": "0" if count(mt.text).encoding == "GSM-7" else "2",
+            "charset": "UTF-8",
+            "dlr-url": self._dlr_url(mt.receipt_url),
+            "dlr-mask": ALL_REPORTS,
+        }
+        if self.smsc:
+            query["smsc"] = self.smsc
+        return Request("GET", f"{self.url}?{urlencode(query)}")
+
+    def read(self, response: Response) -> Outcome:
+        """What became of it: the sentence before the status."""
+        if response.fault is None:
+            said = clean(response.text).strip()[:MOST]
+            for (status, words), outcome in ANSWERS.items():
+                if response.status == status and said.startswith(words):
+                    reason = "" if outcome.fate is Fate.TAKEN else said or f"HTTP {status}"
+                    return replace(outcome, reason=reason)
+        if outcome_by_status := judged(response):
+            return outcome_by_status
+        fate = Fate.NEVER if response.status >= 400 else Fate.UNKNOWN
+        return Outcome(fate, reason=f"HTTP {response.status}")
+
+    def verify(self, hook: Hook, now: datetime) -> bool:
+        """Whether the address that was called holds our token."""
+        given = hook.query.get("token", "").encode("utf-8", "surrogatepass")
+        return hmac.compare_digest(given, self.hook_token.encode())
+
+    def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
+        """The receipt or the reply that the address tells; none where the status is unknown."""
+        said = _fields(hook)
+        if "status" in said:
+            return _receipt(hook.key, said)
+        if not said.get("from") or not said.get("to") or "text" not in said:
+            raise Refusal(400, "hook: neither a receipt nor a reply")
+        return [
+            Reply(their_number=said["from"][:MOST], our_number=said["to"][:MOST], text=said["text"], ref=said["id"])
+        ]
+
+    def _dlr_url(self, receipt_url: str) -> str:
+        """Kannel replaces %d and the like in it, so a percent of ours is doubled."""
+        ours = f"{receipt_url}&token={quote(self.hook_token, safe='')}"
+        return f"{ours.replace('%', '%%')}&status=%d&answer=%A"
+
+
+def _receipt(key: str, said: Mapping[str, str]) -> list[Receipt]:
+    if not key or not STATUS.fullmatch(said["status"]):
+        raise Refusal(400, "receipt: no id or no status")
+    bits, answer = int(said["status"]), said.get("answer", "")[:MOST]
+    final = bits & sum(FINAL)
+    submitted = bits & UNKNOWN or (bits & MEANWHILE and not final)
+    event = Event.SUBMIT if submitted else FINAL.get(final)
+    if event is None or bits >= 2 * UNKNOWN:
+        return []
+    nack = NACK.match(answer)
+    status = int(nack[1], 16) if nack and event is Event.REFUSE else 0
+    return [
+        Receipt(
+            event,
+            key=key,
+            reason=answer,
+            code=Code.INVALID_PHONE if status in INVALID_NUMBERS else Code.SEND_FAILED,
+            filtered=status in INVALID_SENDERS,
+        )
+    ]
+
+
+def _fields(hook: Hook) -> dict[str, str]:
+    """The fields of the address. The text of a reply is in the charset that is named beside it (mo-recode = false)."""
+    query = hook.url.partition("?")[2]
+    try:
+        octets = parse_qsl(query, keep_blank_values=True, encoding="latin-1", max_num_fields=MOST_FIELDS)
+        raw = {name: value.encode("latin-1") for name, value in octets}
+    except ValueError:
+        raise Refusal(400, f"hook: not an address with at most {MOST_FIELDS} fields") from None
+    charset = CHARSETS.get(raw.get("charset", b"").decode("latin-1").lower(), "utf-8")
+    said = {name: clean(value.decode("utf-8", "replace")) for name, value in raw.items()}
+    text = clean(raw.get("text", b"").decode(charset, "replace"))[:MOST_TEXT]
+    return said | {"id": said.get("id", "")[:MOST]} | ({"text": text} if "text" in raw else {})
