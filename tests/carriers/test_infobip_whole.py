@@ -10,6 +10,7 @@ import pytest
 from dispatcher.core.exchange import Response
 from tests.carriers.stand import Seen, Stand
 from tests.carriers.whole import SENDER, whole
+from tests.processes import eventually
 
 CREDENTIALS: Final = {"api_key": "env:TEST_INFOBIP_API_KEY", "hook_token": "env:TEST_INFOBIP_HOOK_TOKEN"}
 JSON: Final = {"Content-Type": "application/json"}
@@ -49,5 +50,11 @@ def test_submit_receipt_and_reply(database_url: str, monkeypatch: pytest.MonkeyP
         assert engine.hook(url, told, JSON) == 204
         assert engine.standing(key) == ("sent", 1)
 
+        stand.seen.clear()
         reply = results(messageId="mo1", text="STOP", **{"from": phone[1:], "to": SENDER[1:]})
         assert engine.hook(f"{engine.public_url}/hooks/carrier?token=t0ken", reply, JSON) == 204
+        [seen] = eventually("the confirmation", lambda: stand.seen)
+        [answer] = json.loads(seen.body)["messages"]
+        assert (answer["sender"], answer["destinations"][0]["to"]) == (SENDER[1:], phone[1:])
+        assert answer["content"]["text"].startswith("You have been unsubscribed")
+        assert engine.customer.invite(phone).json["code"] == 127

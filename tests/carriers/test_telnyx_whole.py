@@ -46,5 +46,7 @@ def test_submit_receipt_and_reply(database_url: str, monkeypatch: pytest.MonkeyP
             assert engine.hook(asked["webhook_url"], told, signed(told)) == 204
             assert engine.standing(key) == ("sent", 1)
             reply = {"from": {"phone_number": phone}, "to": [{"phone_number": SENDER}], "text": "STOP", "id": "mo1"}
-            told = event("message.received", **reply)
+            told = event("message.received", autoresponse_type="STOP", **reply)
             assert engine.hook(f"{engine.public_url}/hooks/carrier", told, signed(told)) == 204
+            assert engine.customer.invite(phone).json["code"] == 127
+            assert engine.query("select answer_id from replies") == [(None,)], "Telnyx has answered"

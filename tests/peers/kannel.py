@@ -99,6 +99,7 @@ class Gateway:
         folder.mkdir(exist_ok=True)
         self.ports: Mapping[str, int] = {name: free_port() for name in ("admin", "box", "send", "fake", "mo", "up")}
         self._running: list[subprocess.Popen[bytes]] = []
+        self._writer: subprocess.Popen[bytes] | None = None
         said = {"user": USER, "password": PASSWORD, "replies": replies, "recode": str(recode).lower(), "url": upstream}
         words = CORE + (UPSTREAM if upstream else "") + USERS
         words = words.format(**self.ports, **said, port=self.ports["up"])
@@ -132,42 +133,39 @@ class Gateway:
             process.wait()
 
     def reply(self, theirs: str, ours: str, text: str, kind: str = "text") -> None:
-        """Somebody writes to us; a `text` of the kind ucs2 is UTF-16BE, percent-encoded."""
-        self._start_fakesmsc("reply", "mo", "1", f"{theirs} {ours} {kind} {text}")
-        process = self._running.pop()
-        try:
-            eventually("it is written", lambda: "Put message 1" in self._said("reply.out"))
-        finally:
-            process.terminate()  # by itself it never ends, and would leave no room for the next one
-            process.wait()
+        """Somebody writes to us, once the last one has come; `text` of the kind ucs2 is UTF-16BE, percent-encoded."""
+        if self._writer is not None:  # it never ends by itself, and the SMSC serves one at a time
+            self._writer.terminate()
+            self._writer.wait()
+        self._writer = self._start_fakesmsc("reply", "mo", "1", f"{theirs} {ours} {kind} {text}")
 
     def arrived(self) -> list[str]:
         """What the SMSC got, as its program shows it: FROM TO KIND TEXT."""
         return ARRIVED.findall(self._said("fakesmsc.out"))
 
-    def _start(self, name: str, *command: str) -> None:
+    def _start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.out").open("wb") as out:
-            self._running.append(
-                subprocess.Popen(
-                    command,
-                    cwd=self.folder,
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=out,
-                    preexec_fn=die_with_parent,  # noqa: PLW1509  # nothing else of this process does that
-                )
+            process = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                preexec_fn=die_with_parent,  # noqa: PLW1509  # nothing else of this process does that
             )
+        self._running.append(process)
+        return process
 
-    def _start_fakesmsc(self, name: str, port: str, most: str, message: str) -> None:
-        self._start(name, FAKESMSC, "-H", "127.0.0.1", "-r", str(self.ports[port]), "-i", "0.1", "-m", most, message)
+    def _start_fakesmsc(self, name: str, port: str, most: str, message: str) -> subprocess.Popen[bytes]:
+        place = ("-H", "127.0.0.1", "-r", str(self.ports[port]))
+        return self._start(name, FAKESMSC, *place, "-i", "0.1", "-m", most, message)
 
     def _said(self, file: str) -> str:
         return (self.folder / file).read_text(encoding="utf-8", errors="replace")
 
     def _status(self) -> str:
         """What the bearerbox says of itself and of those who are connected."""
-        ended = [process.args for process in self._running if process.poll() is not None]
-        assert not ended, f"{ended}: {self._said('bearerbox.out')[-2000:]}"
+        assert self._running[0].poll() is None, self._said("bearerbox.out")[-2000:]
         connection = HTTPConnection("127.0.0.1", self.ports["admin"], timeout=5)
         try:
             connection.request("GET", "/status.txt?password=bar")

@@ -187,4 +187,17 @@ def test_the_engine_through_kannel_and_back(database_url: str, database: Databas
         invited = customer.invite(PERSON, message="Join me & 100% of é €^").json["messageId"]
         assert customer.final(invited)["code"] == 1
         assert gateway.arrived() == [f"{SENDER} {PERSON} text Join me & 100% of é €^"]
+
+        gateway.reply(PERSON, SENDER, "STOP")
+        [confirmation] = eventually("the confirmation", lambda: gateway.arrived()[1:])
+        assert confirmation.startswith(f"{SENDER} {PERSON} text You have been unsubscribed")
+        again = customer.invite(PERSON, message="Join me").json
+        assert (again["status"], again["code"]) == ("discarded", 127)
+
+        gateway.reply(PERSON, SENDER, "%00S%00T%00A%00R%00T", "ucs2")
+        [_, welcome] = eventually(
+            "both confirmations", lambda: gateway.arrived()[1:] if len(gateway.arrived()) > 2 else None
+        )
+        assert welcome.startswith(f"{SENDER} {PERSON} text You are subscribed")
+        assert len(gateway.arrived()) == 3
         assert stage.complaints() == []
