@@ -117,13 +117,15 @@ class LineTypeBook:
             rows = tx.run(CLAIM, now=micros(now), lease=lease // MICROSECOND, most=most)
             told = {row[0]: row[1:] for row in tx.run(DETAILS, [(row[0],) for row in rows])}
             idle, known, asks = self._sorted(rows, told, now)
-            discarded, released = self._apply(tx, known, now)
             left = _spend(tx, len(asks), now, budget) if asks else 0
-            over = asks[left:]
-            soon = [w for w in over if w.planned_at < budget.renewed_at]
+        over = asks[left:]
+        if left == len(rows):
+            return Claim(asks, taken=left)
+        gone = [(row[0], row[1]) for row in rows if row[0] in idle or row[0] in known]
+        soon = [w for w in over if w.planned_at < budget.renewed_at]
+        with self._database.write() as tx:
+            discarded, released = self._apply(tx, known, [w.person for w in soon], now)
             tx.run(LATER, [(w.person, w.generation, micros(budget.renewed_at), 0) for w in over if w not in soon])
-            released += _release(tx, [w.person for w in soon], now)
-            gone = [(row[0], row[1]) for row in rows if row[0] in idle or row[0] in known]
             tx.run(DROP, gone + [(w.person, w.generation) for w in soon])
         return Claim(asks[:left], taken=len(rows), over=len(over), discarded=discarded, released=released)
 
@@ -149,6 +151,7 @@ class LineTypeBook:
         again = [r for r in rest if r.again_at is not None]
         over = [r.wanted for r in rest if r.again_at is None]
         with self._database.write() as tx:
+            discarded, released = self._apply(tx, told, [w.person for w in over], now)
             if told:
                 tx.run(LEARN, sorted(told.items()), now=micros(now))
                 tx.run(LOOK_AGAIN, [(person,) for person in sorted(told)], again=micros(now + AGAIN))
@@ -156,8 +159,6 @@ class LineTypeBook:
                 (r.wanted.person, r.wanted.generation, micros(r.again_at or now), int(r.tried)) for r in again
             ])  # fmt: skip
             tx.run(DROP, [(w.person, w.generation) for w in over])
-            discarded, released = self._apply(tx, told, now)
-            released += _release(tx, [w.person for w in over], now)
             if rest:
                 _open_day(tx, now)
                 tx.run(FAILED, day=_day(now), now=micros(now), failure=kept(rest[-1].reason))
@@ -176,9 +177,12 @@ class LineTypeBook:
         asked, failed_at, failure = found[0] if found else (0, None, "")
         return Today(asked, maybe(failed_at), failure, waiting)
 
-    def _apply(self, tx: Tx, told: dict[str, LineType], now: datetime) -> tuple[int, int]:
-        """Discard what waits for these people where their line takes no texts, let go what waited for the answer."""
-        refused, passed = [], []
+    def _apply(self, tx: Tx, told: dict[str, LineType], unasked: list[str], now: datetime) -> tuple[int, int]:
+        """Discard what waits for these people where their line takes no texts, let go what waited for the answer.
+
+        Before their lookups are touched: admission takes the places of people first too, and none waits for the other.
+        """
+        refused, passed = [], unasked
         for person, line_type in sorted(told.items()):
             facts = Facts(now=now, line_type=line_type, textable=self._policy.textable)
             if objection := LINE_TYPE.objection(facts):

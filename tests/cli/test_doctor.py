@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from dispatcher.core.screening import LinePolicy
+from dispatcher.engine.lookups import LookedUp, Wanted
 from dispatcher.store.database import Database
 from dispatcher.store.instants import micros
+from dispatcher.store.line_types import LineTypeBook
 from dispatcher.store.pool import SenderPool
 from dispatcher.store.provisioning import Rows
 from dispatcher.store.revision import head
@@ -28,6 +31,36 @@ from tests.store.test_queue import queued
 def findings(run: Run) -> tuple[int, dict[str, dict[str, Any]]]:
     ran = run("doctor")
     return ran.status, {row["check"]: row for row in json.loads(ran.out)}
+
+
+def test_lookups_and_what_became_of_them(
+    run: Run, rows: Rows, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told() -> tuple[bool, str]:
+        found = findings(run)[1]["lookups"]
+        return found["ok"], found["what"]
+
+    assert told() == (True, "off: landlines of North America are learned by carriers' refusals alone")
+    monkeypatch.setenv("DISPATCHER_LOOKUPS__PROVIDER", "twilio")
+    monkeypatch.setenv("DISPATCHER_LOOKUPS__DAILY_CAP", "7")
+    assert told() == (
+        False,
+        "setting lookups.settings.credentials.username: is missing; say where it stands, env:VARIABLE or file:/path",
+    )
+    monkeypatch.setenv("TEST_LOOKUP", "secret")
+    for name in ("USERNAME", "PASSWORD"):
+        monkeypatch.setenv(f"DISPATCHER_LOOKUPS__SETTINGS__CREDENTIALS__{name}", "env:TEST_LOOKUP")
+    assert told() == (True, "twilio; 0 of 7 asked today, 0 wait")
+    now = utc_now()
+    wanted = Wanted("p", "+12015550199", 1, 0, now)
+    for at, ok in ((now - timedelta(hours=1), True), (now, False)):
+        LineTypeBook(database, LinePolicy()).settle([LookedUp(wanted, reason="HTTP 500")], at)
+        if at.date() == now.date():  # else it was yesterday's
+            what = f"twilio; 0 of 7 asked today, 0 wait; the last that failed, at {at:%H:%M:%S}Z: HTTP 500"
+            assert told() == (ok, what)
+    with database.write() as tx:
+        tx.run(Statement("update lookup_days set asked = 7, failed_at = null"))
+    assert told() == (False, "twilio; 7 of 7 asked today, 0 wait")
 
 
 def test_an_installation_that_lacks_things_until_it_is_mended(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.cli.commands import Run, refused, runner
@@ -31,6 +33,11 @@ def test_a_number_that_is_none(run: Run, phone: str) -> None:
     told = run("lookup", phone).json
     assert told.pop("reason").startswith("phone: ")
     assert told == {"e164": None, "valid": False, "lineType": None, "region": None, "zones": []}
+
+
+def test_what_the_database_knows_is_told_where_it_is_asked(run: Run) -> None:
+    """What it knows is in test_number; here is none."""
+    refused(run("lookup", "(301) 222-3333", "--known"), "Permission denied" if os.getuid() else "")
 
 
 def test_a_country_that_is_none(run: Run) -> None:

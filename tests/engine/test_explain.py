@@ -13,6 +13,7 @@ from dispatcher.core.codes import Code, Refusal
 from dispatcher.core.decision import Send, Wait, decide
 from dispatcher.core.invitation import Account, App, InviteRequest, OptOut, Os, Scope
 from dispatcher.core.person import person_of
+from dispatcher.core.screening import LinePolicy
 from dispatcher.engine.dispatch import Pace
 from dispatcher.engine.explain import Explain, Explanation, Verdict
 from dispatcher.engine.intake import Intake
@@ -205,6 +206,44 @@ def test_what_is_too_old_is_told(house: House) -> None:
     assert finding(house.explain(), "device") == (
         Verdict.UNKNOWN, "ANDROID asked; ios learned at 2024-09-13T12:00:00Z, too long ago to count",
     )  # fmt: skip
+
+
+FROM = [
+    ("", "fixed learned at 2026-11-22T12:00:00Z"),
+    ("carrier", "fixed learned at 2026-11-22T12:00:00Z from a carrier's refusal"),
+    ("import", "fixed learned at 2026-11-22T12:00:00Z from an import"),
+    ("lookup", "fixed learned at 2026-11-22T12:00:00Z from a lookup"),
+]
+
+
+@pytest.mark.parametrize(("source", "told"), FROM)
+def test_where_a_line_type_is_known_from(house: House, source: str, told: str) -> None:
+    house.learn("line_type", "fixed", NOON)
+    house.run("update people set line_type_from = :source", source=source)
+    because = f"fixed or mobile by its number; {told}"
+    assert finding(house.explain(), "line type") == (Verdict.OBJECT, f"Not a mobile phone: fixed ({because})")
+
+
+def test_where_a_device_is_known_from(house: House) -> None:
+    house.learn("os", "IOS", NOON)
+    house.run("update people set os_from = 'click'")
+    assert finding(house.explain(), "device")[1].endswith("ios learned at 2026-11-22T12:00:00Z from a click)")
+
+
+def test_what_would_be_looked_up_is_told(house: House) -> None:
+    """A lookup's answer counts for its own time, and what its number tells is not asked."""
+    house.duty = Explain(
+        lookups=house.lookups,
+        pool=lambda: house.pool.usable(Pace().horizon, None),
+        pepper=PEPPER,
+        policy=LinePolicy(grace=timedelta(seconds=30), keep=timedelta(days=60)),
+    )
+    asked = "a lookup is asked first, for 30 s at most"
+    assert finding(house.explain(), "line type")[1] == f"fixed or mobile by its number; nothing learned; {asked}"
+    assert asked not in finding(house.explain(phone="+4915123456789"), "line type")[1]
+    house.learn("line_type", "mobile", NOON - timedelta(days=60))
+    house.run("update people set line_type_from = 'lookup'")
+    assert finding(house.explain(), "line type")[1].endswith(f"from a lookup, too long ago to count; {asked}")
 
 
 def test_every_objection_is_told_and_the_first_is_the_code(house: House) -> None:

@@ -15,6 +15,7 @@ from dispatcher.core.screening import REMEMBERED
 from dispatcher.engine.ports import Settled
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
+from dispatcher.store.lookups import StoreLookups
 from dispatcher.store.optouts import OptOutBook
 from dispatcher.store.queue import MessageQueue
 from dispatcher.store.receipts import ReceiptBook
@@ -61,6 +62,8 @@ def test_a_landline_is_known_for_two_years(database: Database, tell: Tell) -> No
     provision(database, apps=2, duplicate_seconds=1)
     refused(database, tell, Code.NOT_MOBILE)
     stranger = candidate("+13012224444")
+    known = StoreLookups(database).known(stranger.person), StoreLookups(database).known(candidate(PHONE).person)
+    assert [each.line_type_from for each in known] == ["", "carrier"]
     assert admit(database, [candidate(PHONE, app_id=2), stranger]) == [Code.NOT_MOBILE, Code.ACCEPTED]
     assert admit(database, [candidate(PHONE, app_id=2)], REMEMBERED) == [Code.ACCEPTED]
 
