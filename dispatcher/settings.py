@@ -86,6 +86,14 @@ class Web(_Table):
     port: int = Field(ge=1, le=65535)
     workers: int = Field(ge=1, le=64)
     threads: int = Field(ge=1, le=256)
+    metrics_token: str
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _place(cls, value: str) -> str:
+        if value and not value.startswith(("env:", "file:")):
+            raise ValueError("must be env:VARIABLE or file:/path, not the token itself")
+        return value
 
 
 class Work(_Table):

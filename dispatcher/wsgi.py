@@ -10,6 +10,7 @@ from pathlib import Path
 
 from flask import Flask
 
+from dispatcher.core.given import SettingsError
 from dispatcher.engine.ports import StoreUnavailable
 from dispatcher.logs import configure
 from dispatcher.processes import WEB_PARENT, die_with_parent
@@ -29,7 +30,7 @@ def create_app() -> Flask:
 def create_worker() -> Flask:
     """The same, in a worker process of `dispatcher web`: it does not outlive its parent.
 
-    Where the store is away or of another shape the process ends, after one line.
+    Where the store is away or of another shape, or a setting wrong, the process ends, after one line.
     """
     # Killed rather than asked: while it starts, the server's own handler of its parent would swallow a SIGTERM.
     die_with_parent(int(os.environ[WEB_PARENT]), signal.SIGKILL)
@@ -38,6 +39,6 @@ def create_worker() -> Flask:
     configure(settings.log_level)
     try:
         return web_application(settings)
-    except StoreUnavailable as error:
+    except (StoreUnavailable, SettingsError) as error:
         log.error("a worker cannot start", extra={"action": "start", "error": str(error)})
         sys.exit(1)

@@ -44,13 +44,18 @@ def web(host: Host = None, port: Port = None) -> None:
     from granian.constants import Interfaces
     from granian.log import LogLevels
 
-    from dispatcher.wiring.web import load_rules
+    from dispatcher.core.given import SettingsError
+    from dispatcher.wiring.web import load_rules, metrics_token
 
     found = settings()
     configure(found.log_level)
     host, port = host or found.web.host, port or found.web.port
     if objection := port_taken(host, port):
         raise Failed(objection)
+    try:
+        metrics_token(found)
+    except SettingsError as error:
+        raise Failed(f"setting web: {error}") from None
     _ensure_migrated(found)
     os.environ[WEB_PARENT] = str(os.getpid())
     if state["config"] is not None:

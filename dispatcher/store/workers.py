@@ -18,6 +18,7 @@ ENROL: Final = Statement(
     values (:kind, :host, :pid, :now, {clock} + :lease) returning id"""
 )
 BEAT: Final = Statement("update workers set lease_until = {clock} + :lease where id = :id returning id")
+ALIVE: Final = Statement("select count(*) from workers where kind = 'work' and lease_until >= {clock}")
 LEAVE: Final = Statement("update workers set lease_until = 0 where id = :id")
 
 

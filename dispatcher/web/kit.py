@@ -125,6 +125,11 @@ class WebKit:
         told = [*ALWAYS, ("Content-Type", JSON), ("Content-Length", str(len(text))), *(headers or {}).items()]
         return Whole([text], status, told, direct_passthrough=True)
 
+    def text(self, body: bytes, kind: str) -> Response:
+        """An answer of that type."""
+        told = [*ALWAYS, ("Content-Type", kind), ("Content-Length", str(len(body)))]
+        return Whole([body], 200, told, direct_passthrough=True)
+
     def nothing(self, status: int = 204) -> Response:
         """An answer that says no more than that it is done."""
         told = () if status == 204 else (("Content-Type", "text/plain"), ("Content-Length", "0"))

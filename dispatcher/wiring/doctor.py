@@ -18,8 +18,8 @@ from dispatcher.store.provisioning import Rows
 from dispatcher.store.queue import MessageQueue
 from dispatcher.store.rescue import Sweeper
 from dispatcher.store.revision import DatabaseNewer, head, pending
-from dispatcher.store.statement import Statement
 from dispatcher.store.tables import App, Connection, Sender
+from dispatcher.store.workers import ALIVE
 from dispatcher.transports.guarded import forbidden_url
 from dispatcher.wiring.desk import carrier_objection
 from dispatcher.wiring.ground import Finding, data, storage
@@ -31,7 +31,6 @@ LATELY: Final = timedelta(hours=24)
 NOT_YET: Final = timedelta(minutes=1)  # a receipt may overtake our own write of the carrier's id
 LATE: Final = timedelta(minutes=5)  # that a due row may wait
 STILL: Final = timedelta(minutes=10)  # a worker that leaves a carrier alone says so anew at each try
-ALIVE: Final = Statement("select count(*) from workers where kind = 'work' and lease_until >= {clock}")
 
 
 def examine(settings: Settings) -> Iterator[Finding]:

@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
-from flask import Flask
+from flask import Blueprint, Flask
 
 from dispatcher.core.device import device_of
+from dispatcher.core.given import CREDENTIALS
 from dispatcher.core.invitation import Admitted, Candidate
 from dispatcher.core.phone import warm_up
 from dispatcher.core.screening import LinePolicy
@@ -27,6 +29,7 @@ from dispatcher.store.clicks import GroupedClicks
 from dispatcher.store.connections import Contract, Contracts
 from dispatcher.store.database import Database
 from dispatcher.store.directory import CachedDirectory
+from dispatcher.store.figures import StoreFigures
 from dispatcher.store.group import Group
 from dispatcher.store.nodes import NodeIds
 from dispatcher.store.queries import MessageQueries
@@ -36,7 +39,7 @@ from dispatcher.store.revision import pepper
 from dispatcher.web import hooks
 from dispatcher.web.app import application
 from dispatcher.web.kit import WebKit
-from dispatcher.wiring.carriers import carrier_of
+from dispatcher.wiring.carriers import carrier_of, credentials_of
 from dispatcher.wiring.parts import Lines, Pulse, policy_of, ready_database, utc_now
 
 # Doubles the groups of a busy PostgreSQL, at a fifth less work for each row (`make bench`).
@@ -86,15 +89,28 @@ def web_application(settings: Settings) -> Flask:
     replies = Replies(book=book, pepper=secret, clock=utc_now, ring=database.ring)
     inbox = Inbox(receipts=GroupedReceipts(database, utc_now), replies=replies, clock=utc_now, ring=database.ring)
     clicks = Clicks(book=GroupedClicks(database, utc_now), ids=ids, ring=database.ring)
-    app = application(
-        [
-            social_invite.door(intake, MessageQueries(database, utc_now), clicks, kit),
-            hooks.door(inbox, lines.named, settings.public_url, kit),
-        ],
-        kit,
-    )
+    doors = [
+        social_invite.door(intake, MessageQueries(database, utc_now), clicks, kit),
+        hooks.door(inbox, lines.named, settings.public_url, kit),
+    ]
+    app = application([*doors, *_metrics(settings, database, kit)], kit)
     app.extensions["house"] = house
     return app
+
+
+def metrics_token(settings: Settings) -> str:
+    """The token with which figures may be read, "" where nobody may. Raises SettingsError."""
+    place = settings.web.metrics_token
+    return credentials_of({CREDENTIALS: {"metrics_token": place}})["metrics_token"] if place else ""
+
+
+def _metrics(settings: Settings, database: Database, kit: WebKit) -> Sequence[Blueprint]:
+    if not (token := metrics_token(settings)):
+        return []
+    from dispatcher.web import metrics  # its library is not small
+
+    doubt = timedelta(minutes=settings.work.in_doubt_minutes)
+    return [metrics.door(StoreFigures(database, utc_now, doubt), token, kit)]
 
 
 def _admitting(database: Database, policy: LinePolicy) -> Callable[[Candidate], Admitted]:
