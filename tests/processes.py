@@ -222,6 +222,10 @@ class Stage:
 
     def command(self, *words: str) -> dict[str, Any]:
         """What a command answers with --json."""
+        return dict(self.commanded(*words))
+
+    def commanded(self, *words: str) -> Any:  # noqa: ANN401 (an object of most commands, a list of some)
+        """The same, also where it is a list."""
         done = subprocess.run(
             [sys.executable, "-m", "dispatcher", *words, "--json"],
             cwd=ROOT,
@@ -231,7 +235,7 @@ class Stage:
             check=False,
         )
         assert done.returncode == 0, done.stderr.decode()
-        return dict(json.loads(done.stdout))
+        return json.loads(done.stdout)
 
     def start(
         self, *words: str, ready: bool = True, module: str = "dispatcher", stdin: int = subprocess.DEVNULL
@@ -379,6 +383,10 @@ class Recorder:
     def count(self) -> int:
         """How many submits arrived."""
         return int(self._ask("GET", "/count")["submits"])
+
+    def turned_away(self) -> int:
+        """How many submits came with another key than the one in force."""
+        return int(self._ask("GET", "/count")["turned"])
 
     def wait_for(self, count: int) -> None:
         """Until so many submits arrived."""

@@ -134,6 +134,7 @@ class Carrier:
     def __init__(self, ledger: Ledger, token: str) -> None:
         self._ledger = ledger
         self._token = token
+        self._turned_away = 0
         self._rules: Sequence[Mapping[str, Any]] = ()
         self._delay = 0.05  # until an ordinary receipt
         self._pause = 0.0  # before an answer
@@ -161,7 +162,7 @@ class Carrier:
             case "/control":
                 self._tell(**json.loads(body))
             case "/count":
-                said = {"submits": len(ledger.submits), "receipts": len(ledger.receipts)}
+                said = {"submits": len(ledger.submits), "receipts": len(ledger.receipts), "turned": self._turned_away}
             case "/ledger":
                 said = {"submits": list(map(asdict, ledger.submits)), "receipts": list(map(asdict, ledger.receipts))}
         _write(writer, 200, said)
@@ -174,11 +175,14 @@ class Carrier:
         delay: float | None = None,
         pause: float | None = None,
         flowing: bool | None = None,
+        token: str | None = None,
     ) -> None:
         """Heed PUT /control: `rules` [{"ends", "behaviour", "times"}], the `delay` of receipts, the `pause` of answers.
 
         A rule with `times` holds for the first so many submits of each key; no receipt leaves while not `flowing`.
+        Another `token` revokes the one before.
         """
+        self._token = self._token if token is None else token
         if rules is not None:
             self._rules = [{"ends": "", "times": None, **rule} for rule in rules]
             _ = [BEHAVIOURS[rule["behaviour"]] for rule in rules]
@@ -195,6 +199,7 @@ class Carrier:
 
     async def _submit(self, writer: asyncio.StreamWriter, headers: Mapping[str, str], mt: Mapping[str, str]) -> bool:
         if headers.get("authorization") != f"Bearer {self._token}":
+            self._turned_away += 1
             _write(writer, 401, {"error": {"code": "who_are_you"}})
             return True
         key, name = mt["reference"], self._chosen(mt["reference"], mt["to"])
