@@ -15,7 +15,7 @@ import typer
 from dispatcher.cli.common import Failed, state
 from dispatcher.processes import PARENT, die_with_parent
 
-NOUNS: Final = ("account", "app", "sender", "connection", "optout", "number", "receipt", "callback", "alarm")
+NOUNS: Final = ("account", "app", "sender", "connection", "optout", "number", "receipt", "reply", "callback", "alarm")
 VERBS: Final = {
     "serve": "running",
     "web": "running",

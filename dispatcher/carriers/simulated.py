@@ -45,8 +45,10 @@ class Simulated:
         return hook.url == "simulated:/receipts"
 
     def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
-        """One receipt per hook."""
+        """One receipt or reply per hook."""
         told = json.loads(hook.body)
+        if "text" in told:
+            return [Reply(their_number=told["from"], our_number=told["to"], text=told["text"], ref=told["id"])]
         if told.get("status") not in EVENTS:
             raise Refusal(400, "status: unknown")
         return [Receipt(EVENTS[told["status"]], key=told["key"], ref=told["id"], reason=told.get("reason", ""))]

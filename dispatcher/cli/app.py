@@ -41,6 +41,9 @@ def create(
     accepted_url: Annotated[str, typer.Option(help="Called when an invited person joins.")] = "",
     accepted_post_data: Annotated[str, typer.Option(help="Its body; then it is a POST.")] = "",
     accepted_content_type: Annotated[str, typer.Option(help="Of that body: JSON, form or XML.")] = "",
+    stop_text: Annotated[str, typer.Option(help="Confirms a STOP; {app} is its id (default: a plain text).")] = "",
+    start_text: Annotated[str, typer.Option(help="Confirms a START.")] = "",
+    help_text: Annotated[str, typer.Option(help="Answers HELP: who sends, and how to stop it.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Make an app of an account."""
@@ -54,6 +57,9 @@ def create(
         accepted_url=accepted_url,
         accepted_post_data=accepted_post_data,
         accepted_content_type=accepted_content_type,
+        stop_text=stop_text,
+        start_text=start_text,
+        help_text=help_text,
         policy=policy,
         country_from_sender=country_from_sender,
         callback_clicks=callback_clicks,
@@ -88,6 +94,9 @@ def set_(
     accepted_url: Annotated[str | None, typer.Option(help="Called when an invited person joins.")] = None,
     accepted_post_data: Annotated[str | None, typer.Option(help="Its body; then it is a POST.")] = None,
     accepted_content_type: Annotated[str | None, typer.Option(help="Of that body: JSON, form or XML.")] = None,
+    stop_text: Annotated[str | None, typer.Option(help="Confirms a STOP; empty: the default.")] = None,
+    start_text: Annotated[str | None, typer.Option(help="Confirms a START; empty: the default.")] = None,
+    help_text: Annotated[str | None, typer.Option(help="Answers HELP; empty: the default.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Change an app; what is not named stays. Running processes heed it within two seconds."""
@@ -106,6 +115,9 @@ def set_(
         "accepted_url": accepted_url,
         "accepted_post_data": accepted_post_data,
         "accepted_content_type": accepted_content_type,
+        "stop_text": stop_text,
+        "start_text": start_text,
+        "help_text": help_text,
     }
     asked = {name: value for name, value in given.items() if value is not None}
     if hours is not None:
@@ -188,6 +200,9 @@ def _shown(row: dict[str, Any], ailing: dict[int, dict[str, Any]]) -> dict[str, 
         "acceptedUrl": row["accepted_url"],
         "acceptedPostData": row["accepted_post_data"],
         "acceptedContentType": row["accepted_content_type"],
+        "stopText": row["stop_text"] or None,  # none: the default
+        "startText": row["start_text"] or None,
+        "helpText": row["help_text"] or None,
         "since": instant(row["created_at"]),
     }
 

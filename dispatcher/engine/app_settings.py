@@ -9,10 +9,12 @@ from typing import Any, Final
 from dispatcher.core.hours import from_mapping
 from dispatcher.core.invitation import Policy
 from dispatcher.core.placeholders import template_error
+from dispatcher.core.segments import count
 from dispatcher.engine.callbacks import NAMES
 from dispatcher.engine.checks import Wrong, check_texts, is_country, share
 
 CONTENT_TYPES: Final = ("application/json", "application/x-www-form-urlencoded", "application/xml")
+MOST_ANSWER: Final = 3  # segments of an answer to STOP, START or HELP
 Forbidden = Callable[[str], str | None]  # why a URL may not be called
 
 
@@ -29,6 +31,9 @@ class AppSettings:
     accepted_url: str = ""
     accepted_post_data: str = ""
     accepted_content_type: str = ""
+    stop_text: str = ""
+    start_text: str = ""
+    help_text: str = ""
     policy: str = "at_most_once"
     country_from_sender: bool = False
     callback_clicks: bool = False
@@ -52,6 +57,9 @@ def app_columns(asked: Mapping[str, Any], forbidden: Forbidden) -> dict[str, Any
         "accepted_url": lambda url: _url("accepted-url", url, frozenset(), forbidden),
         "accepted_post_data": _post_data,
         "accepted_content_type": _content_type,
+        "stop_text": lambda text: _answer("stop-text", text),
+        "start_text": lambda text: _answer("start-text", text),
+        "help_text": lambda text: _answer("help-text", text),
         "policy": _policy,
         "duplicate_seconds": int,
         "most_segments": int,
@@ -97,6 +105,13 @@ def _network_id(asked: str) -> str:
 def _post_data(asked: str) -> str:
     check_texts(accepted_post_data=asked)
     return asked
+
+
+def _answer(name: str, asked: str) -> str:
+    check_texts(**{name.replace("-", "_"): asked})
+    if (size := count(asked)).segments > MOST_ANSWER:
+        raise Wrong(f"{name}: {size.segments} segments; at most {MOST_ANSWER}")
+    return asked.strip()
 
 
 def _content_type(asked: str) -> str:

@@ -40,6 +40,9 @@ BEHAVIOURS: Final[Mapping[str, str]] = MappingProxyType(
         "24": "no receipt, ever",
         "25": "reported as failed (124)",
         "26": "reported as failed, then corrected to delivered",
+        "30": "answers every text: Stop please",
+        "31": "answers every text: HELP",
+        "32": "answers the first text: STOP, and the next after 5 seconds: START",
     }
 )
 REFUSALS: Final = MappingProxyType({"01": 123, "02": 124, "03": 125, "04": 127})
@@ -61,6 +64,7 @@ class SimulatedTransport:
         self._order = count()
         self._refs = count(1)
         self._tries: Counter[str] = Counter()
+        self._texts: Counter[str] = Counter()
         self._changed = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._act, name="simulated", daemon=True)
@@ -114,6 +118,10 @@ class SimulatedTransport:
         now = time.monotonic()
         for delay, status in _receipts(chosen):
             self._at(now + delay, lambda s=status: self._receipt(lane, told | {"status": s}))  # type: ignore[misc]
+        self._texts[mt["to"]] += 1
+        if said := _reply(chosen, self._texts[mt["to"]]):
+            reply = {"from": mt["to"], "to": mt["from"], "text": said[1], "id": f"{ref}-reply"}
+            self._at(now + said[0], lambda: self._tell(lane, _hook(reply)))
         if chosen in ("10", "11"):
             then(Response(fault=Fault.TIMEOUT if chosen == "10" else Fault.CUT, detail=BEHAVIOURS[chosen]))
         elif chosen == "23":
@@ -124,7 +132,7 @@ class SimulatedTransport:
     def _receipt(self, lane: str, told: dict[str, Any]) -> None:
         if told["status"] == "failed":
             told = told | {"reason": "reported as failed"}
-        self._tell(lane, Hook("POST", "simulated:/receipts", body=json.dumps(told).encode()))
+        self._tell(lane, _hook(told))
 
     def _at(self, when: float, act: Callable[[], None]) -> None:
         with self._changed:
@@ -144,6 +152,24 @@ class SimulatedTransport:
 
 def _taken(ref: str) -> Response:
     return Response(202, body=json.dumps({"id": ref}).encode())
+
+
+def _hook(told: Mapping[str, str]) -> Hook:
+    return Hook("POST", "simulated:/receipts", body=json.dumps(told).encode())
+
+
+def _reply(chosen: str, texts: int) -> tuple[float, str] | None:
+    """After how many seconds what is answered to a text, the first or a later one of that number."""
+    match chosen, texts:
+        case "30", _:
+            return MOMENT * 2, "Stop please"
+        case "31", _:
+            return MOMENT * 2, "HELP"
+        case "32", 1:
+            return MOMENT * 2, "STOP"
+        case "32", 2:
+            return LATE, "START"
+    return None
 
 
 def _receipts(chosen: str) -> list[tuple[float, str]]:

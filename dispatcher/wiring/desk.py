@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from dispatcher.core.exchange import Wish
 from dispatcher.core.given import SettingsError
 from dispatcher.core.invitation import OptOut, Scope
 from dispatcher.core.person import person_of
@@ -24,6 +25,7 @@ from dispatcher.store.optouts import OptOutBook
 from dispatcher.store.orphans import Orphan, Orphans
 from dispatcher.store.provisioning import Rows
 from dispatcher.store.replays import Owed, Replays
+from dispatcher.store.reviews import Kept, Reviews
 from dispatcher.store.revision import pepper
 from dispatcher.store.sticky import StickySenders
 from dispatcher.store.tables import Account, App, Sender
@@ -223,3 +225,32 @@ def all_alarms(settings: Settings) -> list[Alarm]:
     """Every alarm, open or over."""
     with ready_database(settings) as database:
         return alarms(database, utc_now())
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyDesk:
+    """Replies, page by page, and what an operator makes of them."""
+
+    reviews: Reviews
+    ring: Callable[[str], None]
+
+    def listed(self, *, every: bool) -> Iterator[Kept]:
+        """Those that wait for a person, or `every` one."""
+        after = 0
+        while page := self.reviews.listed(after, PAGE, every=every):
+            after = page[-1].id
+            yield from page
+
+    def settle(self, reply: int, wish: Wish | None) -> int | None:
+        """What a reply asks for, None for nothing: the messages that discarded, None where no such reply waits."""
+        discarded = self.reviews.settle(reply, wish, utc_now()) if 0 < reply < 1 << 63 else None
+        if discarded:
+            self.ring(CALLBACKS)
+        return discarded
+
+
+@contextmanager
+def replies(settings: Settings) -> Iterator[ReplyDesk]:
+    """Replies, for the command line."""
+    with ready_database(settings) as database:
+        yield ReplyDesk(Reviews(database), database.ring)

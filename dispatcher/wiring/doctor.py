@@ -17,6 +17,7 @@ from dispatcher.store.orphans import Orphans
 from dispatcher.store.provisioning import Rows
 from dispatcher.store.queue import MessageQueue
 from dispatcher.store.rescue import Sweeper
+from dispatcher.store.reviews import Reviews
 from dispatcher.store.revision import DatabaseNewer, head, pending
 from dispatcher.store.tables import App, Connection, Sender
 from dispatcher.store.workers import ALIVE
@@ -188,3 +189,6 @@ def _running(settings: Settings, database: Database) -> Iterator[Finding]:
     orphans = Orphans(database).count(now - LATELY, now - NOT_YET)
     which = "; `receipt list` shows them" if orphans else ""
     yield Finding("receipts", ok=True, what=f"{orphans} of the last 24 hours match no message{which}")
+    waiting = Reviews(database).count()
+    what = f"{waiting} wait{'s' if waiting == 1 else ''} for a person"
+    yield Finding("replies", ok=not waiting, what=what, todo="`reply list`, then `reply settle` each")

@@ -18,7 +18,7 @@ import pytest
 
 from dispatcher.carriers.generic import Generic, Place, from_description
 from dispatcher.core.codes import Code, Refusal
-from dispatcher.core.exchange import Fate, Fault, Hook, Outcome, Receipt, Response, Submission
+from dispatcher.core.exchange import Fate, Fault, Hook, Outcome, Receipt, Reply, Response, Submission
 from dispatcher.core.given import SettingsError
 from dispatcher.core.lifecycle import Event
 
@@ -42,12 +42,15 @@ def generic(
     request: Mapping[str, Any] | None = None,
     answer: Mapping[str, Any] | None = None,
     receipts: Mapping[str, Any] | None = None,
+    replies: Mapping[str, Any] | None = None,
     credentials: Mapping[str, str] = CREDENTIALS,
 ) -> Generic:
     """A provider; what is not said is ordinary."""
     described: dict[str, Any] = {"request": {"url": URL} | dict(request or {}), "answer": dict(answer or {})}
     if receipts is not None:
         described["receipts"] = receipts
+    if replies is not None:
+        described["replies"] = replies
     return from_description(described, credentials)
 
 
@@ -505,6 +508,7 @@ def test_a_provider_that_never_reports() -> None:
 # --- The description -----------------------------------------------------------------------------------------------
 
 ADDRESS: Final = {"url": URL}
+SAYS: Final = {"their_number": "json:from", "our_number": "form:to", "text": "query:text", "ref": "header:X-Id"}
 HEARS: Final = {"ref": "json:id", "status": "json:status", "verify": "none"}
 
 
@@ -513,7 +517,13 @@ def refusal(**given: object) -> dict[str, Any]:
 
 
 WRONG: Final[list[tuple[dict[str, Any], str]]] = [
-    ({"requests": {}}, "requests: unknown; allowed are answer, credentials, receipts, request"),
+    ({"requests": {}}, "requests: unknown; allowed are answer, credentials, receipts, replies, request"),
+    ({"replies": SAYS}, "replies.verify: must be a table"),
+    ({"replies": SAYS | {"verify": "none", "from": "json:from"}}, "replies.from: unknown"),
+    ({"replies": {"text": "json:text", "verify": "none"}}, "replies: needs their_number, our_number and text"),
+    ({"replies": SAYS | {"text": "body", "verify": "none"}}, "replies.text:"),
+    ({"replies": SAYS | {"verify": {"by": "header"}}}, "replies.verify: needs by"),
+    ({"replies": SAYS | {"verify": "none"}, "receipts": HEARS}, "replies.verify: is told by receipts.verify"),
     ({"request": "https://x.y"}, "request:"),
     ({"request": [ADDRESS]}, "request:"),
     ({"request": ADDRESS | {"uri": "x"}}, "request.uri: unknown"),
@@ -620,3 +630,30 @@ def test_the_example_works_as_it_is() -> None:
     assert carrier.events(hook(b'{"message": {"id": "m1", "status": "rejected", "error": "landline"}}')) == [
         Receipt(Event.REFUSE, "", "m1", "landline", Code.NOT_MOBILE)
     ]
+
+
+# --- Replies -------------------------------------------------------------------------------------------------------
+
+OF_REPLIES: Final = {"their_number": "json:from", "our_number": "json:to", "text": "json:text", "ref": "json:id"}
+
+
+@pytest.mark.parametrize("receipts", [None, WORDS | {"verify": "none"}], ids=["alone", "beside receipts"])
+def test_what_people_answer(receipts: Mapping[str, Any] | None) -> None:
+    carrier = generic(receipts=receipts, replies=OF_REPLIES | ({} if receipts else {"verify": "none"}))
+    body = json.dumps({"from": "13012223333", "to": 42420, "text": "Stop\n", "id": 7}).encode()
+    assert carrier.verify(hook(body, {}), NOON)
+    assert carrier.events(hook(body, {})) == [
+        Reply(their_number="13012223333", our_number="42420", text="Stop\n", ref="7")
+    ]
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"from": "1"}', b'{"to": "1", "text": "STOP"}', b"\xff"])
+def test_what_is_no_reply(body: bytes) -> None:
+    with pytest.raises(Refusal) as raised:
+        generic(replies=OF_REPLIES | {"verify": "none"}).events(hook(body, {}))
+    assert raised.value.http == 400
+
+
+def test_replies_are_proven_as_their_description_demands() -> None:
+    carrier = generic(replies=OF_REPLIES | {"verify": HEADER})
+    assert not carrier.verify(hook(b"{}", {}), NOON)

@@ -10,7 +10,7 @@ import pytest
 
 from dispatcher.carriers.simulated import Simulated
 from dispatcher.core.codes import Code, Refusal
-from dispatcher.core.exchange import Fate, Fault, Hook, Outcome, Receipt, Response, Submission
+from dispatcher.core.exchange import Fate, Fault, Hook, Outcome, Receipt, Reply, Response, Submission
 from dispatcher.core.lifecycle import Event
 
 NOON: Final = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -80,3 +80,9 @@ def test_a_status_that_it_never_tells(status: str | None) -> None:
     with pytest.raises(Refusal) as raised:
         CARRIER.events(Hook("POST", "", body=json.dumps({"key": "7", "id": "1", "status": status}).encode()))
     assert raised.value.http == 400
+
+
+def test_what_people_answer() -> None:
+    told = {"from": "+13015550130", "to": "+12015550160", "text": "Stop please", "id": "sim-1-reply"}
+    [reply] = CARRIER.events(Hook("POST", "simulated:/receipts", body=json.dumps(told).encode()))
+    assert reply == Reply(their_number="+13015550130", our_number="+12015550160", text="Stop please", ref="sim-1-reply")

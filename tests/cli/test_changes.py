@@ -61,6 +61,9 @@ def test_an_app_is_changed_piece_by_piece(run: Run, database: Database) -> None:
         (("--accepted-url", f"{ADDRESS}/join"), "acceptedUrl", f"{ADDRESS}/join"),
         (("--accepted-post-data", "{}"), "acceptedPostData", "{}"),
         (("--accepted-content-type", "application/json"), "acceptedContentType", "application/json"),
+        (("--stop-text", " You left {app}. "), "stopText", "You left {app}."),
+        (("--start-text", "You are back."), "startText", "You are back."),
+        (("--help-text", "Ring us."), "helpText", "Ring us."),
     ]
     expected = dict(before)
     for words, name, value in changes:

@@ -34,12 +34,13 @@ PARAMETERS: Final = re.compile(r'(?:;\s*charset="?utf-8"?\s*)?', re.IGNORECASE) 
 STATUS: Final = re.compile("[1-5][0-9]{2}")  # as `--set` writes it
 NOT_IN_URL: Final = re.compile(r"[^!-~]|\\")
 KEYS: Final = {
-    "": {"request", "credentials", "answer", "receipts"},
+    "": {"request", "credentials", "answer", "receipts", "replies"},
     "request": {"method", "url", "content_type", "headers", "body"},
     "answer": {"id", "taken", "refused"},
     "answer.refused[]": {"status", "where", "equals", "fate", "code", "retry_seconds", "reason"},
     "receipts": {"key", "ref", "status", "reason", "delivered", "failed", "accepted", "codes", "verify"},
-    "receipts.verify": {"by", "name", "credential", "hash"},
+    "replies": {"their_number", "our_number", "text", "ref", "verify"},
+    "verify": {"by", "name", "credential", "hash"},
 }
 
 
@@ -49,6 +50,7 @@ def from_description(described: Mapping[str, Any], credentials: Mapping[str, str
     _table(described, "credentials")
     _check_credentials(credentials)
     request, answer = _table(described, "request"), _table(described, "answer")
+    receipts, replies = _table(described, "receipts"), _table(described, "replies")
     url, headers, body = _url(request), _headers(request), _text(request, "body", "request.body")
     for where, template in (("url", url), ("body", body), *headers.items()):
         for name in MARK.findall(template):
@@ -64,7 +66,9 @@ def from_description(described: Mapping[str, Any], credentials: Mapping[str, str
         id_place=Place.of(answer["id"], "answer.id") if "id" in answer else None,
         taken=_taken(answer),
         refused=tuple(_refused(one, f"answer.refused[{n}]") for n, one in enumerate(_refusals(answer))),
-        receipts=_receipts(_table(described, "receipts"), credentials),
+        receipts=_receipts(receipts),
+        replies=_replies(replies),
+        verify_by=_verified(receipts, replies, credentials),
     )
 
 
@@ -226,10 +230,10 @@ def _retry(value: object, key: str) -> timedelta:
     return timedelta(seconds=value)
 
 
-# --- Receipts ------------------------------------------------------------------------------------------------------
+# --- Receipts and replies ------------------------------------------------------------------------------------------
 
 
-def _receipts(table: Mapping[str, Any], credentials: Mapping[str, str]) -> Mapping[str, Any]:
+def _receipts(table: Mapping[str, Any]) -> Mapping[str, Any]:
     if not table:
         return table
     places = {n: Place.of(table[n], f"receipts.{n}") for n in ("key", "ref", "status", "reason") if n in table}
@@ -243,21 +247,39 @@ def _receipts(table: Mapping[str, Any], credentials: Mapping[str, str]) -> Mappi
         **places,
         **words,
         "codes": {str(said): _code(code, f"receipts.codes.{said}") for said, code in codes.items()},
-        "verify": _verify(table.get("verify"), credentials),
     }
 
 
-def _verify(demand: object, credentials: Mapping[str, str]) -> Mapping[str, Any] | str:
+def _replies(table: Mapping[str, Any]) -> Mapping[str, Place]:
+    found = {name: Place.of(table[name], f"replies.{name}") for name in table if name != "verify"}
+    if found and not found.keys() >= {"their_number", "our_number", "text"}:
+        raise SettingsError("replies: needs their_number, our_number and text")
+    return found
+
+
+def _verified(
+    receipts: Mapping[str, Any], replies: Mapping[str, Any], credentials: Mapping[str, str]
+) -> Mapping[str, Any] | str:
+    """How all that comes to the connection's address is proven: it is one address for receipts and replies."""
+    if receipts and "verify" in replies:
+        raise SettingsError("replies.verify: is told by receipts.verify, for both come to one address")
+    if receipts or replies:
+        name = "receipts.verify" if receipts else "replies.verify"
+        return _verify((receipts or replies).get("verify"), credentials, name)
+    return ""
+
+
+def _verify(demand: object, credentials: Mapping[str, str], name: str) -> Mapping[str, Any] | str:
     if demand == "none":
         return "none"
     if not isinstance(demand, Mapping):
-        raise SettingsError('receipts.verify: must be a table, or "none" where anyone who knows the address may report')
-    _known(demand, "receipts.verify")
+        raise SettingsError(f'{name}: must be a table, or "none" where anyone who knows the address may report')
+    _known(demand, "verify", name)
     if demand.get("by") not in ("header", "query", "hmac") or not demand.get("name"):
-        raise SettingsError("receipts.verify: needs by (header, query or hmac) and name")
-    _text(demand, "name", "receipts.verify.name")
-    if _text(demand, "credential", "receipts.verify.credential") not in credentials:
-        raise SettingsError("receipts.verify.credential: must name one of the credentials")
+        raise SettingsError(f"{name}: needs by (header, query or hmac) and name")
+    _text(demand, "name", f"{name}.name")
+    if _text(demand, "credential", f"{name}.credential") not in credentials:
+        raise SettingsError(f"{name}.credential: must name one of the credentials")
     if demand.get("hash", "sha256") not in HASHES:
-        raise SettingsError(f"receipts.verify.hash: must be {', '.join(HASHES[:-1])} or {HASHES[-1]}")
+        raise SettingsError(f"{name}.hash: must be {', '.join(HASHES[:-1])} or {HASHES[-1]}")
     return demand

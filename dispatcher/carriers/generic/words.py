@@ -94,6 +94,8 @@ class Generic:
     taken: frozenset[int]
     refused: tuple[Refused, ...]
     receipts: Mapping[str, Any]
+    replies: Mapping[str, Place]
+    verify_by: Mapping[str, Any] | str
 
     def __repr__(self) -> str:
         return f"Generic({self.method} {urlsplit(self.url).hostname})"
@@ -129,7 +131,7 @@ class Generic:
 
     def verify(self, hook: Hook, now: datetime) -> bool:
         """Whether the hook carries what the description demands; without any such demand, none is genuine."""
-        demand = self.receipts.get("verify")
+        demand = self.verify_by
         if not isinstance(demand, Mapping):
             return demand == "none"
         secret, name = self.credentials[demand["credential"]].encode(), demand["name"]
@@ -143,15 +145,25 @@ class Generic:
         return any(_same(one, expected) for one in said for expected in (digest.hex().encode(), b64encode(digest)))
 
     def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
-        """The receipt in a hook; none where its status is neither delivered, failed nor accepted."""
+        """The receipt in a hook; none where its status is neither delivered, failed nor accepted. Else the reply."""
         said = {name: self._said(hook, name) for name in ("key", "ref", "status", "reason")}
+        if not said["status"] and (reply := self._reply(hook)):
+            return [reply]
         if not said["status"] or not (said["key"] or said["ref"]):
-            raise Refusal(400, "receipt: no id or no status where the description says they stand")
+            what = "receipt: no id or no status" if self.receipts else "reply: no number"
+            raise Refusal(400, f"{what} where the description says they stand")
         for event, words in ((Event.DELIVER, "delivered"), (Event.REFUSE, "failed"), (Event.SUBMIT, "accepted")):
             if said["status"] in self.receipts.get(words, ()):
                 code = Code(self.receipts.get("codes", {}).get(said["reason"], Code.SEND_FAILED))
                 return [Receipt(event, said["key"], said["ref"], said["reason"] or said["status"], code)]
         return []
+
+    def _reply(self, hook: Hook) -> Reply | None:
+        said = {name: place.find(hook.headers, hook.body, hook.query) for name, place in self.replies.items()}
+        if not (said.get("their_number") and said.get("our_number")):
+            return None
+        their, our, text = said["their_number"], said["our_number"], said["text"]
+        return Reply(their_number=their, our_number=our, text=text, ref=said.get("ref", "")[:MOST])
 
     def _said(self, hook: Hook, name: str) -> str:
         place = self.receipts.get(name)
