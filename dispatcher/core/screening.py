@@ -20,6 +20,7 @@ from dispatcher.core.phone import NOWHERE, LineType
 # What a range was given out for must be, or may be, mobile phones. The others are landlines, are paid for by whoever is
 # texted or by whoever texts (premium, shared cost, personal: also how fraud makes money), or take no texts.
 MAY_BE_MOBILE: Final = frozenset({LineType.MOBILE, LineType.FIXED_OR_MOBILE, LineType.UNKNOWN})
+NOBODYS: Final = timedelta(days=30)  # that nobody has a number, which is given out anew after a while
 UNTOLD: Final = frozenset({LineType.FIXED_OR_MOBILE, LineType.UNKNOWN})  # worth a lookup
 REMEMBERED: Final = timedelta(days=730)  # people change phones and numbers change hands, so what was learned grows old
 
@@ -189,7 +190,9 @@ class Known:
 
     def line_type_kept(self, policy: LinePolicy) -> timedelta:
         """How long what is known of the line counts: what was bought is bought again before what was suffered is."""
-        return policy.keep if self.line_type_from == Source.LOOKUP else REMEMBERED
+        if self.line_type_from == Source.LOOKUP:
+            return policy.keep
+        return NOBODYS if self.line_type == LineType.NONE else REMEMBERED
 
     def wants_lookup(self, line_type: LineType, now: datetime, policy: LinePolicy) -> bool:
         """Whether a number whose range tells `line_type` is to be looked up before it is texted."""

@@ -1,12 +1,14 @@
 """What is learned of numbers, by a carrier's refusal or by an operator's import.
 
-A landline stays one, and who opted out with the carrier opted out here.
+A landline stays one, a number that nobody has is nobody's for a while, and who opted out with the carrier opted out
+here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 from dispatcher.core.codes import Code
@@ -19,14 +21,15 @@ from dispatcher.store.instants import micros
 from dispatcher.store.optouts import opt_out
 from dispatcher.store.statement import Statement, Tx
 
-LANDLINE: Final = Statement(
-    f"""update people set line_type = '{LineType.FIXED}', line_type_at = :now, line_type_from = '{Source.CARRIER}'
+LINE: Final = Statement(
+    f"""update people set line_type = r.line_type, line_type_at = :now, line_type_from = '{Source.CARRIER}'
     from {{rows}} join messages m on m.id = r.id where people.person = m.person""",
-    "id bigint",
+    "id bigint, line_type text",
 )
 WHOSE: Final = Statement(
     "select m.person, m.app_id, coalesce(m.sender_id, 0) from {rows} join messages m on m.id = r.id", "id bigint"
 )
+LINES: Final = MappingProxyType({Code.NOT_MOBILE: LineType.FIXED, Code.INVALID_PHONE: LineType.NONE})
 
 NEW_LINE: Final = "excluded.line_type <> '' and (people.line_type_at is null or people.line_type_at <= :at)"
 NEW_OS: Final = "excluded.os <> '' and (people.os_at is null or people.os_at <= :at)"
@@ -52,8 +55,8 @@ IMPORT: Final = Statement(
 
 def learn(tx: Tx, refused: Mapping[int, Code], now: datetime) -> None:
     """Keep what these messages' refusals say, by message id, in the transaction that ends them."""
-    if fixed := sorted(i for i, code in refused.items() if code is Code.NOT_MOBILE):
-        tx.run(LANDLINE, [(i,) for i in fixed], now=micros(now))
+    if lines := sorted((i, LINES[code]) for i, code in refused.items() if code in LINES):
+        tx.run(LINE, lines, now=micros(now))
     if stopped := sorted(i for i, code in refused.items() if code is Code.OPTED_OUT):
         whose = tx.run(WHOSE, [(i,) for i in stopped])
         opt_out(tx, [OptOut(who, Scope.APP, app_id, Source.CARRIER, sender_id=by) for who, app_id, by in whose], now)

@@ -11,7 +11,7 @@ from dispatcher.core.codes import Code
 from dispatcher.core.exchange import Fate, Outcome, Receipt
 from dispatcher.core.invitation import Candidate
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.screening import REMEMBERED
+from dispatcher.core.screening import NOBODYS, REMEMBERED
 from dispatcher.engine.ports import Settled
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
@@ -69,6 +69,14 @@ def test_a_landline_is_known_for_two_years(database: Database, tell: Tell) -> No
 
 
 @told_by
+def test_a_number_that_nobody_has_may_be_somebodys_after_a_month(database: Database, tell: Tell) -> None:
+    provision(database, apps=2, duplicate_seconds=1)
+    refused(database, tell, Code.INVALID_PHONE)
+    assert admit(database, [candidate(PHONE, app_id=2)], NOBODYS - SECOND) == [Code.INVALID_PHONE]
+    assert admit(database, [candidate(PHONE, app_id=2)], NOBODYS) == [Code.ACCEPTED]
+
+
+@told_by
 def test_who_opted_out_with_the_carrier_is_left_alone_by_that_app(database: Database, tell: Tell) -> None:
     provision(database, apps=2)
     made = candidate(PHONE)
@@ -80,10 +88,9 @@ def test_who_opted_out_with_the_carrier_is_left_alone_by_that_app(database: Data
 
 
 @told_by
-@pytest.mark.parametrize("code", [Code.SEND_FAILED, Code.INVALID_PHONE])
-def test_other_refusals_teach_nothing(database: Database, tell: Tell, code: Code) -> None:
+def test_other_refusals_teach_nothing(database: Database, tell: Tell) -> None:
     provision(database, apps=2)
-    refused(database, tell, code)
+    refused(database, tell, Code.SEND_FAILED)
     assert admit(database, [candidate(PHONE, app_id=2)]) == [Code.ACCEPTED]
 
 
