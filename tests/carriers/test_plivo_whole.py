@@ -13,6 +13,7 @@ import pytest
 from dispatcher.core.exchange import Response
 from tests.carriers.stand import Stand
 from tests.carriers.whole import FORM, SENDER, Whole, whole
+from tests.processes import eventually
 
 ACCOUNT: Final = "MA" + "0A" * 9
 UUID: Final = "db3ce55a-7f1d-11e1-8ea7-1231380bc196"
@@ -47,9 +48,15 @@ def test_submit_receipt_and_reply(database_url: str, monkeypatch: pytest.MonkeyP
             assert post(engine, asked["url"], told) == 204
             assert engine.standing(key) == ("sent", 1)
 
-            reply = {"MessageUUID": UUID, "From": phone.removeprefix("+"), "To": SENDER[1:], "Text": "Thanks"}
-            assert post(engine, f"{engine.public_url}/hooks/carrier", reply, "another") == 403
-            assert post(engine, f"{engine.public_url}/hooks/carrier", reply) == 204
+            url = f"{engine.public_url}/hooks/carrier"
+            reply = {"MessageUUID": "mo", "From": phone.removeprefix("+"), "To": SENDER[1:], "Text": "STOP"}
+            assert post(engine, url, reply, "another") == 403
+            assert engine.query("select count(*) from replies") == [(0,)]
+            assert post(engine, url, reply) == 204
+            eventually("the confirmation", lambda: stand.seen)
+            asked = json.loads(stand.take().body)
+            assert (asked["src"], asked["dst"]) == (SENDER, phone)
+            assert engine.customer.invite(phone, message="Join me").json["code"] == 127
 
 
 def test_a_receipt_by_the_uuid_that_says_opted_out(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

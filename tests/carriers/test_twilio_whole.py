@@ -20,6 +20,7 @@ from tests.processes import eventually
 
 ACCOUNT: Final = "AC" + "0a" * 16
 SID: Final = "SM" + "0c" * 16
+MO: Final = "SM" + "0d" * 16
 TOKEN: Final = "token of a test"
 
 
@@ -52,9 +53,29 @@ def test_submit_receipt_and_reply(database_url: str, monkeypatch: pytest.MonkeyP
             assert post(engine, url, told | {"MessageStatus": "sent"}) == 204, "late"
             assert engine.standing(key) == ("sent", 1)
 
-            reply = {"MessageSid": SID, "SmsStatus": "received", "From": phone, "To": SENDER, "Body": "Thanks"}
-            assert post(engine, f"{engine.public_url}/hooks/carrier", reply, "another") == 403
-            assert post(engine, f"{engine.public_url}/hooks/carrier", reply) == 204
+            url = f"{engine.public_url}/hooks/carrier"
+            reply = {"MessageSid": MO, "SmsStatus": "received", "From": phone, "To": SENDER, "Body": "Please stop"}
+            assert post(engine, url, reply, "another") == 403
+            assert engine.query("select count(*) from replies") == [(0,)]
+            assert post(engine, url, reply) == 204
+            eventually("the confirmation", lambda: stand.seen)
+            asked = dict(parse_qsl(stand.take().body.decode()))
+            assert (asked["From"], asked["To"]) == (SENDER, phone)
+            assert post(engine, url, reply) == 204, "again"
+            assert engine.query("select verdict from replies") == [("stop",)]
+            assert engine.customer.invite(phone, message="Join me").json["code"] == 127
+
+
+def test_a_stop_that_twilio_answers_itself(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_TOKEN", TOKEN)
+    with Stand(Response(201, body=f'{{"sid": "{SID}", "status": "queued"}}'.encode())) as stand:
+        settings = {"account_sid": ACCOUNT, "base_url": stand.url, "credentials": {"auth_token": "env:TEST_TOKEN"}}
+        with whole(database_url, stand, "twilio", settings) as engine:
+            key, phone, _ = engine.invite()
+            engine.sent(key)
+            reply = {"MessageSid": MO, "SmsStatus": "received", "From": phone, "To": SENDER, "Body": "Fertig"}
+            assert post(engine, f"{engine.public_url}/hooks/carrier", reply | {"OptOutType": "STOP"}) == 204
+            assert engine.query("select verdict, answer_id from replies") == [("stop", None)]
 
 
 def test_a_number_that_twilio_refuses(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
