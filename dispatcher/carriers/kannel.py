@@ -38,6 +38,7 @@ ALL_REPORTS: Final = "31"  # of dlr-mask: also "accepted" (8) and "buffered" (4)
 UNKNOWN: Final = 64  # a bit that stands beside "not delivered" in later versions: nobody knows
 STATUS: Final = re.compile("[0-9]{1,3}", re.ASCII)
 NACK: Final = re.compile("NACK/0x([0-9a-fA-F]{1,8})", re.ASCII)
+OUR_TEXT: Final = re.compile(r"\s+text:.*", re.ASCII | re.IGNORECASE | re.DOTALL)  # the first words of our own
 CHARSETS: Final = MappingProxyType({"utf-16be": "utf-16-be", "iso-8859-1": "latin-1"})  # any other is read as UTF-8
 
 FINAL: Final = MappingProxyType({1: Event.DELIVER, 2: Event.REFUSE, 16: Event.REFUSE})  # delivered, not, rejected
@@ -145,7 +146,7 @@ class Kannel:
 def _receipt(key: str, said: Mapping[str, str]) -> list[Receipt]:
     if not key or not STATUS.fullmatch(said["status"]):
         raise Refusal(400, "receipt: no id or no status")
-    bits, answer = int(said["status"]), said.get("answer", "")[:MOST]
+    bits, answer = int(said["status"]), OUR_TEXT.sub("", said.get("answer", ""))[:MOST]
     final = bits & sum(FINAL)
     submitted = bits & UNKNOWN or (bits & MEANWHILE and not final)
     event = Event.SUBMIT if submitted else FINAL.get(final)

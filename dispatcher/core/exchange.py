@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 from dispatcher.core.codes import Code, Refusal
 from dispatcher.core.lifecycle import Event
+from dispatcher.core.reading import clean
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ class Hook:
     @property
     def key(self) -> str:
         """The id of ours that stands in the receipt URL which a submit named; "" where there is none."""
-        return self.query.get("id", "")[:MOST_KEY]
+        return clean(self.query.get("id", ""))[:MOST_KEY]
 
     def form(self) -> list[tuple[str, str]]:
         """The fields of a form body in their order, repeated names and empty values too. Raises Refusal (400)."""

@@ -58,3 +58,27 @@ def test_submit_receipt_and_reply(database_url: str, monkeypatch: pytest.MonkeyP
         assert (answer["sender"], answer["destinations"][0]["to"]) == (SENDER[1:], phone[1:])
         assert answer["content"]["text"].startswith("You have been unsubscribed")
         assert engine.customer.invite(phone).json["code"] == 127
+
+
+def test_many_at_once(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However they were put together on their way out, each has its own end, told in one hook."""
+    monkeypatch.setenv("TEST_INFOBIP_API_KEY", "KEY1")
+    monkeypatch.setenv("TEST_INFOBIP_HOOK_TOKEN", "t0ken")
+    with (
+        Stand(taking) as stand,
+        whole(database_url, stand, "infobip", {"base_url": stand.url, "credentials": CREDENTIALS}) as engine,
+    ):
+        keys = [engine.customer.invite(f"+1301222{n}").json["messageId"] for n in range(4000, 4010)]
+        for key in keys:
+            engine.sent(key)
+        asked = [message for seen in stand.seen for message in json.loads(seen.body)["messages"]]
+        assert sorted(message["webhooks"]["callbackData"] for message in asked) == sorted(keys)
+        ends = [(3, 5, 1), (2, 9, 124), (5, 52, 123), (1, 7, 0), (4, 29, 0)]
+        reports = [
+            {"messageId": message["destinations"][0]["messageId"], "status": {"groupId": group, "id": status}}
+            for message, (group, status, _) in zip(asked, ends * 2, strict=True)
+        ]
+        told = json.dumps({"results": reports}).encode()
+        assert engine.hook(f"{engine.public_url}/hooks/carrier?token=t0ken", told, JSON) == 204
+        found = [engine.standing(message["webhooks"]["callbackData"]) for message in asked]
+        assert found == [("sent", code) for _, _, code in ends * 2]

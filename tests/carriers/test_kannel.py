@@ -142,7 +142,7 @@ def rejected(number: str, words: str = "Invalid") -> str:
     return f"NACK/{number}/{words}"
 
 
-UNDELIVERED: Final = "id:3 sub:001 dlvrd:000 stat:UNDELIV err:000 text:hi"
+UNDELIVERED: Final = "id:3 sub:001 dlvrd:000 stat:UNDELIV err:000"
 SUBMIT, DELIVER, REFUSE = Event.SUBMIT, Event.DELIVER, Event.REFUSE
 REPORTS: Final = [
     (8, "ACK/", Receipt(SUBMIT, "77", "", "ACK/")),
@@ -150,6 +150,8 @@ REPORTS: Final = [
     (12, "", Receipt(SUBMIT, "77")),
     (1, "", Receipt(DELIVER, "77")),
     (1, "id:3 stat:DELIVRD", Receipt(DELIVER, "77", "", "id:3 stat:DELIVRD")),
+    (2, f"{UNDELIVERED} text:Join me\nnow", Receipt(REFUSE, "77", "", UNDELIVERED)),
+    (2, f"{UNDELIVERED} Text:", Receipt(REFUSE, "77", "", UNDELIVERED)),
     (2, UNDELIVERED, Receipt(REFUSE, "77", "", UNDELIVERED)),
     (16, "NACK/no SMSC", Receipt(REFUSE, "77", "", "NACK/no SMSC")),
     (16, rejected("0x0000000b"), Receipt(REFUSE, "77", "", rejected("0x0000000b"), Code.INVALID_PHONE)),

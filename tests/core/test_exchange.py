@@ -123,7 +123,10 @@ def test_a_reason_does_not_tell_the_number(said: str, phone: str, kept: str) -> 
     assert discreet(Outcome(Fate.NEVER, ref="r", reason=said), phone) == Outcome(Fate.NEVER, ref="r", reason=kept)
 
 
-@pytest.mark.parametrize(("query", "key"), [({}, ""), ({"id": "7", "k": "8"}, "7"), ({"id": "9" * 5000}, "9" * 64)])
+@pytest.mark.parametrize(
+    ("query", "key"),
+    [({}, ""), ({"id": "7", "k": "8"}, "7"), ({"id": "9" * 5000}, "9" * 64), ({"id": "\0007\ud800"}, "7")],
+)
 def test_key_of_a_hook(query: dict[str, str], key: str) -> None:
     assert Hook("POST", "https://h.example/hooks/x", query).key == key
 

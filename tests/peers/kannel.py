@@ -37,6 +37,7 @@ log-file = "bearerbox.log"
 log-level = 0
 sms-resend-freq = 1
 sms-resend-retry = 1
+sms-outgoing-queue-limit = {queue}
 store-type = file
 store-location = "kannel.store"
 dlr-storage = internal
@@ -93,14 +94,26 @@ class Gateway:
     """Kannel with its files in `folder`; `replies` is the get-url of its sms-service. A context manager."""
 
     def __init__(
-        self, folder: Path, replies: str = "http://127.0.0.1:9/", upstream: str = "", recode: bool = True
+        self,
+        folder: Path,
+        replies: str = "http://127.0.0.1:9/",
+        upstream: str = "",
+        recode: bool = True,
+        queue: int = 1000,
     ) -> None:
         self.folder = folder
         folder.mkdir(exist_ok=True)
         self.ports: Mapping[str, int] = {name: free_port() for name in ("admin", "box", "send", "fake", "mo", "up")}
         self._running: list[subprocess.Popen[bytes]] = []
         self._writer: subprocess.Popen[bytes] | None = None
-        said = {"user": USER, "password": PASSWORD, "replies": replies, "recode": str(recode).lower(), "url": upstream}
+        said = {
+            "user": USER,
+            "password": PASSWORD,
+            "replies": replies,
+            "recode": str(recode).lower(),
+            "queue": str(queue),
+            "url": upstream,
+        }
         words = CORE + (UPSTREAM if upstream else "") + USERS
         words = words.format(**self.ports, **said, port=self.ports["up"])
         words += "".join(FAKE.format(id=name, port=self.ports[name]) for name in ("fake", "mo"))

@@ -26,6 +26,8 @@ from tests.processes import Customer, eventually, staged
 pytestmark = pytest.mark.skipif(bool(ABSENT), reason=f"Debian's {ABSENT} is not installed")
 
 TOKEN: Final = "t%ken & é"
+TAKEN: Final = Outcome(Fate.TAKEN)
+FULL: Final = Outcome(Fate.LATER, reason="Temporal failure, try again later.", limit=True)
 REPLIES: Final = f"from=%p&to=%P&text=%b&id=%I&charset=%C&coding=%c&token={quote(TOKEN, safe='')}"
 PERSON, SENDER = "+13012223333", "+12015550000"
 MT: Final = Submission("77", SENDER, PERSON, "Join me", 1, "http://127.0.0.1:9/hooks/carrier?id=77")
@@ -76,7 +78,7 @@ def test_its_own_client_says_the_same(gateway: Gateway, hooks: Stand, upstream: 
     upstream.seen.clear()
     carrier = carrier_at(gateway, "upstream")
     request = carrier.build(replace(mt, receipt_url=f"{hooks.url}/upstream?id=1"), NOON)
-    assert carrier.read(carried(request)) == Outcome(Fate.TAKEN)
+    assert carrier.read(carried(request)) == TAKEN
     ours = fields(request.url)
     parts = eventually("its submits", lambda: whole(upstream.seen, mt.text))
     for part in parts:
@@ -166,6 +168,14 @@ def test_no_smsc_for_it(gateway: Gateway) -> None:
     carrier = carrier_at(gateway, "nosuch")
     outcome = carrier.read(carried(carrier.build(MT, NOON)))
     assert outcome == Outcome(Fate.NEVER, reason="Not routable. Do not try again.")
+
+
+def test_a_full_queue(tmp_path: Path) -> None:
+    """Nothing was taken, and it says so by a 503 without Retry-After."""
+    with Gateway(tmp_path / "kannel", queue=1) as gateway:
+        carrier = carrier_at(gateway, "mo")  # where nobody takes them
+        outcomes = [carrier.read(carried(carrier.build(MT, NOON))) for _ in range(3)]
+    assert outcomes == [TAKEN, FULL, FULL]
 
 
 # --- The whole engine ----------------------------------------------------------------------------------------------
