@@ -76,6 +76,14 @@ class Given:
             raise SettingsError(f"{name}: must be an http:// or https:// address, without a user or a query")
         return value.rstrip("/")
 
+    def table(self, name: str) -> Mapping[str, Any]:
+        """A table, empty if it is absent; its keys are the caller's to check."""
+        self._asked[name] = None
+        value = self.settings.get(name, {})
+        if not isinstance(value, Mapping):
+            raise SettingsError(f"{name}: must be a table")
+        return value
+
     def secret(self, name: str, *, optional: bool = False) -> str:
         """A credential, "" for an optional one that is absent."""
         self._asked[f"{CREDENTIALS}.{name}"] = None

@@ -65,6 +65,12 @@ TAKEN: Final = Statement(
     returning messages.id""",
     "id bigint, connection_id bigint",
 )
+# What was in doubt until now had no id to be reported on by.
+NAME: Final = Statement(
+    """update attempts set ref = r.ref from {rows}
+    where attempts.message_id = r.id and attempts.connection_id = r.connection_id and attempts.ref = ''""",
+    "id bigint, connection_id bigint, ref text",
+)
 KEEP: Final = Statement(
     """insert into receipts (connection_id, key, ref, event, code, reason, received_at)
     select connection_id, key, ref, event, code, reason, :now from {rows}""",
@@ -185,7 +191,11 @@ def _apply(tx: Tx, items: Sequence[Item], now: datetime, *, reach: Reach | None 
     # In the order told, but one event of a message at a time: an UPDATE touches a row once.
     for event, batch in _batches([(found[n], item) for n, item in enumerate(items) if n in found]):
         if event is Event.SUBMIT:
-            changed += len(tx.run(TAKEN, [(i, c) for i, (c, _) in batch], now=micros(now)))
+            taken = {row[0] for row in tx.run(TAKEN, [(i, c) for i, (c, _) in batch], now=micros(now))}
+            if named := [(i, c, kept(r.ref)) for i, (c, r) in batch if i in taken and r.ref]:
+                tx.run(NAME, named)
+                match_refs(tx, [row[0] for row in named], now)
+            changed += len(taken)
             continue
         rows = [_row(event, message_id, receipt, now) for message_id, (_, receipt) in batch]
         senders = {row[0]: row[1] for row in tx.run(APPLY[event], rows, now=micros(now))}

@@ -576,6 +576,17 @@ class NodeLease(SQLModel, table=True):
     minted_to: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
+class BindLease(SQLModel, table=True):
+    """A bind that a connection's contract allows: the process that holds it, and why it is not bound ("": it is)."""
+
+    __tablename__ = "bind_leases"
+    connection_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    slot: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    holder: int = Field(sa_column=Column(BigInteger, nullable=False))
+    lease_until: int = Field(sa_column=Column(BigInteger, nullable=False))
+    state: str = words(255)
+
+
 class Worker(SQLModel, table=True):
     """A process that works or serves, and its heartbeat."""
 

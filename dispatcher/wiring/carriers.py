@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from dispatcher.carriers import generic, infobip, kannel, plivo, simulated, sinch, telnyx, twilio, vonage
+from dispatcher.carriers import generic, infobip, kannel, plivo, simulated, sinch, smpp, telnyx, twilio, vonage
 from dispatcher.core.given import CREDENTIALS, Given, SettingsError
 from dispatcher.engine.transport import Carrier
 from dispatcher.store.connections import Contract
@@ -21,12 +21,13 @@ CARRIERS: Final[Mapping[str, Callable[[Given], Carrier]]] = MappingProxyType(
         "plivo": plivo.from_settings,
         "simulated": simulated.from_settings,
         "sinch": sinch.from_settings,
+        "smpp": smpp.from_settings,
         "telnyx": telnyx.from_settings,
         "twilio": twilio.from_settings,
         "vonage": vonage.from_settings,
     }
 )
-NO_HOOKS: Final = frozenset({"simulated"})  # what these tell comes another way
+NO_HOOKS: Final = frozenset({"simulated", "smpp"})  # what these tell comes another way
 
 
 def carrier_of(carrier: str, settings: Mapping[str, Any]) -> Carrier:

@@ -16,6 +16,7 @@ from dispatcher.engine.replies import Replies
 from dispatcher.engine.trial import Trial
 from dispatcher.loops import Gatherer
 from dispatcher.settings import Settings
+from dispatcher.store.binds import Leases
 from dispatcher.store.connections import Contracts
 from dispatcher.store.nodes import NodeIds
 from dispatcher.store.optouts import OptOutBook
@@ -25,9 +26,11 @@ from dispatcher.store.receipts import ReceiptBook
 from dispatcher.store.replies import ReplyBook
 from dispatcher.store.revision import pepper
 from dispatcher.store.tables import Sender
+from dispatcher.store.workers import Workers
 from dispatcher.wiring.carriers import tells
 from dispatcher.wiring.parts import ready_database, utc_now
-from dispatcher.wiring.work import carrier_transports, line_of, take_told
+from dispatcher.wiring.smpp import SmppBinds, bound_for_trial
+from dispatcher.wiring.work import carrier_transports, line_of, quietly, take_told
 
 
 @contextmanager
@@ -43,7 +46,13 @@ def trying(settings: Settings, connection: str) -> Iterator[Trial]:
         house.callback(ids.release)
         told: Gatherer[tuple[str, Hook]] = Gatherer("receipts", unavailable=StoreUnavailable)
         house.callback(told.stop)
-        transports = carrier_transports(house, settings, told)
+        workers = Workers(database)
+        worker_id = 0
+        if contract.carrier == "smpp":  # binds are shared out among those who are known to be there
+            worker_id = workers.enrol("trial", utc_now())
+            house.callback(quietly, lambda: workers.leave(worker_id))
+        smpp = SmppBinds(settings, Leases(database), worker_id)
+        transports = carrier_transports(house, settings, told, smpp)
         try:
             line = line_of(contract, transports, settings.public_url)
         except SettingsError as error:
@@ -52,6 +61,9 @@ def trying(settings: Settings, connection: str) -> Iterator[Trial]:
         replies = Replies(book=ReplyBook(database, ids), pepper=secret, clock=utc_now, ring=database.ring)
         inbox = Inbox(receipts=ReceiptBook(database), replies=replies, clock=utc_now, ring=database.ring)
         told.start(lambda batch: take_told(inbox, {line.name: line}.get, batch))
+        smpp.start(inbox, lambda: [line])
+        if worker_id:
+            bound_for_trial(house, smpp, line, lambda: workers.beat(worker_id))
         senders = [row["number"] for row in Rows(database, utc_now).listed(Sender) if row["connection_id"] == line.id]
         yield Trial(
             line=line,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -24,6 +25,7 @@ from dispatcher.engine.transport import Answerable, Transport
 from dispatcher.loops import Clockwork, Gatherer, Loop
 from dispatcher.settings import Settings
 from dispatcher.store.attic import StoreAttic
+from dispatcher.store.binds import Leases
 from dispatcher.store.connections import Contract, Contracts
 from dispatcher.store.database import Database
 from dispatcher.store.directory import CachedDirectory
@@ -43,8 +45,10 @@ from dispatcher.transports.simulated import SimulatedTransport
 from dispatcher.wiring.carriers import carrier_of, hook_url
 from dispatcher.wiring.lookups import looking_up, provider_of
 from dispatcher.wiring.parts import Lines, Pulse, ready_database, utc_now
+from dispatcher.wiring.smpp import SmppBinds
 
 log = logging.getLogger(__name__)
+BINDS_SECONDS: Final = 2.0
 DISPATCH_SECONDS: Final = 0.5
 INQUIRY_SECONDS: Final = 2.0
 PRUNING_SECONDS: Final = 60.0
@@ -53,13 +57,31 @@ ROOM_FOR: Final = 2  # so many connections have all their places at once: one th
 AGENT: Final = "Dispatcher/0.1"
 
 
-def line_of(contract: Contract, transports: Mapping[str, Transport], public_url: str) -> Line:
+@dataclass(frozen=True, slots=True)
+class Transports:
+    """What carries submits out."""
+
+    http: Transport
+    simulated: Transport
+    smpp: SmppBinds
+
+    def of(self, contract: Contract) -> Transport:
+        """That of a connection."""
+        match contract.carrier:
+            case "simulated":
+                return self.simulated
+            case "smpp":
+                return self.smpp.of(contract.name)
+        return self.http
+
+
+def line_of(contract: Contract, transports: Transports, public_url: str) -> Line:
     """A connection as dispatch uses it. Raises SettingsError."""
     return Line(
         id=contract.id,
         name=contract.name,
         carrier=carrier_of(contract.carrier, contract.settings),
-        transport=transports.get(contract.carrier, transports["http"]),
+        transport=transports.of(contract),
         receipt_wait=contract.receipt_wait,
         receipt_url=hook_url(contract, public_url),
         acceptance_is_final=contract.acceptance_is_final,
@@ -85,7 +107,8 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
             clockwork.ring(topic)
 
         told, results, answers, asked = _gatherers(house)
-        transports = carrier_transports(house, settings, told)
+        smpp = SmppBinds(settings, Leases(database), worker.id)
+        transports = carrier_transports(house, settings, told, smpp)
         called = _callback_transport(house, settings)
         lines: Lines[Line] = Lines(Contracts(database), lambda c: line_of(c, transports, settings.public_url))
         dispatch = Dispatch(
@@ -130,9 +153,11 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
         loops = [
             *_loops(settings, dispatch, callbacks, rescue, pruning, inquiry),
             *looking_up(house, settings.lookups, provider, database, ring, worker.alive, AGENT),
+            Loop("binds", BINDS_SECONDS, smpp.turn),
         ]
         clockwork = Clockwork(loops, utc_now, unavailable=StoreUnavailable)
         told.start(lambda batch: take_told(inbox, lines.named, batch))
+        smpp.start(inbox, lambda: lines().values())
         results.start(dispatch.settle)
         asked.start(inquiry.settle)
         answers.start(lambda batch: _settle_calls(callbacks, batch, ring))
@@ -145,8 +170,8 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
 def _enrolled(house: ExitStack, workers: Workers, pool: SenderPool) -> Worker:
     """This process, whose heart beats from now on; what it holds is given back when it leaves."""
     worker_id = workers.enrol("work", utc_now())
-    house.callback(_quietly, lambda: workers.leave(worker_id))
-    house.callback(_quietly, lambda: pool.let_go(worker_id))
+    house.callback(quietly, lambda: workers.leave(worker_id))
+    house.callback(quietly, lambda: pool.let_go(worker_id))
     pulse = house.enter_context(Pulse([lambda: workers.beat(worker_id)], LEASE_SECONDS))
     return Worker(worker_id, pulse.alive)
 
@@ -181,9 +206,9 @@ def _gatherers(
 
 
 def carrier_transports(
-    house: ExitStack, settings: Settings, told: Gatherer[tuple[str, Hook]]
-) -> Mapping[str, Transport]:
-    """What carries submits out, by the carrier it is for; what carriers tell meanwhile goes to `told`."""
+    house: ExitStack, settings: Settings, told: Gatherer[tuple[str, Hook]], smpp: SmppBinds
+) -> Transports:
+    """What carries submits out; what the simulated carrier tells meanwhile goes to `told`."""
     simulated = house.enter_context(SimulatedTransport(lambda name, hook: told.put((name, hook))))
     carried = house.enter_context(
         HttpTransport(
@@ -196,7 +221,8 @@ def carrier_transports(
     )
     # A submit that is in flight is waited for: ended by us, it would be in doubt.
     house.callback(carried.close, settings.carriers.timeout_seconds + 1)
-    return {"http": carried, "simulated": simulated}
+    house.callback(smpp.close, settings.carriers.timeout_seconds + 1)
+    return Transports(carried, simulated, smpp)
 
 
 def _callback_transport(house: ExitStack, settings: Settings) -> Transport:
@@ -259,7 +285,8 @@ def take_told(inbox: Inbox, named: Callable[[str], Line | None], batch: Sequence
         inbox.take(connection_id, events)
 
 
-def _quietly(act: Callable[[], None]) -> None:
+def quietly(act: Callable[[], None]) -> None:
+    """Do it, unless the store is away: then it is said in the log, and ends by itself."""
     try:
         act()
     except StoreUnavailable as error:

@@ -316,6 +316,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("node", name=op.f("pk_node_leases")),
     )
     op.create_table(
+        "bind_leases",
+        sa.Column("connection_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("slot", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("holder", sa.BigInteger(), nullable=False),
+        sa.Column("lease_until", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=255), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("connection_id", "slot", name=op.f("pk_bind_leases")),
+    )
+    op.create_table(
         "optouts",
         sa.Column("person", sa.String(length=22), nullable=False),
         sa.Column("scope", sa.String(length=8), nullable=False),
@@ -588,6 +597,7 @@ def downgrade() -> None:
     op.drop_table("receipts")
     op.drop_table("people")
     op.drop_table("optouts")
+    op.drop_table("bind_leases")
     op.drop_table("node_leases")
     with op.batch_alter_table("messages", schema=None) as batch_op:
         batch_op.drop_index(

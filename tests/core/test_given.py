@@ -92,3 +92,11 @@ def test_described_is_known() -> None:
     given = Given({"request": {}, "credentials": {}}, {"token": "s3"})
     given.described()
     given.check_known()
+
+
+def test_a_table() -> None:
+    given = Given({"errors": {"1": 123}, "statuses": "x"}, {})
+    assert given.table("errors") == {"1": 123}
+    assert given.table("other") == {}
+    with pytest.raises(SettingsError, match=r"^statuses: must be a table$"):
+        given.table("statuses")

@@ -27,6 +27,7 @@ SMALL = {
     "sender_apps",
     "workers",
     "node_leases",
+    "bind_leases",
     "endpoints",
     "connection_health",
     "sender_health",

@@ -112,16 +112,20 @@ class SmppTransport:
             self._links = {slot: links for slot, links in self._links.items() if not all(link.ended for link in links)}
             return {slot: "; ".join(filter(None, map(_state, links))) for slot, links in self._links.items()}
 
-    def close(self, grace: float = 5.0) -> None:
-        """Take nothing new, let what is in flight come home for `grace` seconds, unbind; all is answered."""
+    def leave(self, grace: float) -> None:
+        """Take nothing new, let what is in flight come home for `grace` seconds, then unbind; returns at once."""
         with self._lock:
             self._running = False
             links = [link for links in self._links.values() for link in links]
         for link in links:
             link.leave(grace)
         self.changed()
+
+    def close(self, grace: float = 5.0) -> None:
+        """Leave, and wait for its end; all is answered then."""
+        self.leave(grace)
         end = monotonic() + grace + self._connect_timeout
-        for link in links:
+        for link in [link for links in self._links.values() for link in links]:
             link.join(max(0.0, end - monotonic()))
 
     # --- What the binds ask ----------------------------------------------------------------------------------------

@@ -1,0 +1,173 @@
+"""Who holds which bind: a contract allows so many, over all processes, and each of them takes its share by leases.
+
+Every second look a process compares what is held with what would be fair, takes what is free or gives one back, and
+tells its transports. A bind ends by itself before its lease does, so one whose process stands still is nobody's.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from dispatcher.core.smpp import Terms
+
+PATIENCE: Final = 5.0  # seconds that more than a fair share must have been free, and nobody wanted it
+RENEW: Final = 2 / 3  # of its lease at most is left when it is renewed
+log = logging.getLogger(__name__)
+
+
+class Bindable(Protocol):
+    """What binds: the transport of one connection."""
+
+    def hold(self, terms: Terms, slots: Mapping[int, float]) -> None:
+        """Hold a bind for each of these slots until a monotonic instant, and no other."""
+        ...
+
+    def held(self) -> Mapping[int, str]:
+        """The slots whose binds have not ended, and of each why it is not bound, "" where it is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A connection that is bound to."""
+
+    connection_id: int
+    name: str
+    terms: Terms
+    transport: Bindable
+
+
+Slot = tuple[int, int]  # a connection and one of its binds, counted from 0
+
+
+class BindLeases(Protocol):
+    """Where leases are kept, on the database's clock."""
+
+    def look(self) -> tuple[int, Mapping[Slot, int]]:
+        """How many processes share binds, and who holds which slot."""
+        ...
+
+    def take(self, slot: Slot, holder: int, seconds: float) -> bool:
+        """Lease a slot that nobody holds; False if somebody does by now."""
+        ...
+
+    def renew(self, states: Mapping[Slot, str], holder: int, seconds: float) -> Collection[Slot]:
+        """Lease what is held for longer, noting how each bind is ("" is bound); those that are still this holder's."""
+        ...
+
+    def give_back(self, slots: Iterable[Slot], holder: int) -> None:
+        """Let others have them."""
+        ...
+
+
+def wanted(binds: int, sharing: int, held: Counter[int], me: int, *, patient: bool) -> int:
+    """How many slots to take now, or -1 to give one back.
+
+    Args:
+        binds: how many the contract allows.
+        sharing: how many processes there are.
+        held: how many each of them holds.
+        me: which of them asks.
+        patient: whether some have been free for so long that nobody else wants them.
+    """
+    share = max(1, binds // max(1, sharing))
+    free, mine = binds - held.total(), held[me]
+    if free > 0:
+        return min(free, share - mine) if mine < share else int(patient)
+    lacking = sharing - sum(count >= share for count in held.values())
+    return -1 if mine > share and lacking > 0 else 0
+
+
+class Binds:
+    """The binds of one process."""
+
+    def __init__(
+        self,
+        *,
+        leases: BindLeases,
+        bound: Callable[[], Sequence[Bound]],
+        holder: int,
+        lease: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`holder` is the number of this process, `lease` how many seconds it may be silent."""
+        self._leases = leases
+        self._bound = bound
+        self._holder = holder
+        self._lease = lease
+        self._monotonic = monotonic
+        self._mine: dict[Slot, float] = {}  # until when, at the latest
+        self._leaving: set[Slot] = set()  # those of them that are given back once their binds have ended
+        self._told: dict[Slot, str] = {}  # how each was when that was last written
+        self._free_since: dict[int, float] = {}
+
+    def turn(self) -> None:
+        """Renew, take or give back, and tell the transports. Raises StoreUnavailable."""
+        bound = self._bound()
+        if not bound:
+            return
+        states = {(each.connection_id, n): state for each in bound for n, state in each.transport.held().items()}
+        self._let_go(states)
+        self._renew(states)
+        sharing, held = self._leases.look()
+        for each in bound:
+            self._share(each, sharing, held)
+            slots = {
+                n: until
+                for (connection_id, n), until in self._mine.items()
+                if connection_id == each.connection_id and (connection_id, n) not in self._leaving
+            }
+            each.transport.hold(each.terms, slots)
+
+    def close(self) -> None:
+        """Give everything back, once the transports have ended. Raises StoreUnavailable."""
+        if self._mine:
+            self._leases.give_back([*self._mine], self._holder)
+            self._mine.clear()
+
+    def _let_go(self, states: Mapping[Slot, str]) -> None:
+        ended = self._leaving - states.keys()
+        if ended:
+            self._leases.give_back(ended, self._holder)
+            self._leaving -= ended
+            for slot in ended:
+                self._mine.pop(slot, None)
+
+    def _renew(self, states: Mapping[Slot, str]) -> None:
+        now = self._monotonic()
+        mine = {slot: states.get(slot, "") for slot in self._mine}
+        due = any(until - now < self._lease * RENEW for until in self._mine.values())
+        if not mine or (mine == self._told and not due):
+            return
+        kept = self._leases.renew(mine, self._holder, self._lease)
+        for slot in mine.keys() - set(kept):  # we were silent for too long, and another holds it now
+            log.warning("a bind was lost to another process", extra={"action": "bind", "connection": slot[0]})
+            del self._mine[slot]
+            self._leaving.discard(slot)
+        self._mine |= dict.fromkeys(kept, now + self._lease)
+        self._told = {slot: mine[slot] for slot in self._mine}
+
+    def _share(self, bound: Bound, sharing: int, held: Mapping[Slot, int]) -> None:
+        connection_id, binds, now = bound.connection_id, bound.terms.binds, self._monotonic()
+        taken = {n: holder for (connection, n), holder in held.items() if connection == connection_id}
+        staying = [n for connection, n in self._mine.keys() - self._leaving if connection == connection_id]
+        counts = Counter(taken.values())
+        free = [n for n in range(binds) if n not in taken]
+        self._free_since[connection_id] = self._free_since.get(connection_id, now) if free else now
+        patient = now - self._free_since[connection_id] >= PATIENCE
+        leaving = counts[self._holder] - len(staying)  # are held until they have ended, but not for long
+        counts[self._holder] = len(staying)
+        step = wanted(binds - max(0, leaving), sharing, counts, self._holder, patient=patient)
+        if step < 0:
+            self._leaving.add((connection_id, max(staying)))
+        for n in free[: max(0, step)]:
+            begun = self._monotonic()
+            if self._leases.take((connection_id, n), self._holder, self._lease):
+                self._mine[connection_id, n] = begun + self._lease
+                self._free_since[connection_id] = now
+        self._leaving |= {(connection_id, n) for n in staying if n >= binds}

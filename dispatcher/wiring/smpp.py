@@ -1,0 +1,157 @@
+"""SMPP in a process: a transport for each connection, the binds that it may hold, and what is told by them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import timedelta
+from threading import Event, Lock, Thread
+from typing import Final
+
+from dispatcher.carriers.smpp import Smpp
+from dispatcher.core.codes import Refusal
+from dispatcher.core.exchange import Hook, Receipt, Reply
+from dispatcher.core.smpp import Status
+from dispatcher.engine.binds import BindLeases, Binds, Bound
+from dispatcher.engine.checks import Wrong
+from dispatcher.engine.dispatch import Line
+from dispatcher.engine.inbox import Inbox
+from dispatcher.engine.ports import StoreUnavailable
+from dispatcher.loops import Gatherer
+from dispatcher.settings import Settings
+from dispatcher.store.workers import LEASE_SECONDS
+from dispatcher.transports.smpp import Ack, SmppTransport
+
+log = logging.getLogger(__name__)
+LOOK_SECONDS: Final = 1.0
+TRIAL_SECONDS: Final = 15.0  # for others to notice that one more wants a bind
+GATHERED_SECONDS: Final = 0.005  # an SMSC waits for the acknowledgement of what it told before it tells more
+
+Told = tuple[str, Hook, Ack]  # a connection, what came by its bind, and how to acknowledge it
+
+
+class SmppBinds:
+    """Everything that SMPP needs in one process: turned every few seconds, and closed before the gatherers."""
+
+    def __init__(self, settings: Settings, leases: BindLeases, holder: int) -> None:
+        """`holder` is the number of this process."""
+        self._settings = settings
+        self._transports: dict[str, SmppTransport] = {}
+        self._lock = Lock()
+        self._lines: Callable[[], Iterable[Line]] = tuple
+        self._told: Gatherer[Told] = Gatherer("smpp", unavailable=StoreUnavailable, within=GATHERED_SECONDS)
+        self._binds = Binds(leases=leases, bound=self._bound, holder=holder, lease=LEASE_SECONDS)
+
+    def of(self, name: str) -> SmppTransport:
+        """The transport of a connection, the same at every call."""
+        with self._lock:
+            if name not in self._transports:
+                self._transports[name] = SmppTransport(
+                    name,
+                    lambda hook, ack: self._told.put((name, hook, ack)),
+                    timeout=self._settings.carriers.timeout_seconds,
+                    connect_timeout=self._settings.carriers.connect_seconds,
+                )
+            return self._transports[name]
+
+    def start(self, inbox: Inbox, lines: Callable[[], Iterable[Line]]) -> None:
+        """Bind those of these lines that speak SMPP from the next turn on, and hand what they tell to the inbox."""
+        self._lines = lines
+        self._told.start(lambda batch: take_heard(inbox, {line.name: line for line in lines()}, batch))
+
+    def turn(self) -> timedelta | None:
+        """Take, renew and give back leases. Raises StoreUnavailable."""
+        self._binds.turn()
+        return None
+
+    def close(self, grace: float) -> None:
+        """Let what is in flight come home for `grace` seconds, unbind, and give the leases back."""
+        with self._lock:
+            transports = [*self._transports.values()]
+        for transport in transports:
+            transport.leave(grace)
+        for transport in transports:
+            transport.close(grace)
+        self._told.stop()
+        try:
+            self._binds.close()
+        except StoreUnavailable as error:
+            log.warning("leases of binds end by themselves", extra={"action": "stop", "error": str(error)})
+
+    def _bound(self) -> Sequence[Bound]:
+        return [
+            Bound(line.id, line.name, line.carrier.terms, self.of(line.name))
+            for line in self._lines()
+            if isinstance(line.carrier, Smpp)
+        ]
+
+
+def take_heard(inbox: Inbox, lines: Mapping[str, Line], batch: Sequence[Told]) -> None:
+    """Take what was told, and acknowledge it: what is on disk for good, what is not yet as to be told again."""
+    heard: dict[int, list[tuple[Ack, Sequence[Receipt | Reply]]]] = {}
+    for name, hook, ack in batch:
+        line = lines.get(name)
+        if line is None:
+            continue
+        try:
+            events = line.carrier.events(hook)
+        except Refusal as refusal:
+            log.warning("a PDU was not read", extra={"action": "hook", "connection": name, "reason": refusal.message})
+            ack(Status.UNREADABLE)
+            continue
+        if not events:
+            log.warning("a PDU told nothing that is known", extra={"action": "hook", "connection": name})
+        heard.setdefault(line.id, []).append((ack, events))
+    for connection_id, told in heard.items():
+        _take(inbox, connection_id, told)
+
+
+def _take(inbox: Inbox, connection_id: int, told: Sequence[tuple[Ack, Sequence[Receipt | Reply]]]) -> None:
+    status = Status.OK
+    try:
+        inbox.take(connection_id, [event for _, events in told for event in events])
+    except StoreUnavailable as error:
+        log.error("what was told is to be told again", extra={"action": "hook", "error": str(error)})
+        status = Status.TRY_AGAIN
+    except Exception:
+        log.exception("what was told could not be taken", extra={"action": "hook", "connection": connection_id})
+        if len(told) > 1:
+            for each in told:
+                _take(inbox, connection_id, [each])
+            return
+        status = Status.TRY_AGAIN
+    for ack, _ in told:
+        ack(status)
+
+
+def bound_for_trial(house: ExitStack, smpp: SmppBinds, line: Line, beat: Callable[[], None]) -> None:
+    """Hold a bind of this connection until the house ends. Raises Wrong where other processes hold them all."""
+    _turning(house, [beat, smpp.turn], LOOK_SECONDS)
+    end = time.monotonic() + TRIAL_SECONDS
+    while not line.transport.room():
+        if time.monotonic() > end:
+            raise Wrong(
+                f"{line.name}: work processes hold every bind of it; allow one more (binds), or stop one of them"
+            )
+        time.sleep(LOOK_SECONDS / 10)
+
+
+def _turning(house: ExitStack, beats: Sequence[Callable[[], object]], seconds: float) -> None:
+    """Have these called again and again, in a thread of their own, until the house ends."""
+    ended = Event()
+
+    def turn() -> None:
+        while not ended.is_set():
+            try:
+                for beat in beats:
+                    beat()
+            except StoreUnavailable as error:
+                log.error("a turn was cut short", extra={"action": "turn", "error": str(error)})
+            ended.wait(seconds)
+
+    thread = Thread(target=turn, name="binds", daemon=True)
+    thread.start()
+    house.callback(thread.join)
+    house.callback(ended.set)

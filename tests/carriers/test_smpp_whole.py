@@ -1,0 +1,179 @@
+"""SMPP, whole: an invitation goes out by a bind, receipts and replies come in by it, and what breaks is told truly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Timer
+from typing import Any
+
+import pytest
+
+from dispatcher.core.exchange import Response
+from dispatcher.core.smpp import Command, Tag
+from dispatcher.store.database import Database
+from dispatcher.store.statement import Statement
+from tests.carriers.stand import Stand
+from tests.carriers.whole import Whole, whole
+from tests.processes import eventually
+from tests.smsc import Smsc, Submit
+
+STOPPED = Statement("select stop_reason from connections where stopped_at is not null")
+BINDS = Statement("select slot, state from bind_leases")
+STATES = Statement("select state from messages")
+
+
+@pytest.fixture
+def smsc() -> Iterator[Smsc]:
+    with Smsc() as found:
+        yield found
+
+
+@contextmanager
+def engine(
+    database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch, given: dict[str, object] | None = None, **more: Any
+) -> Iterator[Whole]:
+    monkeypatch.setenv("TEST_SMPP_PASSWORD", "secret")
+    settings = {
+        "host": "127.0.0.1",
+        "port": smsc.port,
+        "system_id": "us",
+        "credentials": {"password": "env:TEST_SMPP_PASSWORD"},
+    }
+    with Stand(Response(500)) as stand, whole(database_url, stand, "smpp", settings | more, **(given or {})) as found:
+        yield found
+
+
+def invite(at: Whole, smsc: Smsc, phone: str, text: str = "Join me") -> tuple[str, Submit]:
+    """Invite somebody: the message id, and the first submit_sm of theirs."""
+    answer = at.customer.invite(phone, message=text)
+    assert answer.status == 200, answer
+    found: list[Submit] = []
+
+    def look() -> bool:
+        found[:] = [submit for submit in smsc.submits if submit.to == phone.removeprefix("+")]
+        return bool(found)
+
+    eventually("the submit", look)
+    return str(answer.json["messageId"]), found[0]
+
+
+def test_submit_receipts_and_reply(database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch) -> None:
+    with engine(database_url, smsc, monkeypatch, id_form="decimal") as at:
+        smsc.on_submit = lambda submit: submit.answer("00AB12")
+        first, submit = invite(at, smsc, "+13012223333")
+        assert (submit.short.octets, submit.short.registered) == (b"Join me", 1)
+        assert (submit.short.source.number, submit.to) == ("12015550000", "13012223333")
+        at.sent(first)
+        session = submit.session
+        told = [session.deliver(b"id:43794 stat:ENROUTE err:000 text:Join me", esm_class=4)]
+        told += [session.deliver(b"id:43794 stat:DELIVRD err:000 text:Join me", esm_class=4)]
+        eventually("it is delivered", lambda: at.standing(first) == ("sent", 1))
+        smsc.wait("both are acknowledged", lambda: [session.acked.get(n) for n in told] == [0, 0])
+
+        smsc.on_submit = lambda submit: submit.answer("FF")
+        second, _ = invite(at, smsc, "+13012223334")
+        at.sent(second)
+        session.deliver(esm_class=4, tags={Tag.RECEIPTED_MESSAGE_ID: b"255\0", Tag.MESSAGE_STATE: b"\x05"})
+        eventually("it failed", lambda: at.standing(second) == ("sent", 124))
+
+        reply = session.deliver(b"Who is this?", source="13012223333", destination="12015550000")
+        smsc.wait("it is acknowledged", lambda: session.acked.get(reply) == 0)
+        garbage = session.deliver(b"stat:DELIVRD", esm_class=4)
+        smsc.wait("it is refused", lambda: session.acked.get(garbage) == 0x65)
+        forged = b"id:255 stat:DELIVRD"
+        assert at.hook(f"{at.public_url}/hooks/carrier", forged, {"Content-Type": "text/plain"}) == 403
+
+
+def test_a_long_text_is_delivered_by_the_receipt_of_its_last_part(
+    database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with engine(database_url, smsc, monkeypatch) as at:
+        smsc.on_submit = lambda submit: submit.answer(f"part-{submit.short.octets[5]}")
+        key, submit = invite(at, smsc, "+13012223333", "long " * 80)
+        at.sent(key)
+        assert [each.short.registered for each in smsc.submits] == [0, 0, 1]
+        submit.session.deliver(b"id:part-3 stat:DELIVRD", esm_class=4)
+        eventually("it is delivered", lambda: at.standing(key) == ("sent", 1))
+
+
+def test_a_receipt_that_is_faster_than_the_answer(
+    database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hasty(submit: Submit) -> None:
+        submit.session.deliver(b"id:hasty stat:DELIVRD", esm_class=4)
+        submit.answer("hasty")
+
+    with engine(database_url, smsc, monkeypatch) as at:
+        smsc.on_submit = hasty
+        key, _ = invite(at, smsc, "+13012223333")
+        eventually("it is delivered", lambda: at.standing(key) == ("sent", 1))
+
+
+def test_a_refused_number(database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch) -> None:
+    with engine(database_url, smsc, monkeypatch) as at:
+        smsc.on_submit = lambda submit: submit.answer(status=0x0B)
+        key, _ = invite(at, smsc, "+13012223333")
+        eventually("it is refused", lambda: at.standing(key) == ("discarded", 123))
+
+
+def test_throttling_costs_no_try(database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch) -> None:
+    with engine(database_url, smsc, monkeypatch) as at:
+        smsc.on_submit = lambda submit: submit.answer("a", status=0x58 if len(smsc.submits) == 1 else 0)
+        key, _ = invite(at, smsc, "+13012223333")
+        at.sent(key)
+        assert len(smsc.submits) == 2
+
+
+def test_an_answer_that_comes_too_late_ends_the_doubt(
+    database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, object] = {"CARRIERS__TIMEOUT_SECONDS": 1}
+    with engine(database_url, smsc, monkeypatch, given) as at:
+        smsc.on_submit = lambda submit: None
+        key, submit = invite(at, smsc, "+13012223333")
+        eventually("it is in doubt", lambda: at.query("select 1 from messages where state = 'in_doubt'"))
+        submit.session.deliver(b"id:late stat:DELIVRD", esm_class=4)  # nobody knows that id yet
+        eventually("it is kept", lambda: at.query("select 1 from receipts where ref = 'late'"))
+        submit.answer("late")
+        eventually("it is delivered", lambda: at.standing(key) == ("sent", 1))
+    assert len(smsc.submits) == 1
+
+
+def test_a_refused_bind_stops_the_connection_and_keeps_the_queue(
+    database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smsc.on_bind = lambda bind: 0x0E
+    with engine(database_url, smsc, monkeypatch) as at:
+        keys = [str(at.customer.invite(f"+1301222333{n}").json["messageId"]) for n in range(3)]
+        eventually("it is stopped", lambda: at.api.query(STOPPED) == [("bind refused: 0x0E invalid password",)])
+        assert {at.standing(key) for key in keys} == {("pending", 0)}
+        eventually("it is noted", lambda: at.api.query(BINDS) == [(0, "bind refused, status 0x0e")])
+    assert len(smsc.binds) < 4
+    assert not smsc.submits
+
+
+def test_a_pair(database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch) -> None:
+    with engine(database_url, smsc, monkeypatch, bind="pair", binds="2") as at:
+        eventually("two pairs", lambda: len(smsc.bound) == 4)
+        key, submit = invite(at, smsc, "+13012223333")
+        at.sent(key)
+        assert submit.session.kind is Command.BIND_TRANSMITTER
+        smsc.bound_session(Command.BIND_RECEIVER).deliver(b"id:id-1 stat:DELIVRD", esm_class=4)
+        eventually("it is delivered", lambda: at.standing(key) == ("sent", 1))
+    assert all(session.unbound for session in smsc.sessions)
+    assert smsc.most == 4
+
+
+def test_the_end_waits_for_answers_and_acknowledges_what_was_told(
+    database: Database, database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with engine(database_url, smsc, monkeypatch) as at:
+        smsc.on_submit = lambda submit: Timer(0.5, submit.answer, ["a"]).start()
+        _, submit = invite(at, smsc, "+13012223333")
+        told = submit.session.deliver(b"id:other stat:DELIVRD", esm_class=4)
+    assert submit.session.unbound
+    assert submit.session.acked == {told: 0}
+    with database.read() as tx:
+        assert tx.run(STATES) == [("submitted",)]
+        assert tx.run(BINDS) == []

@@ -1,0 +1,216 @@
+"""Binds are shared out fairly, and never more are held than the contract allows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.core.smpp import Terms
+from dispatcher.engine.binds import PATIENCE, Binds, Bound, wanted
+from dispatcher.engine.ports import StoreUnavailable
+from dispatcher.store.binds import Leases
+from dispatcher.store.database import Database
+from dispatcher.store.statement import Statement
+from dispatcher.store.workers import Workers
+from tests.factories import NOON
+
+LEASE = 30.0
+TAKE_OVER = Statement("update bind_leases set holder = 99")
+TERMS = Terms(host="smsc.example.com", port=2775, system_id="us", password="secret")
+
+WANTED = [
+    # binds, held by each, of whom the first asks; wanted when some just came free, and when they were free for long
+    (1, [0], 1, 1),
+    (1, [0, 1], 0, 0),
+    (2, [0], 2, 2),
+    (2, [0, 0], 1, 1),
+    (2, [1, 0], 0, 1),
+    (2, [2, 0], -1, -1),
+    (2, [1, 1], 0, 0),
+    (2, [1, 1, 0], 0, 0),
+    (3, [1, 1], 0, 1),
+    (3, [2, 1], 0, 0),
+    (4, [2, 2, 0], -1, -1),
+    (4, [1, 2, 0], 0, 1),
+    (4, [0, 2, 2], 0, 0),
+    (8, [0, 0], 4, 4),
+    (1, [2, 0], -1, -1),  # fewer are allowed than were
+]
+
+
+@pytest.mark.parametrize(("binds", "held", "at_once", "later"), WANTED)
+def test_wanted(binds: int, held: list[int], at_once: int, later: int) -> None:
+    counts = Counter(dict(enumerate(held)))
+    assert wanted(binds, len(held), counts, 0, patient=False) == at_once
+    assert wanted(binds, len(held), counts, 0, patient=True) == later
+
+
+@given(st.integers(1, 12), st.integers(1, 6), st.randoms(use_true_random=False))
+def test_it_comes_to_rest_with_everybody_served(binds: int, sharing: int, chance: object) -> None:
+    """Whoever looks first: all binds are held, and nobody has none while another could spare one."""
+    held: Counter[int] = Counter()
+    for _ in range(60):
+        order = list(range(sharing))
+        chance.shuffle(order)  # type: ignore[attr-defined]
+        for me in order:
+            held[me] += wanted(binds, sharing, held, me, patient=True)
+            assert 0 <= held.total() <= binds
+    assert held.total() == binds
+    assert min(held[n] for n in range(sharing)) >= binds // sharing
+
+
+class Line:
+    """What binds, in memory: a slot is held as soon as it is told to be, and ends when the test lets it."""
+
+    def __init__(self) -> None:
+        self.slots: dict[int, float] = {}
+        self.ending: set[int] = set()
+        self.why = ""
+
+    def hold(self, terms: Terms, slots: Mapping[int, float]) -> None:
+        self.ending |= self.slots.keys() - slots.keys()
+        self.slots = dict(slots)
+
+    def held(self) -> Mapping[int, str]:
+        return dict.fromkeys(self.slots.keys() | self.ending, self.why)
+
+
+class Process:
+    """A process with its clock."""
+
+    def __init__(self, database: Database, binds: int, connection_id: int = 1) -> None:
+        self.now = 1000.0
+        self.line = Line()
+        self.leases = Leases(database)
+        self.terms = replace(TERMS, binds=binds)
+        self.id = Workers(database).enrol("work", NOON)
+        self.binds = Binds(
+            leases=self.leases,
+            bound=lambda: [Bound(connection_id, "carrier", self.terms, self.line)],
+            holder=self.id,
+            lease=LEASE,
+            monotonic=lambda: self.now,
+        )
+
+    def turn(self, *, ends: bool = True, seconds: float = 2.0) -> int:
+        """One turn; how many it holds, those that are ending included."""
+        if ends:
+            self.line.ending.clear()
+        self.binds.turn()
+        self.now += seconds
+        return len(self.line.held())
+
+
+def test_one_process_takes_all_and_gives_one_back(database: Database) -> None:
+    first = Process(database, binds=2)
+    assert first.turn() == 2
+    second = Process(database, binds=2)
+    assert second.turn() == 0
+    assert first.turn() == 2  # one of them is ending
+    assert set(first.line.slots) == {0}
+    assert second.turn() == 0  # it may still be bound
+    assert first.turn() == 1
+    assert second.turn() == 1
+    assert (first.turn(), second.turn()) == (1, 1)
+    assert first.leases.look() == (2, {(1, 0): first.id, (1, 1): second.id})
+
+
+def test_an_odd_one_goes_to_who_is_patient(database: Database) -> None:
+    first, second = Process(database, binds=3), Process(database, binds=3)
+    assert (first.turn(), second.turn()) == (1, 1)
+    turns = 0
+    while first.turn() == 1:
+        turns += 1
+    assert turns * 2.0 >= PATIENCE - 2.0
+    for _ in range(5):
+        assert (first.turn(), second.turn()) == (2, 1)
+
+
+def test_a_lease_is_renewed_before_it_ends(database: Database) -> None:
+    process = Process(database, binds=1)
+    process.turn()
+    ends = [process.line.slots[0]]
+    for _ in range(30):
+        process.turn()
+        ends.append(process.line.slots[0])
+        assert process.line.slots[0] > process.now + LEASE / 3
+    assert len(set(ends)) > 3
+
+
+def test_a_lease_is_not_thought_longer_than_it_is(database: Database) -> None:
+    """Whatever the database took to write it, it counts from before it was asked for."""
+    process = Process(database, binds=1)
+    asked = process.now
+
+    def slow() -> float:
+        process.now += 3.0
+        return process.now
+
+    process.binds._monotonic = slow
+    process.binds.turn()
+    assert process.line.slots[0] <= asked + 3 * 3.0 + LEASE
+
+
+def test_without_the_store_it_goes_on_until_its_lease_ends(database: Database) -> None:
+    process = Process(database, binds=1)
+    process.turn()
+    until = process.line.slots[0]
+
+    class Away(Leases):
+        def look(self) -> tuple[int, Mapping[tuple[int, int], int]]:
+            raise StoreUnavailable("away")
+
+    process.binds._leases = Away(database)
+    with pytest.raises(StoreUnavailable):
+        process.turn()
+    assert process.line.slots == {0: until}
+
+
+def test_a_slot_that_another_took_over_is_no_longer_held(database: Database) -> None:
+    process = Process(database, binds=1)
+    process.turn()
+    with database.write() as tx:
+        tx.run(TAKE_OVER)
+    process.now += LEASE
+    assert process.turn() == 1  # it is ending
+    assert process.line.slots == {}
+
+
+def test_how_a_bind_is_can_be_read(database: Database) -> None:
+    process = Process(database, binds=1)
+    process.line.why = "bind refused, status 0x0e"
+    process.turn()
+    process.turn()
+    with database.read() as tx:
+        assert tx.run(Statement("select state from bind_leases")) == [("bind refused, status 0x0e",)]
+
+
+def test_fewer_are_allowed(database: Database) -> None:
+    process = Process(database, binds=3)
+    assert process.turn() == 3
+    process.terms = replace(TERMS, binds=1)
+    process.turn()
+    assert set(process.line.slots) == {0}
+    process.turn()
+    process.turn()
+    assert process.leases.look()[1] == {(1, 0): process.id}
+
+
+def test_at_the_end_all_is_given_back(database: Database) -> None:
+    process = Process(database, binds=2)
+    process.turn()
+    process.binds.close()
+    process.binds.close()
+    assert process.leases.look()[1] == {}
+
+
+def test_who_binds_nothing_asks_nothing(database: Database) -> None:
+    process = Process(database, binds=2)
+    process.binds._bound = list
+    process.binds._leases = object()  # type: ignore[assignment]
+    process.binds.turn()
