@@ -17,7 +17,7 @@ from dispatcher.store.database import Database
 from dispatcher.store.instants import instant, maybe_micros, micros
 from dispatcher.store.optouts import opted_out
 from dispatcher.store.pool import READY
-from dispatcher.store.queue import end_attempts
+from dispatcher.store.queue import ASK, end_attempts
 from dispatcher.store.receipts import match_refs
 from dispatcher.store.rooms import Rooms
 from dispatcher.store.statement import Row, Statement
@@ -45,11 +45,6 @@ PUT_OFF: Final = Statement(
     """update attempts set ask_at = r.again_at from {rows}
     where attempts.message_id = r.id and attempts.generation = r.generation and attempts.ask_at = r.ask_at""",
     "id bigint, generation integer, ask_at bigint, again_at bigint",
-)
-ANSWERED: Final = Statement(
-    """update attempts set ask_at = null from {rows}
-    where attempts.message_id = r.id and attempts.generation = r.generation""",
-    "id bigint, generation integer",
 )
 STILL: Final = Statement(
     f"""select s.id from messages s join {{rows}} on r.id = s.id and r.generation = s.generation
@@ -116,7 +111,7 @@ class InquiryBook:
         """
         with self._database.write() as tx:
             rows = sorted((s.message_id, s.generation) for s in results)
-            tx.run(ANSWERED, rows)  # before the messages, as every settling does
+            tx.run(ASK, [(*row, None) for row in rows])  # before the messages, as every settling does
             open_ids = {row[0] for row in tx.run(STILL, rows)}
             told = [s for s in results if s.message_id in open_ids]
             if told:

@@ -14,7 +14,7 @@ from dispatcher.core.senders import LaneKey
 from dispatcher.engine.ports import Lane, Marked, Settled
 from dispatcher.store.database import Database
 from dispatcher.store.finals import close_books
-from dispatcher.store.instants import MICROSECOND, instant, maybe_micros, micros
+from dispatcher.store.instants import MICROSECOND, instant, micros
 from dispatcher.store.optouts import STOPPED, opted_out
 from dispatcher.store.receipts import match_refs
 from dispatcher.store.rooms import Rooms
@@ -127,11 +127,16 @@ TURN_DOWN: Final = Statement(
 )
 # A carrier that was asked since may have told of one of which its own result tells nothing.
 END_ATTEMPT: Final = Statement(
-    f"""update attempts set ended_at = :now, fate = r.fate, reason = r.reason, ask_at = r.ask_at,
+    f"""update attempts set ended_at = :now, fate = r.fate, reason = r.reason,
         ref = case when r.ref = '' then attempts.ref else r.ref end
     from {{rows}} where attempts.message_id = r.id and attempts.generation = r.generation
     and (r.fate <> '{Fate.UNKNOWN}' or attempts.fate in ('', '{Fate.UNKNOWN}'))""",
-    "id bigint, generation integer, fate text, ref text, reason text, ask_at bigint",
+    "id bigint, generation integer, fate text, ref text, reason text",
+)
+ASK: Final = Statement(
+    """update attempts set ask_at = r.ask_at from {rows}
+    where attempts.message_id = r.id and attempts.generation = r.generation""",
+    "id bigint, generation integer, ask_at bigint",
 )
 
 
@@ -199,6 +204,8 @@ class MessageQueue:
         with self._database.write() as tx:
             results = _still_true(tx, results)
             end_attempts(tx, results, now)
+            if doubts := [(s.message_id, s.generation, micros(s.ask_at)) for s in results if s.ask_at]:
+                tx.run(ASK, doubts)
             changed = step(tx, results, now)
             match_refs(tx, [s.message_id for s in results if s.outcome.ref], now)
         return told - changed
@@ -216,17 +223,7 @@ def _still_true(tx: Tx, results: Sequence[Settled]) -> Sequence[Settled]:
 
 def end_attempts(tx: Tx, results: Sequence[Settled], now: datetime) -> None:
     """Write what submits came to into their attempts."""
-    rows = [
-        (
-            s.message_id,
-            s.generation,
-            s.outcome.fate,
-            kept(s.outcome.ref),
-            kept(s.outcome.reason),
-            maybe_micros(s.ask_at),
-        )
-        for s in results
-    ]
+    rows = [(s.message_id, s.generation, s.outcome.fate, kept(s.outcome.ref), kept(s.outcome.reason)) for s in results]
     tx.run(END_ATTEMPT, rows, now=micros(now))
 
 
