@@ -17,6 +17,7 @@ from dispatcher.core.retry import (
     ask_after,
     callback_next,
     endpoint_rest,
+    stopped_next,
     submit_next,
 )
 
@@ -147,3 +148,9 @@ def test_a_carrier_is_asked_after_twenty_seconds_and_then_less_and_less_often() 
 def test_it_is_asked_sooner_about_a_doubt_that_is_closed_sooner() -> None:
     assert [ask_after(n, timedelta(seconds=45)).total_seconds() for n in range(3)] == [1, 2, 4]
     assert ask_after(0, timedelta(hours=1)) == timedelta(seconds=20)
+
+
+@pytest.mark.parametrize(("tries", "seconds"), [*SUBMITS, (10**9, 300)])
+def test_a_stop_is_never_given_up_for(tries: int, seconds: float) -> None:
+    assert stopped_next(tries, NOW, jitter=1.0) == NOW + timedelta(seconds=seconds)
+    assert stopped_next(tries, NOW, jitter=0.0) == NOW

@@ -320,3 +320,43 @@ def test_answers_are_in_lines_of_the_sender_that_was_written_to_whoever_may_use_
     given = pool(sender(1), sender(2, apps=[8]))
     assert [given.group(LaneKey(7, "US", awaited)).ids for awaited in (-1, -2, -3)] == [[1], [2], []]
     assert [LaneKey(7, "US", awaited).answers for awaited in (-1, 0, 1)] == [True, False, False]
+
+
+def ill(number: int, written: str = "", **given: Any) -> Sender:
+    return replace(sender(number, written, **given), ill=True)
+
+
+NEAR, FAR = "+12015550000", "+12125550000"
+INSTEAD = [
+    # the pool, whom the person knows, which connection did not take it, who writes to them and by which rule
+    (pool(sender(1), sender(2, connection=2)), 1, 0, (1, "sticky")),
+    (pool(sender(1), sender(2, connection=2)), 1, 1, (2, "failover")),
+    (pool(sender(1), sender(2, connection=2)), None, 2, (1, "failover")),
+    (pool(sender(1), sender(2)), 1, 1, (1, "sticky")),  # there is no other connection
+    (pool(sender(1), ill(2, connection=2)), 1, 1, (1, "sticky")),  # nor one that is well
+    (pool(sender(1), sender(2, connection=2, free_at=NOW + 2 * SECOND)), 1, 1, (1, "sticky")),  # nor one with room
+    (pool(sender(1, apps=[7]), sender(2, connection=2, apps=[7])), 1, 1, (2, "dedicated, failover")),
+    (pool(ill(1), sender(2)), 1, 0, (2, "failover")),
+    (pool(ill(1), ill(2)), 1, 0, (1, "sticky")),  # all do badly
+    (pool(sender(1), sender(2, connection=2, region="DE")), 1, 1, (1, "sticky")),  # of another country
+    (pool(sender(1, NEAR, load=9), sender(2, FAR)), None, 0, (1, "area code")),
+    (pool(ill(1, NEAR, load=9), sender(2, FAR)), None, 0, (2, "country")),
+    (pool(ill(1, NEAR), sender(2, FAR, load=9)), None, 0, (1, "country")),  # it has a share all the same
+    (pool(sender(2)), 1, 0, (2, "country")),  # whom they know is not in the pool
+]
+
+
+@pytest.mark.parametrize(("given", "known", "untaken_by", "expected"), INSTEAD)
+def test_who_takes_over(given: Pool, known: int | None, untaken_by: int, expected: tuple[int, str]) -> None:
+    choice = given.choose(7, "US", NEW_JERSEY, known, untaken_by=untaken_by)
+    assert choice
+    assert (choice.sender.id, choice.rule) == expected
+
+
+def test_failing_over_uses_up_room_and_weight() -> None:
+    given = pool(sender(1), sender(2, connection=2, weight=0.5))
+    for load in (0, 2, 4):
+        choice = given.choose(7, "US", NEW_JERSEY, 1, untaken_by=1)
+        assert choice
+        assert (choice.sender.id, choice.load) == (2, load)
+        given.charge(choice, 1)

@@ -311,6 +311,37 @@ def test_a_stopped_connection_keeps_its_queue_and_is_tried_by_one_submit(
     assert len(house.transport.begun) == 7, "and then all of them"
 
 
+def test_six_hours_without_a_key_that_holds_cost_nobody_a_try(database: Database) -> None:
+    provision(database, callback_url=URL)
+    house = House(database, outcomes={"no": Outcome(Fate.STOP_CARRIER, reason="HTTP 401"), "yes": Outcome(Fate.TAKEN)})
+    made = house.admit(STOPS)
+    for _ in range(61):
+        house.turns()
+        house.settle(lambda exchange: says("no"))
+        house.run("update connections set retry_at = 1")
+        house.now += 6 * MINUTE
+    assert house.now - NOON > 6 * HOUR
+    assert len(house.transport.begun) == STOPS + 60
+    assert [house.row(one.id)["tries"] for one in made] == [0] * STOPS
+    assert house.run("select count(*) from messages where state = 'queued' and code = 0") == [(STOPS,)]
+    for _ in range(2):  # one tries it, and then all
+        house.turns()
+        house.settle(lambda exchange: says("yes"))
+    assert {house.row(one.id)["state"] for one in made} == {State.SUBMITTED}
+
+
+def test_a_number_that_is_forbidden_is_tried_as_long_as_it_is_worth_sending(house: House) -> None:
+    house.lines[1] = replace(house.line, carrier=Plain({"no": Outcome(Fate.STOP_CARRIER, reason="HTTP 403")}))
+    [made] = house.admit()
+    house.run("update messages set tries = :tries", tries=10 * SUBMIT_TRIES)
+    house.turns()
+    house.settle(lambda exchange: says("no"))
+    assert house.waits(made.id) == (RETRY, 5 * MINUTE)
+    house.now = NOON + 25 * HOUR
+    house.turns()
+    assert house.row(made.id)["state"] is State.EXPIRED
+
+
 def test_a_number_that_a_carrier_forbids_stops_nobody_elses_connection(house: House) -> None:
     house.lines[1] = replace(
         house.line, carrier=Plain({"no": Outcome(Fate.STOP_CARRIER, reason="HTTP 403"), "yes": Outcome(Fate.TAKEN)})
