@@ -11,7 +11,6 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Final, Self
 
-from dispatcher.processes import die_with_parent
 from tests.processes import eventually, free_port
 
 BEARERBOX: Final = "/usr/sbin/bearerbox"
@@ -159,12 +158,11 @@ class Gateway:
     def _start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.out").open("wb") as out:
             process = subprocess.Popen(
-                command,
+                ("setpriv", "--pdeathsig", "TERM", *command),  # it ends with us, however we end
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
-                preexec_fn=die_with_parent,  # noqa: PLW1509  # nothing else of this process does that
             )
         self._running.append(process)
         return process
