@@ -196,9 +196,11 @@ class Known:
 
     def wants_lookup(self, line_type: LineType, now: datetime, policy: LinePolicy) -> bool:
         """Whether a number whose range tells `line_type` is to be looked up before it is texted."""
-        if policy.grace is None or line_type not in UNTOLD:
-            return False
-        return not remembered(self.line_type, self.line_type_at, now, policy.keep)
+        return policy.grace is not None and line_type in UNTOLD and not self.fresh_line_type(now, policy)
+
+    def fresh_line_type(self, now: datetime, policy: LinePolicy) -> str:
+        """What is known of the line, unless it is so old that a lookup is worth its price; "" for nothing."""
+        return remembered(self.line_type, self.line_type_at, now, min(policy.keep, self.line_type_kept(policy)))
 
 
 def remembered(learned: str, learned_at: datetime | None, now: datetime, kept: timedelta = REMEMBERED) -> str:

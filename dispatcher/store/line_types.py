@@ -14,7 +14,7 @@ from typing import Final
 from dispatcher.core.invitation import Kind
 from dispatcher.core.lifecycle import Event, State, sources
 from dispatcher.core.phone import LineType
-from dispatcher.core.screening import LINE_TYPE, Facts, LinePolicy, Source, remembered
+from dispatcher.core.screening import LINE_TYPE, Facts, Known, LinePolicy, Source
 from dispatcher.engine.lookups import Budget, Claim, LookedUp, Wanted
 from dispatcher.store.admissions import LOOKUP
 from dispatcher.store.database import Database
@@ -36,7 +36,7 @@ CLAIM: Final = Statement(
 )
 # Of whoever was known, no more than the number is asked here; the last column is whether anybody waits for the answer.
 DETAILS: Final = Statement(
-    """select r.person, p.address, p.line_type, p.line_type_at, exists (
+    """select r.person, p.address, p.line_type, p.line_type_at, p.line_type_from, exists (
         select 1 from messages m where m.person = r.person and m.state in ('queued', 'claimed'))
     from {rows} join people p on p.person = r.person""",
     "person text",
@@ -135,10 +135,11 @@ class LineTypeBook:
         """Those for whose answer nobody waits, those whose line is known by now, and those to be asked about."""
         idle, known, asks = set(), {}, []
         for person, generation, tries, planned_at in sorted(rows, key=lambda row: row[3]):
-            address, line_type, line_type_at, waits = told.get(person, (None, "", None, False))
+            address, line_type, line_type_at, source, waits = told.get(person, (None, "", None, "", False))
+            known_of = Known(line_type, maybe(line_type_at), line_type_from=source)
             if not waits or not address:
                 idle.add(person)
-            elif fresh := remembered(line_type, maybe(line_type_at), now, self._policy.keep):
+            elif fresh := known_of.fresh_line_type(now, self._policy):
                 known[person] = LineType(fresh)
             else:
                 asks.append(Wanted(person, address, generation, tries, instant(planned_at)))

@@ -101,6 +101,8 @@ LINES = [
     (Known("fixed", JUST, line_type_from="carrier"), LineType.FIXED, True),
     (Known("mobile", JUST, line_type_from="import"), LineType.MOBILE, True),
     (Known("unknown", NOON, line_type_from="lookup"), LineType.UNKNOWN, False),
+    (Known("none", NOON - timedelta(days=29), line_type_from="carrier"), LineType.NONE, False),
+    (Known("none", NOON - timedelta(days=30), line_type_from="carrier"), LineType.UNKNOWN, True),
 ]
 
 

@@ -275,6 +275,18 @@ def test_what_was_learned_otherwise_is_not_asked(database: Database) -> None:
     assert rows(database, SPENT) == []
 
 
+def test_what_was_learned_too_long_ago_is_asked(database: Database) -> None:
+    """A number that was nobody's forty days ago may be somebody's now."""
+    provision(database)
+    admit(database, candidate())
+    long_ago = micros(NOON - timedelta(days=40))
+    with database.write() as tx:
+        tx.run(
+            Statement(f"update people set line_type = 'none', line_type_at = {long_ago}, line_type_from = 'carrier'")
+        )
+    assert len(claim(database).asks) == 1
+
+
 @pytest.mark.parametrize("change", ["update messages set state = 'cancelled'", "update people set address = null"])
 def test_nobody_is_asked_about_for_nobody(database: Database, change: str) -> None:
     provision(database)
