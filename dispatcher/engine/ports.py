@@ -34,6 +34,7 @@ class AlarmKind(StrEnum):
     CONNECTION_SILENT = "connection_silent"  # a process hears nothing from its carrier
     SENDER_RESTS = "sender_rests"  # its carrier forbids it, and lets others send
     ENDPOINT_STOPPED = "endpoint_stopped"  # of an app's callbacks, which said that it is gone
+    LOOKUPS_USED_UP = "lookups_used_up"  # of the day: who is not looked up passes
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from dispatcher.core.pacing import DAY
 from dispatcher.engine.ports import Alarm, AlarmKind
 from dispatcher.store.database import Database
 from dispatcher.store.instants import MICROSECOND, instant, maybe, micros
@@ -28,6 +29,10 @@ ABOUT: Final = {
     AlarmKind.ENDPOINT_STOPPED: (
         "apps t join endpoints e on e.app_id = t.id", "t.app_id || ' of account ' || t.account_id",
         "e.stopped_at is not null",
+    ),
+    AlarmKind.LOOKUPS_USED_UP: (
+        "(select day as id from lookup_days) t", "'lookups'",
+        f"t.id = :now / {DAY} and alarms.last_at >= t.id * {DAY}",
     ),
 }  # fmt: skip
 LASTS: Final = f"(alarms.ended_at is null or alarms.ended_at > excluded.since - {AGAIN})"
@@ -57,7 +62,7 @@ END: Final = Statement(f"update alarms set ended_at = :now where ended_at is nul
 
 
 def raise_alarms(tx: Tx, kind: AlarmKind, about: Mapping[int, str], now: datetime) -> None:
-    """Raise, or renew, alarms about these keys of connections, senders or apps, each for its reason."""
+    """Raise, or renew, alarms about these keys of connections, senders, apps or days, each for its reason."""
     if about:
         tx.run(RAISE[kind], [(i, kept(why)) for i, why in sorted(about.items())], now=micros(now))
 

@@ -16,7 +16,9 @@ from dispatcher.core.lifecycle import Event, State, sources
 from dispatcher.core.phone import LineType
 from dispatcher.core.screening import LINE_TYPE, Facts, Known, LinePolicy, Source
 from dispatcher.engine.lookups import Budget, Claim, LookedUp, Wanted
+from dispatcher.engine.ports import AlarmKind
 from dispatcher.store.admissions import LOOKUP
+from dispatcher.store.alarms import raise_alarms
 from dispatcher.store.database import Database
 from dispatcher.store.finals import close_books
 from dispatcher.store.instants import AHEAD, EPOCH, MICROSECOND, instant, maybe, micros
@@ -127,6 +129,9 @@ class LineTypeBook:
             discarded, released = self._apply(tx, known, [w.person for w in soon], now)
             tx.run(LATER, [(w.person, w.generation, micros(budget.renewed_at), 0) for w in over if w not in soon])
             tx.run(DROP, gone + [(w.person, w.generation) for w in soon])
+            if over:
+                why = f"the day's {budget.cap} are used up; who is not looked up passes"
+                raise_alarms(tx, AlarmKind.LOOKUPS_USED_UP, {_day(now): why}, now)
         return Claim(asks[:left], taken=len(rows), over=len(over), discarded=discarded, released=released)
 
     def _sorted(

@@ -17,6 +17,7 @@ from dispatcher.core.screening import LinePolicy
 from dispatcher.engine.imports import Fact
 from dispatcher.engine.lookups import Budget, Claim, LookedUp, Wanted
 from dispatcher.store.admissions import Admissions
+from dispatcher.store.alarms import alarms
 from dispatcher.store.attic import WAITED, StoreAttic
 from dispatcher.store.database import Database
 from dispatcher.store.instants import micros
@@ -205,6 +206,10 @@ def test_the_budget_of_a_day(database: Database) -> None:
     found = claim(database, budget=Budget(2, TOMORROW))
     assert [w.number[-1] for w in found.asks] == ["0", "1"], "who may leave first is asked first"
     assert (found.over, found.released) == (2, 1)
+    [alarm] = alarms(database, NOON)
+    assert (alarm.kind, alarm.subject, alarm.is_open) == ("lookups_used_up", "lookups", True)
+    assert alarm.reason == "the day's 2 are used up; who is not looked up passes"
+    assert [alarm.is_open for alarm in alarms(database, NOON + timedelta(hours=12))] == [False], "tomorrow is another"
     assert [row[3] for row in rows(database)] == ["lookup", "lookup", "quiet hours", "quiet hours"]
     assert rows(database, SPENT)[0][1] == 2
     assert claim(database, TOMORROW - SECOND, Budget(2, TOMORROW)) == Claim()
