@@ -10,7 +10,7 @@ let throttled = 0
 const replied = new Set()
 
 function heard (pdu) {
-  const message = pdu.short_message.length === 0 && pdu.message_payload ? pdu.message_payload : pdu.short_message
+  const message = pdu.message_payload || pdu.short_message
   return {
     from: pdu.source_addr,
     ton: pdu.source_addr_ton,
