@@ -376,6 +376,17 @@ class Recorder:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/submit"
 
+    def reply(self, port: int, their: str, our: str, text: str, ref: str, connection: str = "carrier") -> int:
+        """Have somebody answer, by a hook of the web process at `port`; the status that the hook got."""
+        body = json.dumps({"from": their, "to": our, "text": text, "id": ref})
+        hook = HTTPConnection("127.0.0.1", port, timeout=20)
+        try:
+            headers = {"Content-Type": "application/json", "X-Webhook-Token": TOKEN_VALUE}
+            hook.request("POST", f"/hooks/{connection}", body, headers)
+            return hook.getresponse().status
+        finally:
+            hook.close()
+
     def tell(self, **control: object) -> None:
         """How to behave: see Carrier._tell."""
         self._ask("PUT", "/control", control)

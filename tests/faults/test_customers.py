@@ -19,9 +19,10 @@ from dispatcher.core.person import person_of
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
 from dispatcher.store.optouts import OptOutBook
+from dispatcher.store.revision import pepper
 from dispatcher.store.statement import Statement
 from dispatcher.wiring.parts import utc_now
-from tests.factories import PEPPER, SECRET, candidate, provision
+from tests.factories import SECRET, candidate, provision
 from tests.faults.ledger import balance, live
 from tests.faults.tally import tally
 from tests.processes import Customer, Receiver, Recorder, eventually, free_port, staged
@@ -41,6 +42,7 @@ TRIES: Final = Statement(
     join callbacks c on c.subject_id = t.subject_id and c.kind = t.kind"""
 )
 STATE: Final = Statement("select state from messages where id = :id")
+ANSWERS: Final = Statement("select id from messages where kind = 'confirmation'")
 UNSENT: Final = {State.QUEUED, State.CLAIMED}
 
 
@@ -139,36 +141,53 @@ def test_endpoints_that_hang_by_the_hundred_keep_no_other_waiting(
         assert stage.complaints() == []
 
 
+@pytest.mark.parametrize("way", ["operator", "reply"])
 def test_opt_outs_racing_a_thousand_queued_rows(
-    database: Database, database_url: str, tmp_path: Path, recorder: Recorder
+    database: Database, database_url: str, tmp_path: Path, recorder: Recorder, way: str
 ) -> None:
-    """Once an opt-out has returned, nothing leaves for that person but what was marked before."""
+    """Once an opt-out has returned, nothing leaves for that person but what was marked before, and one confirmation."""
     provision(database, carrier="generic", settings=recorder.settings(), mps=300)
     now = utc_now()
     phones = [f"+1301222{n:04d}" for n in range(2000, 2000 + QUEUED)]
-    made = [candidate(phone, created_at=now, planned_at=now, expires_at=now.replace(year=2099)) for phone in phones]
+    secret = pepper(database)
+    made = [
+        candidate(
+            phone,
+            person=person_of(secret, phone),
+            created_at=now,
+            planned_at=now,
+            expires_at=now.replace(year=2099),
+        )
+        for phone in phones
+    ]
     Admissions(database).admit(made, now)
     book = OptOutBook(database)
     seen: dict[str, State] = {}
     with staged(database_url, tmp_path, WEB__WORKERS=1) as stage:
-        stage.start("web")  # takes the receipts
+        stage.start("web")  # takes the receipts, and the replies
         stage.start("work", ready=False)
         stage.start("work", ready=False)
         recorder.wait_for(1)
         tally.fault()
         for one in random.sample(made, LEAVING):
-            scope, scope_id = random.choice(((Scope.APP, 1), (Scope.ACCOUNT, 1), (Scope.GLOBAL, 0)))
-            book.add([OptOut(person_of(PEPPER, one.address), scope, scope_id, "operator", "", one.address)], utc_now())
+            if way == "reply":
+                assert recorder.reply(stage.port, one.address, "+12015550000", "Stop please", f"mo-{one.id}") < 300
+            else:
+                scope, scope_id = random.choice(((Scope.APP, 1), (Scope.ACCOUNT, 1), (Scope.GLOBAL, 0)))
+                book.add([OptOut(one.person, scope, scope_id, "operator", "", one.address)], utc_now())
             with database.read() as tx:
                 seen[str(one.id)] = State(tx.run(STATE, id=one.id)[0][0])
         eventually("nothing is on its way", lambda: live(database) == 0, 60)
         eventually("every receipt is taken", lambda: len(recorder.receipts()) == recorder.count())
-        found = balance(database, recorder, [str(one.id) for one in made])
+        with database.read() as tx:
+            answers = {str(row[0]) for row in tx.run(ANSWERS)}
+        assert len(answers) == (LEAVING if way == "reply" else 0)
+        found = balance(database, recorder, [*(str(one.id) for one in made), *answers])
         assert stage.complaints() == []
     left = {submit.key for submit in recorder.submits()}
     assert not UNSENT & {*seen.values()}, "an opt-out left something in line"
     stopped = {key for key, state in seen.items() if state is State.DISCARDED}
     assert not stopped & left
     assert {found[key][:2] for key in stopped} <= {(State.DISCARDED, 127)}
-    assert left == {str(one.id) for one in made} - stopped
+    assert left == {str(one.id) for one in made} - stopped | answers
     assert stopped

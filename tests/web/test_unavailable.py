@@ -20,14 +20,20 @@ from dispatcher.settings import Settings
 from dispatcher.store.database import Database
 from dispatcher.store.postgres import Postgres
 from dispatcher.store.sqlite import Sqlite
+from dispatcher.store.statement import Statement
 from dispatcher.wiring import parts
 from tests.processes import eventually
 from tests.web.api import INVITE, JSON, Api, Post, accepted, invitation, refused, served
 
 RECEIPT: Final = Post(b'{"status": "delivered"}', JSON, path="/hooks/carrier?id=1")
+REPLIES: Final = Statement("select ref, verdict, (select count(*) from optouts) from replies")
+REPLY: Final = Post(
+    b'{"from": "+13012223333", "to": "+12015550000", "text": "STOP", "id": "mo-1"}', JSON, path="/hooks/carrier"
+)
 OPEN: Final = {
     "request": {"url": "http://127.0.0.1:9/"},
     "receipts": {"key": "query:id", "status": "json:status", "delivered": ["delivered"], "verify": "none"},
+    "replies": {"their_number": "json:from", "our_number": "json:to", "text": "json:text", "ref": "json:id"},
 }
 
 
@@ -75,6 +81,8 @@ def down(api: Api) -> None:
     for answer in together(lambda: api.invite(invitation())):
         unavailable(answer)
     unavailable(api.send(RECEIPT))
+    for answer in [api.send(REPLY), *together(lambda: api.send(REPLY))]:
+        unavailable(answer)
 
 
 def back(api: Api, kept: list[str]) -> None:
@@ -92,6 +100,11 @@ def back(api: Api, kept: list[str]) -> None:
         assert api.ask(f"{INVITE}/{number}").get_json()["messageId"] == number
 
 
+def repeated(api: Api) -> None:
+    """What a carrier could not tell it tells again."""
+    assert {answer.status_code for answer in together(lambda: api.send(REPLY))} == {204}
+
+
 def numbers(rows: list[Any]) -> list[str]:
     return sorted(str(row[0]) for row in rows)
 
@@ -107,7 +120,7 @@ def admin(server: str, *statements: str) -> None:
 
 def messages(url: str) -> list[str]:
     with psycopg.connect(url) as connection:
-        return numbers(connection.execute("select id from messages").fetchall())
+        return numbers(connection.execute("select id from messages where kind = 'invitation'").fetchall())
 
 
 def test_backends_that_are_terminated(postgres_server: str, postgres_url: str) -> None:
@@ -144,6 +157,7 @@ def test_a_database_that_is_dropped_and_restored(
         unavailable(api.ask(f"{INVITE}/{kept[0]}"))
         admin(postgres_server, f"alter database {name}_kept rename to {name}")
         back(api, kept)
+        repeated(api)
     assert messages(postgres_url) == sorted(kept)
 
 
@@ -159,6 +173,7 @@ def test_a_database_that_takes_no_writes(postgres_server: str, postgres_url: str
         assert api.ask(f"{INVITE}/{kept[0]}").status_code == 200
         admin(postgres_server, f"alter database {name} reset default_transaction_read_only", end)
         back(api, kept)
+        repeated(api)
     assert messages(postgres_url) == sorted(kept)
 
 
@@ -178,7 +193,7 @@ def api(sqlite_url: str, opened: list[Database]) -> Iterator[Api]:
 
 def in_file(path: Path) -> list[str]:
     with closing(sqlite3.connect(path)) as connection:
-        return numbers(connection.execute("select id from messages").fetchall())
+        return numbers(connection.execute("select id from messages where kind = 'invitation'").fetchall())
 
 
 def test_a_full_disk(api: Api, opened: list[Database], path: Path) -> None:
@@ -214,6 +229,8 @@ def test_a_lock_that_somebody_holds(api: Api, path: Path) -> None:
         assert api.ask(f"{INVITE}/{kept[0]}").status_code == 200, "readers wait for nobody"
         other.execute("rollback")
     back(api, kept)
+    repeated(api)
+    assert api.query(REPLIES) == [("mo-1", "stop", 1)]
     assert in_file(path) == sorted(kept)
 
 
