@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any, Final
@@ -12,6 +12,7 @@ from dispatcher.core.health import ILL
 from dispatcher.engine.ports import Alarm, StoreUnavailable
 from dispatcher.settings import Settings
 from dispatcher.store.alarms import alarms
+from dispatcher.store.binds import Leases
 from dispatcher.store.database import Database
 from dispatcher.store.orphans import Orphans
 from dispatcher.store.provisioning import Rows
@@ -50,6 +51,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield Finding("database", ok=True, what=f"{database.name}, revision {head()}")
         yield from storage(settings, database)
         yield from _provisioned(settings, Rows(database, utc_now))
+        yield from _binds(Rows(database, utc_now).listed(Connection), Leases(database).states())
         yield from _running(settings, database)
         yield _alarms([alarm for alarm in alarms(database, utc_now()) if alarm.is_open])
         yield from lookups(settings.lookups, database)
@@ -107,6 +109,20 @@ def _provisioned(settings: Settings, rows: Rows) -> Iterator[Finding]:
     off = [f"daily cap of {row['number']}" for row in senders if row["daily_cap"] is None]
     off += [f"countries of {row['app_id']}" for row in apps if row["countries"] == "all"]
     yield Finding("limits", ok=True, what=f"off: {', '.join(off)}" if off else "all are set")
+
+
+def _binds(connections: list[dict[str, Any]], states: Mapping[str, Mapping[int, str]]) -> Iterator[Finding]:
+    """Whether the binds of each connection that needs them are held, and bound."""
+    for line in (line for line in connections if line["carrier"] == "smpp"):
+        held = states.get(line["name"], {})
+        downs = sorted({state for state in held.values() if state})
+        yield Finding(
+            f"binds of {line['name']}",
+            ok=bool(held) and not downs,
+            what=f"{len(held)} of {line['settings'].get('binds', 1)} held by workers"
+            + (f": {', '.join(downs)}" if downs else ""),
+            todo="run `dispatcher work`; if it runs, look at its log, and ask the carrier",
+        )
 
 
 def _callbacks(settings: Settings, apps: list[dict[str, Any]], ailing: dict[int, dict[str, Any]]) -> Iterator[Finding]:

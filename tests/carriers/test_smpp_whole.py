@@ -13,13 +13,15 @@ from dispatcher.core.exchange import Response
 from dispatcher.core.smpp import Command, Tag
 from dispatcher.store.database import Database
 from dispatcher.store.statement import Statement
+from dispatcher.wiring.doctor import examine
 from tests.carriers.stand import Stand
 from tests.carriers.whole import Whole, whole
 from tests.processes import eventually
 from tests.smsc import Smsc, Submit
+from tests.web.api import settled
 
 STOPPED = Statement("select stop_reason from connections where stopped_at is not null")
-BINDS = Statement("select slot, state from bind_leases")
+BINDS = Statement("select slot, state from bind_leases order by slot")
 STATES = Statement("select state from messages")
 
 
@@ -149,6 +151,8 @@ def test_a_refused_bind_stops_the_connection_and_keeps_the_queue(
         eventually("it is stopped", lambda: at.api.query(STOPPED) == [("bind refused: 0x0E invalid password",)])
         assert {at.standing(key) for key in keys} == {("pending", 0)}
         eventually("it is noted", lambda: at.api.query(BINDS) == [(0, "bind refused, status 0x0e")])
+        [found] = [each for each in examine(settled(database_url)) if each.check == "binds of carrier"]
+        assert (found.ok, found.what) == (False, "1 of 1 held by workers: bind refused, status 0x0e")
     assert len(smsc.binds) < 4
     assert not smsc.submits
 
@@ -156,6 +160,10 @@ def test_a_refused_bind_stops_the_connection_and_keeps_the_queue(
 def test_a_pair(database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch) -> None:
     with engine(database_url, smsc, monkeypatch, bind="pair", binds="2") as at:
         eventually("two pairs", lambda: len(smsc.bound) == 4)
+        eventually("it is noted", lambda: at.api.query(BINDS) == [(0, ""), (1, "")])
+        assert [each.what for each in examine(settled(database_url)) if each.check == "binds of carrier"] == [
+            "2 of 2 held by workers"
+        ]
         key, submit = invite(at, smsc, "+13012223333")
         at.sent(key)
         assert submit.session.kind is Command.BIND_TRANSMITTER
