@@ -111,12 +111,12 @@ class InquiryBook:
         """
         with self._database.write() as tx:
             rows = sorted((s.message_id, s.generation) for s in results)
-            tx.run(ASK, [(*row, None) for row in rows])  # before the messages, as every settling does
             open_ids = {row[0] for row in tx.run(STILL, rows)}
+            tx.run(ASK, [(*row, None) for row in rows])
             told = [s for s in results if s.message_id in open_ids]
             if told:
-                end_attempts(tx, told, now)
                 step(tx, told, now)
+                end_attempts(tx, told, now)
                 match_refs(tx, [s.message_id for s in told if s.outcome.ref], now)
         return len(told)
 

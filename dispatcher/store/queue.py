@@ -203,10 +203,10 @@ class MessageQueue:
         told = len(results)
         with self._database.write() as tx:
             results = _still_true(tx, results)
+            changed = step(tx, results, now)  # messages before attempts, as receipts do
             end_attempts(tx, results, now)
             if doubts := [(s.message_id, s.generation, micros(s.ask_at)) for s in results if s.ask_at]:
                 tx.run(ASK, doubts)
-            changed = step(tx, results, now)
             match_refs(tx, [s.message_id for s in results if s.outcome.ref], now)
         return told - changed
 

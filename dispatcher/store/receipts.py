@@ -71,6 +71,7 @@ NAME: Final = Statement(
     where attempts.message_id = r.id and attempts.connection_id = r.connection_id and attempts.ref = ''""",
     "id bigint, connection_id bigint, ref text",
 )
+LOCK: Final = Statement("select s.id from messages s join {rows} on r.id = s.id order by s.id {lock}", "id bigint")
 KEEP: Final = Statement(
     """insert into receipts (connection_id, key, ref, event, code, reason, received_at)
     select connection_id, key, ref, event, code, reason, :now from {rows}""",
@@ -188,6 +189,10 @@ def _apply(tx: Tx, items: Sequence[Item], now: datetime, *, reach: Reach | None 
             now=micros(now),
         )
     changed = 0
+    if (
+        len(ids := {*found.values()}) > 1
+    ):  # in one order for all, else two that tell of the same messages block each other
+        tx.run(LOCK, [(i,) for i in sorted(ids)])
     # In the order told, but one event of a message at a time: an UPDATE touches a row once.
     for event, batch in _batches([(found[n], item) for n, item in enumerate(items) if n in found]):
         if event is Event.SUBMIT:
