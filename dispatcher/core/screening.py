@@ -58,6 +58,7 @@ class LinePolicy:
 
 
 NO_LOOKUPS: Final = LinePolicy()
+LOOKUP: Final = "lookup"  # why a row waits that goes as soon as an answer comes, and when its grace ends at the latest
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Final
 from dispatcher.core.codes import Code
 from dispatcher.core.invitation import Admitted, Candidate, Channel, Kind
 from dispatcher.core.lifecycle import State
-from dispatcher.core.screening import AT_INTAKE, NO_LOOKUPS, Known, LinePolicy, screen
+from dispatcher.core.screening import AT_INTAKE, LOOKUP, NO_LOOKUPS, Known, LinePolicy, screen
 from dispatcher.store.database import Database
 from dispatcher.store.instants import instant, maybe, micros
 from dispatcher.store.optouts import reaches
@@ -100,7 +100,6 @@ LOOK_UP: Final = Statement(
     where true order by person on conflict (person) do nothing""",
     "person text, planned_at bigint",
 )
-LOOKUP: Final = "lookup"  # why a row waits
 
 
 @dataclass(slots=True)

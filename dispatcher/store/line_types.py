@@ -14,10 +14,9 @@ from typing import Final
 from dispatcher.core.invitation import Kind
 from dispatcher.core.lifecycle import Event, State, sources
 from dispatcher.core.phone import LineType
-from dispatcher.core.screening import LINE_TYPE, Facts, Known, LinePolicy, Source
+from dispatcher.core.screening import LINE_TYPE, LOOKUP, Facts, Known, LinePolicy, Source
 from dispatcher.engine.lookups import Budget, Claim, LookedUp, Wanted
 from dispatcher.engine.ports import AlarmKind
-from dispatcher.store.admissions import LOOKUP
 from dispatcher.store.alarms import raise_alarms
 from dispatcher.store.database import Database
 from dispatcher.store.finals import close_books

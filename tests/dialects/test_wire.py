@@ -126,6 +126,7 @@ STANDINGS: Final[list[tuple[Standing, dict[str, object]]]] = [
         standing(State.QUEUED, hold="quiet hours"),
         {"status": "pending", "plannedDate": AT_LATER, "holdReason": "quiet hours"},
     ),
+    (standing(State.QUEUED, hold="lookup"), {"plannedDate": AT_NOON, "holdReason": "lookup"}),
     (standing(State.CLAIMED), {"status": "pending", "plannedDate": AT_NOON, "processedDate": None}),
     (standing(State.SUBMITTING), {"status": "pending", "plannedDate": AT_NOON, "processedDate": None}),
     (

@@ -11,6 +11,7 @@ from dispatcher.core.device import MOST, cleaned
 from dispatcher.core.fields import Field, read
 from dispatcher.core.invitation import InviteRequest, Os, Standing, store_key
 from dispatcher.core.lifecycle import FINAL, State, Word, word
+from dispatcher.core.screening import LOOKUP
 from dispatcher.engine.clicks import Click, Seen
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -115,7 +116,8 @@ def status_body(standing: Standing) -> dict[str, Any]:
     if standing.reference:
         body["referenceId"] = standing.reference
     if public is Word.PENDING:
-        body["plannedDate"] = milliseconds(standing.due_at if standing.state is State.QUEUED else standing.planned_at)
+        due = standing.state is State.QUEUED and standing.hold != LOOKUP  # an answer may let it go at any time
+        body["plannedDate"] = milliseconds(standing.due_at if due else standing.planned_at)
         body["holdReason"] = standing.hold or None
     return body
 
