@@ -17,12 +17,12 @@ from dispatcher.core.exchange import Response
 from dispatcher.wiring.parts import open_database, utc_now
 from tests.carriers.stand import Seen, Stand
 from tests.factories import SECRET, provision
-from tests.processes import Customer, Receiver, Stage, eventually, staged
+from tests.processes import Customer, Process, Receiver, Stage, eventually, staged
 from tests.web.api import settled
 
 MARYLAND: Final = ZoneInfo("America/New_York")
 LONG: Final = 300  # seconds: a grace that no test waits for
-SHORT: Final = 2.0
+SHORT: Final = 3.0
 
 
 def told(word: str) -> Response:
@@ -63,6 +63,13 @@ def invite(stage: Stage, phone: str) -> str:
     answer = customer(stage).invite(phone)
     assert (answer.status, answer.json["status"]) == (200, "pending"), answer
     return str(answer.json["messageId"])
+
+
+def work(stage: Stage) -> Process:
+    """A work process that has begun to work: a short grace must not end before."""
+    process = stage.start("work", ready=False)
+    eventually("it works", lambda: '"working"' in process.log.read_text())
+    return process
 
 
 def is_held(stage: Stage, message_id: str) -> bool:
@@ -126,7 +133,7 @@ FAILING: Final = {
 @pytest.mark.parametrize("answer", FAILING.values(), ids=FAILING)
 def test_who_cannot_be_looked_up_passes(sqlite_url: str, tmp_path: Path, answer: Response) -> None:
     with Stand(answer) as provider, installation(sqlite_url, tmp_path, provider.url, SHORT) as stage:
-        stage.start("work", ready=False)
+        work(stage)
         made = [invite(stage, f"30122240{n:02d}") for n in range(3)]
         assert {outcome(stage, one) for one in made} == {("sent", 1)}
         assert provider.seen
@@ -142,7 +149,7 @@ def test_a_worker_that_is_killed_amid_a_lookup(database_url: str, tmp_path: Path
         return told("landline")
 
     with Stand(answer) as provider, installation(database_url, tmp_path, provider.url, SHORT) as stage:
-        first = stage.start("work", ready=False)
+        first = work(stage)
         made = invite(stage, "3012225000")
         assert asked.wait(30)
         first.kill()
