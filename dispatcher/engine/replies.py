@@ -83,14 +83,16 @@ class Replies:
 
     def take(self, connection_id: int, replies: Sequence[Reply]) -> None:
         """Take what people wrote by way of one connection."""
-        made = self._book.take([self._letter(connection_id, reply) for reply in replies], self._clock())
+        numbers = {reply.our_number for reply in replies}
+        senders = {number: self._book.sender(connection_id, ours(number)) for number in numbers}
+        letters = [self._letter(connection_id, reply, senders[reply.our_number]) for reply in replies]
+        made = self._book.take(letters, self._clock())
         if made.discarded:
             self._ring(CALLBACKS)
         if made.answers:
             self._ring(DUE)
 
-    def _letter(self, connection_id: int, reply: Reply) -> Letter:
-        sender = self._book.sender(connection_id, ours(reply.our_number))
+    def _letter(self, connection_id: int, reply: Reply, sender: OurSender | None) -> Letter:
         writers = [
             Writer(person_of(self._pepper, phone.e164), phone.e164, phone.region)
             for phone in theirs(reply.their_number, sender.region if sender else "")
