@@ -61,7 +61,7 @@ def _set(text: str) -> frozenset[str]:
 ORDERS: Final = _set(
     "stop|stopp|stop all|stopall|unsubscribe|unsub|cancel|quit|revoke|opt out|optout|remove|halt|"  # English, the law's
     "arret|arreter|arretez|arrete|desabonner|desabonnement|desinscrire|desinscription|résilier|"  # French
-    "abmelden|abbestellen|aufhören|stoppen|kündigen|austragen|"  # German
+    "abmelden|abbestellen|aufhören|stoppen|stoppe|stoppt|kündigen|austragen|"  # German
     "alto|detener|detengan|parar|cancelar|desuscribir|desuscribirme|darse de baja|dar de baja|darme de baja|"  # Spanish
     "sair|descadastrar|descadastre|pare|parem|"  # Portuguese
     "ferma|fermare|fermate|annulla|disiscrivi|disiscrivimi|cancellami|basta|smettila|smettetela|"  # Italian
@@ -102,9 +102,9 @@ HELP: Final = _set(
 
 POLITE: Final = _set(
     "please|pls|plz|plse|please and thank you|thanks|thank you|thankyou|thank u|thx|ty|ok|okay|hi|hello|hey|dear|sir|"
-    "madam|maam|guys|now|immediately|asap|right now|right away|at once|again|already|yes|no|yeah|nope|just|kindly|so|and|"
+    "madam|maam|guys|now|immediately|asap|right now|right away|at once|again|already|yes|no|yeah|nope|just|lol|haha|hahaha|n|bro|dude|man|kindly|so|and|"
     "can you|could you|would you|will you|can u|i want to|i want you to|i would like to|id like to|i wish to|i need to|"
-    "i said|i say|i told you to|you must|you need to|for the last time|sorry|ffs|omg|wtf|damn|god|fucking|the fuck|"
+    "i said|i say|i told you to|you must|you need to|for the last time|sorry|ffs|omg|wtf|damn|god|fucking|the fuck|wrong number|wrong person|wrong no|you have the wrong number|u have the wrong number|u have wrong number|"
     "bitte|danke|sofort|jetzt|por favor|porfavor|porfa|gracias|ahora|ya|obrigado|obrigada|agora|svp|stp merci|"
     "sil vous plait|sil te plait|merci|maintenant|per favore|per piacere|perfavore|grazie|subito|alstublieft|"
     "alsjeblieft|aub|dank u|bedankt|nu|tack|snälla|takk|vær så snill|tak|venligst|kiitos|proszę|dziękuję|"
@@ -152,7 +152,7 @@ ASKS: Final = re.compile(
             r"\bne? ?(?:me |nous |m)?(?:envo\w+|contact\w+|ecri\w+) (?:plus|pas)\b|\benvoyez (?:moi )?plus\b",
             r"\bplus (?:de|aucun) (?:messages?|sms|textos?|pub)|\barret\w* (?:de |d)?(?:me |nous |m)(?:envo|contact|ecri|spam)",
             r"\barret\w* (?:les|vos|ces|la|de) (?:messages?|sms|textos?|pub|spam)|\bstop (?:aux|les|au) (?:sms|messages)",
-            r"\b(?:retir|supprim|desabonn|desinscri)\w* moi\b|\blaissez moi tranquille|\bme (?:desabonn|desinscri)\w+",
+            r"\b(?:retir|supprim|desabonn|desinscri)\w* moi\b|\b(?:laissez|foutez) moi (?:tranquille|la paix)|\bme (?:desabonn|desinscri)\w+",
             r"\b(?:veux|souhaite|desire) plus (?:recevoir|de|vos|ces|etre)\b",
             # German
             r"\bkeinen? (?:weiteren? |mehr )?(?:sms|nachrichten?|texte?|werbung|mitteilungen|einladungen)\b",
@@ -160,7 +160,7 @@ ASKS: Final = re.compile(
             r"\b(?:losch|streich|entfern|nehm|meld|trag)\w* (?:sie )?mich\b|\bhor\w* (?:sie )?(?:damit )?auf\b|\blass\w* (?:sie )?mich in ruhe",
             # Spanish
             r"\bno (?:me |nos )?(?:escriba|envie|mande|contacte|moleste|texte)\w*|\bno (?:quiero )?mas (?:mensajes?|sms|textos?)",
-            r"\bno quiero (?:recibir|sus)\b|\b(?:dej\w+|pare|paren|para) de (?:enviar|mandar|escribir|molest|contact)",
+            r"\bno quiero (?:recibir|sus)\b|\bdej\w+ en paz\b|\bno molest\w+|\b(?:dej\w+|pare|paren|para) de (?:enviar|mandar|escribir|molest|contact)",
             r"\b(?:borr|elimin|saqu|quit|sac)(?:e|en|a|ar)me\b|\b(?:dar|den|de)me de baja\b",
             # Portuguese
             r"\bnao (?:me |nos )?(?:envie|mande|escreva|contate|contacte|perturbe)\w*|\bnao quero (?:mais )?(?:receber|mensag|sms)",
@@ -168,15 +168,15 @@ ASKS: Final = re.compile(
             r"\b(?:remov|retir|tir|exclu)\w+ (?:o )?meu (?:numero|contato|telefone)",
             # Italian
             r"\bnon (?:mi |ci )?(?:scriv|invi|mand|contatt|disturb)\w+|\bnon (?:voglio|desidero) (?:piu )?(?:ricever|messagg|sms|altri)",
-            r"\b(?:smett\w+|basta) (?:di |con (?:i |gli )?)?(?:messagg|sms|scriv|mand|invi)|\b(?:cancella|rimuov|elimina)\w*mi\b",
+            r"\blasciatemi in pace\b|\b(?:smett\w+|basta) (?:di |con (?:i |gli )?)?(?:messagg|sms|scriv|mand|invi)|\b(?:cancella|rimuov|elimina)\w*mi\b",
             # Dutch and Nordic
             r"\bgeen (?:sms|bericht|reclame)|\bniet meer (?:\w+ )?(?:stur|contact|bericht|sms|app)|\bstuur (?:me |mij )?(?:niets|geen|niet)",
-            r"\bhou\w* (?:ermee )?op\b|\bverwijder mij\b|\bschrijf mij uit\b|\b(?:skicka|send) (?:mig |meg )?(?:inte|ikke|ingen|inga)\b",
+            r"\bhou\w* (?:ermee )?op\b|\bverwijder mij\b|\blaat m(?:e|ij) met rust\b|\bschrijf mij uit\b|\b(?:skicka|send) (?:mig |meg )?(?:inte|ikke|ingen|inga)\b",
             r"\b(?:inga|ingen|ikke) (?:fler|flere) (?:sms|meddeland|melding|beskeder)|\bala\w* lahet",
             # Polish, Czech, Russian, Ukrainian, Turkish
             r"\bnie (?:wysylaj|pisz|chce (?:wiecej|otrzymywac)|przysylaj)|\bwypisz(?:cie)? mnie|\busun\w* (?:mnie|moj numer)|\bneposilejte\b",
             r"\bне (?:пишите|присылаите|отправляите|шлите|звоните|пиши|присылаи|хочу (?:больше|получать)|пишіть|надсилаите)\b",
-            r"\bбольше не (?:пиш|присыл|шлите|надо)|\b(?:удалите|уберите|отпишите|отключите) (?:меня|мои)",
+            r"\bпрекратите (?:слать|присыл|писать|отправл)|\bбольше не (?:пиш|присыл|шлите|надо)|\b(?:удалите|уберите|отпишите|отключите) (?:меня|мои)",
             r"\b(?:mesaj|sms) (?:atma|gonderme|istemi)|\bbeni (?:listeden )?(?:cikar|sil)|\bbir daha (?:mesaj|yaz|sms)",
         )
     )
@@ -198,7 +198,7 @@ INNOCENT: Final = re.compile(
     rf"|\b(?:do not|dont|never|no need to|without|not to) {_FILL}{_ENDS}(?: \w+ing)?"
     r"|\b(?:cant|can not|cannot|wont|will not|didnt|did not|couldnt|could not|doesnt|does not|wouldnt|would not|not) "
     rf"{_FILL}{_ENDS}\b(?! (?:\w+ )?{_TEXTS})"
-    r"|\bstop (?:by|over|in|off|at(?! once)|for(?! now| good| ever)|and go|signs?|lights?|watch|shop|motion|gap|loss|press)\b"
+    r"|\bstop (?:by|over|in|off|at(?! once)|for(?! now| good| ever)|and (?:go|shop)|signs?|lights?|watch|shop|motion|gap|loss|press)\b"
     r"|\bstopp?ed (?:by|at|in|over|for)\b"
     r"|\b(?:reply|text|txt|send|sms|type|antworten? sie|repondez|responda|envoyez|envie) (?:with |mit |par )?(?:stop|stopp|alto) "
     r"(?:to|zum|um|pour|para) (?:\w+ ){0,4}(?:opt ?out|unsubscribe|cancel|end|quit|stop|\w*melden|arreter|cancelar)"
@@ -211,15 +211,20 @@ SIGNS: Final = (ORDERS | _set("unsubscribed|unsubscribing|stopping|opted out|rem
 )
 _PERHAPS: Final = re.compile(
     r"\bnot interested\b|\bwrong (?:number|person)\b|\b(?:this is|its|it is) (?:a )?(?:spam|scam)\b|\bremove\b(?! (?:the|it|that|a)\b)"
-    r"|^(?:spam|scam|no more|enough|atop|stip|stob|stopo|stoo|stil|syop|atpo|shtop|stope)$|\b(?:go away|get lost|shut up)\b"
+    r"|\b(?:go away|get lost|shut up)\b"
     r"|\b(?:fuck|piss|f|buzz) off\b|\bharass|\b(?:lawyer|attorney|sue you)\b|\breport(?:ing|ed)? you\b|\bwho gave you my\b"
     r"|\b(?:how|where) did (?:you|u) (?:get|find) (?:my|this) (?:number|contact|info)\b"
     r"|\b(?:i|we) (?:never|did not|didnt) (?:sign|ask|opt)|\bkein interesse\b|\bfalsche nummer\b|\bno me interesa\b"
     r"|\bnumero equivocado\b|\bpas interesse|\bnon mi interessa\b"
 )
+MAYBE: Final = _set(  # where they are all that is said
+    "spam|scam|no more|enough|atop|stip|stob|stopo|stoo|stil|syop|atpo|shtop|stope|stop 1|stop1|stop2|i quit|no contact|"
+    "ya no quiero|nie chcę|не надо|не хочу|отвали|отвалите|non voglio|nao quero|ich will das nicht|je ne veux pas|"
+    "停|不要|别烦我|別煩我|もういい|もういらない|그만해|그만하세요|싫어요|เลิก|ไม่เอา|रुको|नहीं चाहिए|كفى|מספיק|די כבר"
+)
 _ASKING: Final = re.compile(r"\s*[?¿؟？]+[\s?!¿؟？]*")
 _STOP_SIGNS: Final = re.compile("[\N{OCTAGONAL SIGN}\N{NO ENTRY}\N{NO ENTRY SIGN}\N{RAISED HAND}]")
-_SENTENCES: Final = re.compile(r"[.!?;,:\n。！？、؟،…]+")
+_SENTENCES: Final = re.compile(r"[.!?;,:\n。！？、؟،…]+|\s[-–—]+\s")
 _SIGNATURE: Final = re.compile(
     r"^\s*(?:--\s*$|>|on .{4,80}wrote:\s*$|(?:am|le|el|em|il) .{4,80}(?:schrieb|crit|escribi|escreveu|scritto).{0,40}:\s*$|"
     r"sent (?:from|via|with) |get outlook for|von meinem |gesendet (?:von|mit)|diese nachricht wurde|envoy\S* (?:de|depuis) |"
@@ -251,7 +256,11 @@ def heard(text: str) -> Heard | None:
     sentences = [found for part in _SENTENCES.split(said_by_them) if (found := plain(part))]
     if _is_order(rest) or any(_begins_or_ends(sentence) for sentence in (sentences[0], sentences[-1])):
         return Heard(Wish.STOP)
-    if _has_sign(rest) or _PERHAPS.search(rest):
+    if (
+        _has_sign(rest)
+        or _PERHAPS.search(rest)
+        or MAYBE & {" ".join(_without(rest.split(), ends=True)), _impolite(rest)}
+    ):
         return Heard(Wish.STOP, sure=False)
     return None
 

@@ -55,6 +55,7 @@ STOPS = [
     # Arabic, Hebrew, Chinese, Japanese, Korean, Thai, Hindi
     "توقف", "إلغاء", "الغاء الاشتراك", "إيقاف", "لا ترسل لي رسائل", "הסר", "הסירו אותי", "退订", "退訂", "取消", "TD", "请不要再发短信了", "別再傳了",
     "停止", "配信停止", "送らないでください", "やめてください", "수신거부", "중지", "문자 보내지 마세요", "ยกเลิก", "หยุดส่งข้อความ", "बंद करो", "रोकें", "मैसेज मत भेजो",
+    "u have wrong number stop", "stop - wrong person", "stop lol", "haha stop", "Stop plz n thx", "déjenme en paz", "no molestar", "Foutez-moi la paix", "lasciatemi in pace", "laat me met rust", "прекратите слать", "stoppe",
 ]  # fmt: skip
 
 STARTS = [
@@ -73,6 +74,7 @@ PERHAPS = [
     "he told me to cancel my appointment", "the thing with stop does not work", "🛑", "🚫🚫", "atop", "kein Interesse", "pas intéressé",
     "No me interesa", "how did you get my number?", "I never signed up", "my stop request was ignored", "I told her to opt out of that class",
     f"Dear all, {'we had a lovely day at the lake, and ' * 4} by the way please remove me from the picnic plans",
+    "no more please", "I quit", "не надо", "停", "もういい", "그만해", "เลิก", "रुको", "stop1", "1 stop",
 ]  # fmt: skip
 
 NOTHINGS = [
@@ -89,6 +91,7 @@ NOTHINGS = [
     "You have been unsubscribed from com.example and will get no more messages. Reply START to resubscribe.",
     "STOP to end, HELP for help", "stop2end", "I will not stop for less", "no need to cancel", "she wouldn't quit", "don't remove me",
     "please do not unsubscribe me", "example.com/stop",
+    "stop and shop", "The end", "i will stop by", "more info", "not me",
 ]  # fmt: skip
 
 SAMPLES = [
