@@ -55,7 +55,7 @@ def web(host: Host = None, port: Port = None) -> None:
     try:
         metrics_token(found)
     except SettingsError as error:
-        raise Failed(f"setting web: {error}") from None
+        raise Failed(f"setting web.{str(error).removeprefix('credentials.')}") from None
     _ensure_migrated(found)
     os.environ[WEB_PARENT] = str(os.getpid())
     if state["config"] is not None:

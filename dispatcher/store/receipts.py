@@ -188,7 +188,7 @@ def _apply(tx: Tx, items: Sequence[Item], now: datetime, *, reach: Reach | None 
             [(c, kept(r.key), kept(r.ref), r.event, int(r.code), kept(r.reason)) for c, r in lost],
             now=micros(now),
         )
-    changed = 0
+    changed, told = 0, list[tuple[int, Receipt]]()
     if (
         len(ids := {*found.values()}) > 1
     ):  # in one order for all, else two that tell of the same messages block each other
@@ -209,9 +209,10 @@ def _apply(tx: Tx, items: Sequence[Item], now: datetime, *, reach: Reach | None 
         if event is Event.REFUSE:
             refused = {message_id: receipt.code for message_id, (_, receipt) in batch}
             learn(tx, {message_id: refused[message_id] for message_id in done}, now)
-        if reach:
-            harm(tx, SENDER, reach.of((senders[i], receipt) for i, (_, receipt) in batch if senders.get(i)))
+        told += [(senders[i], receipt) for i, (_, receipt) in batch if senders.get(i)]
         changed += len(done)
+    if reach:
+        harm(tx, SENDER, reach.of(told))
     return changed
 
 

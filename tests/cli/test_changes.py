@@ -22,6 +22,7 @@ from dispatcher.store.tables import App as AppRow
 from dispatcher.store.tables import Connection
 from dispatcher.wiring.parts import utc_now
 from tests.cli.commands import TOKEN, Run, refused
+from tests.processes import free_port
 
 ADDRESS: Final = "http://93.184.215.14"
 APP: Final = "com.example.1"
@@ -304,3 +305,10 @@ def test_alarms_are_listed_while_they_last(run: Run, database: Database) -> None
     assert [row for row in run("alarm", "list").json if row["subject"] == "fourth"] == []
     assert named(run("alarm", "list", "--all").json, "subject", "fourth")["open"] is False
     assert "over  connection_stopped  fourth" in run("alarm", "list", "--all", as_json=False).out
+
+
+def test_a_token_that_is_not_there_stops_the_start(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPATCHER_WEB__METRICS_TOKEN", "env:NO_SUCH_TOKEN")
+    ran = run("web", "--port", str(free_port()), as_json=False)
+    assert ran.err == "dispatcher: setting web.metrics_token: the environment has no NO_SUCH_TOKEN\n"
+    assert ran.status == 1
