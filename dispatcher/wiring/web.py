@@ -67,6 +67,7 @@ def load_rules() -> None:
 
 def web_application(settings: Settings) -> Flask:
     """The API, for any WSGI server; it lives as long as its process."""
+    token = metrics_token(settings)  # before anything is opened
     house = ExitStack()
     database = house.enter_context(ready_database(settings))
     ids = NodeIds(database, time.time)
@@ -93,7 +94,7 @@ def web_application(settings: Settings) -> Flask:
         social_invite.door(intake, MessageQueries(database, utc_now), clicks, kit),
         hooks.door(inbox, lines.named, settings.public_url, kit),
     ]
-    app = application([*doors, *_metrics(settings, database, kit)], kit)
+    app = application([*doors, *_metrics(settings, token, database, kit)], kit)
     app.extensions["house"] = house
     return app
 
@@ -104,8 +105,8 @@ def metrics_token(settings: Settings) -> str:
     return credentials_of({CREDENTIALS: {"metrics_token": place}})["metrics_token"] if place else ""
 
 
-def _metrics(settings: Settings, database: Database, kit: WebKit) -> Sequence[Blueprint]:
-    if not (token := metrics_token(settings)):
+def _metrics(settings: Settings, token: str, database: Database, kit: WebKit) -> Sequence[Blueprint]:
+    if not token:
         return []
     from dispatcher.web import metrics  # its library is not small
 
