@@ -121,6 +121,13 @@ def test_those_who_wait_for_a_sender_they_know_join_the_line_for_it_in_their_old
     assert decide(row, APP, pool(busy(3 * SECOND), OTHER), NOON) == Wait(row, row.due_at, "sender's pace", 3)
 
 
+def test_who_is_in_line_already_does_not_make_it_longer() -> None:
+    given = pool(busy(3 * SECOND), OTHER)
+    row = replace(ROW, sticky_sender=3, awaited=3)
+    assert decide(row, APP, given, NOON) == Wait(row, row.due_at, "sender's pace", 3)
+    assert given.lasts == {}
+
+
 def test_a_long_text_that_fits_no_rest_of_the_day_holds_back_nobody() -> None:
     """The first could go tomorrow, the others in the next slot, or in line for that very sender."""
     room = Room(SECOND // 2, free_at=CLOCK + 2 * SECOND, daily_cap=10, day=CLOCK // DAY, used=7)
