@@ -117,7 +117,7 @@ def test_a_wrong_secret(demo: tuple[Process, Customer, dict[str, str]]) -> None:
 
 # The digits, what comes of the first invitation to such a number, and what answers a second one.
 ENDS: Final = [
-    ("01", "discarded", 123, 0),
+    ("01", "discarded", 123, 123),
     ("02", "discarded", 124, 0),
     ("03", "discarded", 125, 125),
     ("04", "discarded", 127, 127),
