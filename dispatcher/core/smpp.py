@@ -43,7 +43,6 @@ class Status(IntEnum):
 
     OK = 0x00
     INVALID_COMMAND = 0x03
-    ALREADY_BOUND = 0x05
     QUEUE_FULL = 0x14
     THROTTLED = 0x58
     TRY_AGAIN = 0x64  # ESME_RX_T_APPN: tell us once more

@@ -23,6 +23,7 @@ from dispatcher.store.revision import DatabaseNewer, head, pending
 from dispatcher.store.tables import App, Connection, Sender
 from dispatcher.store.workers import ALIVE
 from dispatcher.transports.guarded import forbidden_url
+from dispatcher.wiring.carriers import NO_HOOKS
 from dispatcher.wiring.desk import carrier_objection
 from dispatcher.wiring.ground import Finding, data, storage
 from dispatcher.wiring.lookups import examined as lookups
@@ -88,7 +89,7 @@ def _provisioned(settings: Settings, rows: Rows) -> Iterator[Finding]:
             yield Finding(name, ok=ailment.share >= ILL, what=f"can be used, health {ailment}", todo=todo)
         else:
             yield Finding(name, ok=True, what="is paused" if line["paused_at"] else "can be used")
-    if carriers := [line["settings"] for line in connections if line["carrier"] != "simulated"]:
+    if carriers := [line["settings"] for line in connections if line["carrier"] not in NO_HOOKS]:
         here = all(_loopback(_address(each)) for each in carriers)  # a trial on one machine
         yield Finding(
             "public_url",

@@ -161,9 +161,9 @@ def test_a_pair(database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch) 
     with engine(database_url, smsc, monkeypatch, bind="pair", binds="2") as at:
         eventually("two pairs", lambda: len(smsc.bound) == 4)
         eventually("it is noted", lambda: at.api.query(BINDS) == [(0, ""), (1, "")])
-        assert [each.what for each in examine(settled(database_url)) if each.check == "binds of carrier"] == [
-            "2 of 2 held by workers"
-        ]
+        found = {each.check: each.what for each in examine(settled(database_url))}
+        assert found["binds of carrier"] == "2 of 2 held by workers"
+        assert "public_url" not in found, "nothing has to reach us"
         key, submit = invite(at, smsc, "+13012223333")
         at.sent(key)
         assert submit.session.kind is Command.BIND_TRANSMITTER
