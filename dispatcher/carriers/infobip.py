@@ -235,10 +235,8 @@ def _entry(entry: object, response: Response) -> Outcome:
         return Outcome(Fate.TAKEN, ref=ref)
     if group not in ("2", "4", "5"):
         return Outcome(Fate.UNKNOWN, reason=f"HTTP {response.status} without an id or a status that is known")
-    meaning = REJECTED.get(status, _NEVER)
-    if meaning.fate is Fate.TAKEN:
-        return replace(meaning, ref=ref)
-    return replace(meaning, reason=_named(dig(entry, "status")))
+    meaning = replace(REJECTED.get(status, _NEVER), ref=ref)
+    return meaning if meaning.fate is Fate.TAKEN else replace(meaning, reason=_named(dig(entry, "status")))
 
 
 def _ids(result: object) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """Receipts: applied to the message they name, or kept until it is known which one that is.
 
 A receipt may come before our own write of the carrier's id, twice, late, or in any order; the table of core.lifecycle
-decides whether it still matters.
+decides whether it still matters. A delivery counts by whichever attempt it came; a refusal only of the last one.
 """
 
 from __future__ import annotations
@@ -40,6 +40,13 @@ FIND_REF: Final = Statement(
     join attempts a on a.connection_id = r.connection_id and a.ref = r.ref and a.ref <> '' group by r.n""",
     "n integer, connection_id bigint, ref text",
 )
+# A refusal is about the last attempt or it is late: whoever was tried after that sender may have got it through. While
+# the last one's own id is not written yet, an earlier one that has this id by another sender tells that it is that one.
+LIVE: Final = """ and exists (
+    select 1 from attempts a where a.message_id = messages.id and a.connection_id = r.connection_id
+    and (r.ref = '' or a.ref = '' or a.ref = r.ref) and not exists (
+        select 1 from attempts x where x.message_id = a.message_id and (x.generation > a.generation
+            or (a.ref = '' and x.ref = r.ref and x.ref <> '' and x.sender_id <> a.sender_id))))"""
 APPLY: Final = {
     event: Statement(
         f"""update messages set state = case messages.state
@@ -48,11 +55,11 @@ APPLY: Final = {
             completed_at = r.completed_at,
             lease_until = null
         from {{rows}}
-        where messages.id = r.id and messages.state in ({states(*sources(event))})
+        where messages.id = r.id and messages.state in ({states(*sources(event))}){only}
         returning messages.id, messages.sender_id""",
-        "id bigint, code integer, reason text, completed_at bigint",
+        "id bigint, connection_id bigint, ref text, code integer, reason text, completed_at bigint",
     )
-    for event in (Event.DELIVER, Event.REFUSE)
+    for event, only in ((Event.DELIVER, ""), (Event.REFUSE, LIVE))
 }
 # Also of a row whose submit was not settled yet: its worker may never come to that, and then nobody must send it again.
 TAKEN: Final = Statement(
@@ -189,9 +196,7 @@ def _apply(tx: Tx, items: Sequence[Item], now: datetime, *, reach: Reach | None 
             now=micros(now),
         )
     changed, told = 0, list[tuple[int, Receipt]]()
-    if (
-        len(ids := {*found.values()}) > 1
-    ):  # in one order for all, else two that tell of the same messages block each other
+    if len(ids := {*found.values()}) > 1:  # in one order, else two that tell of the same messages block each other
         tx.run(LOCK, [(i,) for i in sorted(ids)])
     # In the order told, but one event of a message at a time: an UPDATE touches a row once.
     for event, batch in _batches([(found[n], item) for n, item in enumerate(items) if n in found]):
@@ -202,7 +207,7 @@ def _apply(tx: Tx, items: Sequence[Item], now: datetime, *, reach: Reach | None 
                 match_refs(tx, [row[0] for row in named], now)
             changed += len(taken)
             continue
-        rows = [_row(event, message_id, receipt, now) for message_id, (_, receipt) in batch]
+        rows = [_row(event, message_id, item, now) for message_id, item in batch]
         senders = {row[0]: row[1] for row in tx.run(APPLY[event], rows, now=micros(now))}
         done = list(senders)
         close_books(tx, done, now)
@@ -226,17 +231,31 @@ def _find(tx: Tx, items: Sequence[Item]) -> dict[int, int]:
 
 
 def _batches(items: Sequence[tuple[int, Item]]) -> list[tuple[Event, list[tuple[int, Item]]]]:
+    """Few batches of one event each, in which the events of each message keep their order; repeats are left out."""
     batches: list[tuple[Event, dict[int, Item]]] = []
+    last: dict[int, int] = {}  # the batch that holds the last event of a message
     for message_id, item in items:
+        before = last.get(message_id, -1)
+        if before >= 0 and _is_no_news(batches[before][1][message_id], item):
+            continue
         event = item[1].event
-        last = next((b for e, b in reversed(batches) if message_id in b), None)
-        if batches and batches[-1][0] is event and message_id not in batches[-1][1]:
-            batches[-1][1][message_id] = item
-        elif last is None or last[message_id][1].event is not event:
-            batches.append((event, {message_id: item}))
+        place = next((n for n in range(before + 1, len(batches)) if batches[n][0] is event), len(batches))
+        if place == len(batches):
+            batches.append((event, {}))
+        batches[place][1][message_id] = item
+        last[message_id] = place
     return [(event, sorted(batch.items())) for event, batch in batches]
 
 
-def _row(event: Event, message_id: int, receipt: Receipt, now: datetime) -> Row:
-    code = Code.DELIVERED if event is Event.DELIVER else receipt.code
-    return message_id, int(code), kept(receipt.reason) if event is Event.REFUSE else "", micros(now)
+def _is_no_news(before: Item, item: Item) -> bool:
+    """Whether an event of a message after that one changes nothing; of refusals one alone is of the last attempt."""
+    (line, told), (other_line, other) = before, item
+    same = told.event is other.event and (told.event is not Event.REFUSE or (line, told.ref) == (other_line, other.ref))
+    return same or told.event is Event.DELIVER
+
+
+def _row(event: Event, message_id: int, item: Item, now: datetime) -> Row:
+    connection_id, told = item
+    code = Code.DELIVERED if event is Event.DELIVER else told.code
+    reason = kept(told.reason) if event is Event.REFUSE else ""
+    return message_id, connection_id, kept(told.ref), int(code), reason, micros(now)

@@ -128,23 +128,23 @@ READ: Final = [
     (200, b'{"messages": {"0": {}}}', UNCLEAR),
     (200, PAGE, UNCLEAR),
     # HTTP 200, and yet refused
-    (200, answer(entry(5, 8, "PREFIX")), Outcome(Fate.NEVER, "", "8 PREFIX", Code.INVALID_PHONE)),
-    (200, answer(entry(5, 51)), Outcome(Fate.NEVER, "", "51 N", Code.INVALID_PHONE)),
-    (200, answer(entry(5, 52)), Outcome(Fate.NEVER, "", "52 N", Code.INVALID_PHONE)),
-    (200, answer(entry(5, 10)), Outcome(Fate.NEVER, "", "10 N", Code.OPTED_OUT)),
-    (200, answer(entry(5, 14)), Outcome(Fate.NEVER, "", "14 N", Code.OPTED_OUT)),
-    (200, answer(entry(5, 6)), Outcome(Fate.NEVER, "", "6 N")),
-    (200, answer(entry(5, 20)), Outcome(Fate.NEVER, "", "20 N")),
-    (200, answer(entry(5, 999)), Outcome(Fate.NEVER, "", "999 N")),
-    (200, answer(entry(2, 4)), Outcome(Fate.NEVER, "", "4 N")),
-    (200, answer(entry(4, 15)), Outcome(Fate.NEVER, "", "15 N")),
-    (200, answer(entry(5, 11)), Outcome(Fate.OTHER_SENDER, "", "11 N")),
-    (200, answer(entry(5, 13)), Outcome(Fate.OTHER_SENDER, "", "13 N")),
-    (200, answer(entry(5, 12)), Outcome(Fate.STOP_CARRIER, "", "12 N")),
-    (200, answer(entry(5, 17)), Outcome(Fate.STOP_CARRIER, "", "17 N")),
-    (200, answer(entry(5, 19)), Outcome(Fate.STOP_CARRIER, "", "19 N")),
-    (200, answer(entry(5, 21)), Outcome(Fate.LATER, "", "21 N")),
-    (200, answer(entry(5, 100)), Outcome(Fate.LATER, "", "100 N")),
+    (200, answer(entry(5, 8, "PREFIX")), Outcome(Fate.NEVER, REF, "8 PREFIX", Code.INVALID_PHONE)),
+    (200, answer(entry(5, 51)), Outcome(Fate.NEVER, REF, "51 N", Code.INVALID_PHONE)),
+    (200, answer(entry(5, 52)), Outcome(Fate.NEVER, REF, "52 N", Code.INVALID_PHONE)),
+    (200, answer(entry(5, 10)), Outcome(Fate.NEVER, REF, "10 N", Code.OPTED_OUT)),
+    (200, answer(entry(5, 14)), Outcome(Fate.NEVER, REF, "14 N", Code.OPTED_OUT)),
+    (200, answer(entry(5, 6)), Outcome(Fate.NEVER, REF, "6 N")),
+    (200, answer(entry(5, 20)), Outcome(Fate.NEVER, REF, "20 N")),
+    (200, answer(entry(5, 999)), Outcome(Fate.NEVER, REF, "999 N")),
+    (200, answer(entry(2, 4)), Outcome(Fate.NEVER, REF, "4 N")),
+    (200, answer(entry(4, 15)), Outcome(Fate.NEVER, REF, "15 N")),
+    (200, answer(entry(5, 11)), Outcome(Fate.OTHER_SENDER, REF, "11 N")),
+    (200, answer(entry(5, 13)), Outcome(Fate.OTHER_SENDER, REF, "13 N")),
+    (200, answer(entry(5, 12)), Outcome(Fate.STOP_CARRIER, REF, "12 N")),
+    (200, answer(entry(5, 17)), Outcome(Fate.STOP_CARRIER, REF, "17 N")),
+    (200, answer(entry(5, 19)), Outcome(Fate.STOP_CARRIER, REF, "19 N")),
+    (200, answer(entry(5, 21)), Outcome(Fate.LATER, REF, "21 N")),
+    (200, answer(entry(5, 100)), Outcome(Fate.LATER, REF, "100 N")),
     (200, answer(entry(5, 23, "REJECTED_DUPLICATE_MESSAGE_ID")), TAKEN),
     # Refused as a whole
     (400, complaint("E400", TO), Outcome(Fate.NEVER, "", f"E400 {TO} must not be so", Code.INVALID_PHONE)),
@@ -184,7 +184,7 @@ def test_a_fault_is_judged_whatever_was_read_of_the_body(fault: Fault) -> None:
 TOLD: Final = [
     (Response(200, body=answer(entry(1, 26))), TAKEN),
     (Response(200, body=answer(entry(5, 23))), TAKEN),
-    (Response(200, body=answer(entry(5, 52))), Outcome(Fate.NEVER, "", "52 N", Code.INVALID_PHONE)),
+    (Response(200, body=answer(entry(5, 52))), Outcome(Fate.NEVER, REF, "52 N", Code.INVALID_PHONE)),
     (Response(200, body=answer(entry(5, 14))), None),  # they may have asked for it when the first had come
     (Response(200, body=answer(entry(5, 20))), None),  # the first may be one of those that were too many
     (Response(200, body=answer(entry(5, 11))), None),
@@ -203,7 +203,7 @@ def test_told(response: Response, outcome: Outcome | None) -> None:
     assert CARRIER.told(response) == outcome
 
 
-NO_PREFIX: Final = Outcome(Fate.NEVER, "", "8 N", Code.INVALID_PHONE)
+NO_PREFIX: Final = Outcome(Fate.NEVER, REF, "8 N", Code.INVALID_PHONE)
 OTHERS: Final = Outcome(Fate.TAKEN, ref="78-ACME")
 BATCHES: Final = [
     (200, answer(entry(1, 26), entry(1, 26, ref="78-ACME")), [TAKEN, OTHERS]),

@@ -11,12 +11,12 @@ import pytest
 from dispatcher.core.codes import Code
 from dispatcher.core.exchange import Fate, Outcome, Receipt
 from dispatcher.core.lifecycle import Event, State
-from dispatcher.engine.ports import Settled
+from dispatcher.engine.ports import Marked, Settled
 from dispatcher.store.database import Database
 from dispatcher.store.instants import micros
 from dispatcher.store.queries import MessageQueries
 from dispatcher.store.queue import MessageQueue
-from dispatcher.store.receipts import GroupedReceipts, ReceiptBook
+from dispatcher.store.receipts import GroupedReceipts, ReceiptBook, _batches
 from dispatcher.store.rescue import Sweeper
 from dispatcher.store.statement import Statement
 from tests.factories import NOON, provision
@@ -255,3 +255,78 @@ def test_a_sender_whose_texts_do_not_arrive_loses_its_share(database: Database) 
     assert run(database, SHARES) == [(1, "10 of the last 20 were not delivered, 2 of them filtered", 1)]
     book.take(1, [delivered(key=str(i)) for i in made[30:]], NOON)
     assert len(run(database, SHARES)) == 1
+
+
+@pytest.mark.parametrize("written", [True, False], ids=["written", "in flight"])
+@pytest.mark.parametrize("by_key", [True, False], ids=["by key", "by ref"])
+def test_a_late_refusal_of_an_earlier_attempt_is_no_news(database: Database, written: bool, by_key: bool) -> None:
+    """Another sender got it through, or may yet: nothing changes, nobody's health falls, and nothing is kept."""
+    made = twice_tried(database, 20, written=written)
+    first = [Receipt(Event.REFUSE, str(i) if by_key else "", f"first-{i}", filtered=True) for i in made]
+    assert ReceiptBook(database).take(1, first, NOON) == 0
+    assert {state(database, i) for i in made} == {State.SUBMITTED if written else State.SUBMITTING}
+    assert (run(database, SHARES), run(database, BOXED), run(database, CALLBACKS)) == ([], [(0,)], [])
+
+
+def test_a_refusal_of_the_last_attempt_counts_whatever_came_before_it(database: Database) -> None:
+    [a, b] = twice_tried(database, 2)
+    told = [failed(str(a), f"first-{a}"), failed(str(a), f"second-{a}")]
+    assert ReceiptBook(database).take(1, [*told, failed(str(b), f"first-{b}"), delivered(str(b))], NOON) == 2
+    assert [state(database, i) for i in (a, b)] == [State.FAILED, State.DELIVERED]
+
+
+def test_a_refusal_counts_by_our_key_alone_and_before_their_id_is_written(database: Database) -> None:
+    [a, b] = twice_tried(database, 2, written=False)
+    assert ReceiptBook(database).take(1, [failed(str(a)), failed(str(b), f"second-{b}")], NOON) == 2
+    assert [state(database, i) for i in (a, b)] == [State.FAILED, State.FAILED]
+
+
+def test_a_refusal_by_another_connection_than_that_of_the_last_attempt_is_no_news(database: Database) -> None:
+    [a] = twice_tried(database, 1)
+    run(database, Statement("update attempts set connection_id = 2 where generation = 2"))
+    assert ReceiptBook(database).take(1, [failed(str(a)), failed(ref=f"first-{a}")], NOON) == 0
+    assert (state(database, a), run(database, BOXED)) == (State.SUBMITTED, [(0,)])
+    assert ReceiptBook(database).take(2, [failed(str(a))], NOON) == 1
+
+
+def test_a_refusal_that_was_kept_is_of_the_last_attempt_or_no_news(database: Database) -> None:
+    provision(database, senders=2)
+    [c] = queued(database)
+    queue, book = MessageQueue(database), ReceiptBook(database)
+    [marked] = mark(database, take(database))
+    book.take(1, [failed(ref=f"first-{c.id}"), failed(ref=f"second-{c.id}")], NOON)
+    again(database, queue, [marked])
+    assert (state(database, c.id), run(database, BOXED)) == (State.SUBMITTING, [(1,)])
+    queue.settle([named(c.id)], NOON)
+    assert (state(database, c.id), run(database, BOXED)) == (State.FAILED, [(0,)])
+
+
+def test_many_receipts_in_turns_are_few_statements() -> None:
+    """In the order of each message, and not of all of them."""
+    told = [(n, (1, told)) for n in range(500) for told in ((delivered, failed)[n % 2](str(n)), failed(str(n)))]
+    assert [(event, len(batch)) for event, batch in _batches(told)] == [(Event.DELIVER, 250), (Event.REFUSE, 250)]
+
+
+def twice_tried(database: Database, count: int, *, written: bool = True) -> list[int]:
+    """Messages of which a first sender was refused as `first-ID`; the second took them as `second-ID`, if `written`."""
+    provision(database, senders=2, callback_url="http://example.com/")
+    made, queue = queued(database, count), MessageQueue(database)
+    again(database, queue, mark(database, take(database)))
+    if written:
+        queue.settle([named(c.id) for c in made], NOON)
+    return [c.id for c in made]
+
+
+def again(database: Database, queue: MessageQueue, marked: list[Marked]) -> None:
+    """A third sender may not: their messages are marked for another one."""
+    for m in marked:
+        no = Outcome(Fate.OTHER_SENDER, ref=f"first-{m.row.id}")
+        queue.settle([settled(m.row, Event.RETRY, outcome=no, due_at=NOON, sent=False)], NOON)
+    run(database, Statement("update attempts set sender_id = 3"))  # neither of the two that are left
+    assert len(mark(database, take(database))) == len(marked)
+
+
+def named(message_id: int) -> Settled:
+    due = NOON + timedelta(hours=72)
+    outcome = Outcome(Fate.TAKEN, ref=f"second-{message_id}")
+    return Settled(message_id, 2, Event.SUBMIT, outcome, Code.ACCEPTED, due, sent=True)
