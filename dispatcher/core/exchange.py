@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
@@ -41,7 +41,6 @@ class Request:
 
 DAY: Final = 86_400
 LONGEST_DIGITS: Final = 9
-SHORTEST_NUMBER: Final = 8  # digits; fewer may stand in a reason by chance
 MOST_FIELDS: Final = 200
 MOST_KEY: Final = 64  # characters of what may be an id of ours, which is shorter still
 
@@ -173,14 +172,6 @@ class Hook:
             return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
         except ValueError:
             raise Refusal(400, f"body: not a form in UTF-8 with at most {MOST_FIELDS} fields") from None
-
-
-def discreet(outcome: Outcome, phone: str) -> Outcome:
-    """The outcome without the person's number: a reason goes into logs and alarms, and is kept for longer."""
-    number = phone.removeprefix("+")
-    if len(number) < SHORTEST_NUMBER or number not in outcome.reason:
-        return outcome
-    return replace(outcome, reason=outcome.reason.replace(number, f"{number[:-7]}•••{number[-4:]}"))
 
 
 def judged(response: Response) -> Outcome | None:

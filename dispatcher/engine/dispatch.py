@@ -6,7 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Lock
@@ -14,7 +14,8 @@ from typing import Final
 
 from dispatcher.core.codes import Code
 from dispatcher.core.decision import Discard, Send, Wait, decide_all
-from dispatcher.core.exchange import Fate, Fault, Outcome, Request, Response, Submission, discreet
+from dispatcher.core.discretion import Discretion
+from dispatcher.core.exchange import Fate, Fault, Outcome, Request, Response, Submission
 from dispatcher.core.invitation import Claimed
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.pacing import HANDOVER
@@ -50,7 +51,7 @@ STUCK_SWEEP: Final = timedelta(seconds=60)  # how often what expired in a lane t
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A connection as dispatch uses it: whose words, which transport, how long receipts may take."""
+    """A connection as dispatch uses it: whose words, which transport, how long receipts may take, what to hide."""
 
     id: int
     name: str
@@ -59,6 +60,7 @@ class Line:
     receipt_wait: timedelta
     receipt_url: str = ""
     acceptance_is_final: bool = False
+    discretion: Discretion = field(default_factory=Discretion)
 
     def taken(self, row: Claimed, outcome: Outcome, now: datetime) -> Settled:
         """What a row that the carrier took comes to."""
@@ -282,7 +284,8 @@ class Dispatch:
                     self._submit([row], line, now, at, until, paced)
                 return
             log.exception("a request could not be built", extra={"action": "build", "connection": line.name})
-            self._put(Result(rows[0], Outcome(Fate.STOP_CARRIER, reason=f"request could not be built: {error}")))
+            outcome = Outcome(Fate.STOP_CARRIER, reason=f"request could not be built: {error}")
+            self._put(Result(rows[0], line.discretion.outcome(outcome, mts[0].to)))
             return
 
         with self._lock:
@@ -300,7 +303,7 @@ class Dispatch:
             self._between("answered")
             took = None if response.fault is Fault.UNSENT else time.monotonic() - begins
             for row, mt, outcome in zip(rows, mts, _outcomes(line.carrier, mts, response), strict=True):
-                self._put(Result(row, discreet(outcome, mt.to), took))
+                self._put(Result(row, line.discretion.outcome(outcome, mt.to), took))
             if self._short_of_room and min(left, line.transport.room()) >= REFILL:
                 self._short_of_room = False
                 self._ring(DUE)

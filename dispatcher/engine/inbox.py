@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from dispatcher.core.codes import Refusal
+from dispatcher.core.discretion import Discretion
 from dispatcher.core.exchange import Hook, Receipt, Reply
 from dispatcher.engine.ports import CALLBACKS, Clock, Receipts, Ring
 from dispatcher.engine.replies import Replies
@@ -28,6 +29,11 @@ class Known(Protocol):
         """Its words."""
         ...
 
+    @property
+    def discretion(self) -> Discretion:
+        """What nobody should read of what it tells."""
+        ...
+
 
 class Inbox:
     """Takes receipts and replies."""
@@ -46,15 +52,15 @@ class Inbox:
         events = known.carrier.events(hook)
         if not events:
             log.warning("a hook told nothing that is known", extra={"action": "hook", "connection": known.id})
-        self.take(known.id, events)
+        self.take(known, events)
 
-    def take(self, connection_id: int, events: Sequence[Receipt | Reply]) -> None:
+    def take(self, known: Known, events: Sequence[Receipt | Reply]) -> None:
         """Take what one connection told."""
-        receipts = [event for event in events if isinstance(event, Receipt)]
-        if receipts and self._receipts.take(connection_id, receipts, self._clock()):
+        receipts = [known.discretion.receipt(event) for event in events if isinstance(event, Receipt)]
+        if receipts and self._receipts.take(known.id, receipts, self._clock()):
             self._ring(CALLBACKS)
         if replies := [event for event in events if isinstance(event, Reply)]:
-            self._replies.take(connection_id, replies)
+            self._replies.take(known.id, replies)
 
 
 Lookup = Callable[[str], Known | None]

@@ -17,7 +17,7 @@ from typing import Final
 
 from dispatcher.core.codes import Code
 from dispatcher.core.decision import Discard, kept_back
-from dispatcher.core.exchange import Fate, Outcome, Response, discreet
+from dispatcher.core.exchange import Fate, Outcome, Response
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.retry import ask_after, submit_next
 from dispatcher.engine.dispatch import LATEST, Line, Pace, Worker, submission
@@ -154,7 +154,8 @@ class Inquiry:
             if response.fault or response.status == THROTTLED:
                 return  # nothing was told: it is asked again at its time
             if outcome := carrier.told(response):
-                self._put(Told(doubt, carrier.asking_submits, discreet(outcome, doubt.marked.row.address or "")))
+                said = line.discretion.outcome(outcome, doubt.marked.row.address or "")
+                self._put(Told(doubt, carrier.asking_submits, said))
 
         line.transport.start(request, answered, lane=line.name, at=at, until=until, paced=paced)
 

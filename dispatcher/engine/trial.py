@@ -103,14 +103,15 @@ class Trial:
         try:
             request = self._line.carrier.build(mt, self._clock())
         except Exception as error:
-            raise Wrong(f"{self._line.name}: the request could not be built: {error}") from error
+            why = self._line.discretion.reason(str(error), mt.to)
+            raise Wrong(f"{self._line.name}: the request could not be built: {why}") from None
         answers: SimpleQueue[Response] = SimpleQueue()
         self._line.transport.start(request, answers.put, lane=self._line.name)
         try:
             response = answers.get(timeout=self._patience.total_seconds())
         except Empty:
             response = Response(fault=Fault.TIMEOUT)
-        return self._line.carrier.read(response)
+        return self._line.discretion.outcome(self._line.carrier.read(response), mt.to)
 
     def ends_with(self, outcome: Outcome) -> bool:
         """Whether nothing is to be waited for after this outcome of its submit."""

@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+from dispatcher.core.discretion import Discretion
 from dispatcher.core.given import CREDENTIALS, Given, SettingsError
 from dispatcher.engine.transport import Carrier
 from dispatcher.store.connections import Contract
@@ -47,6 +48,11 @@ def hook_url(contract: Contract, public_url: str) -> str:
     """Where the carrier of a connection reports to; "" where it reports nothing by HTTP."""
     silent = contract.carrier in NO_HOOKS or not tells(contract)
     return "" if silent else f"{public_url}/hooks/{contract.name}"
+
+
+def discretion_of(contract: Contract) -> Discretion:
+    """What nobody should read of what a connection tells. Raises SettingsError."""
+    return Discretion.about(credentials_of(contract.settings).values())
 
 
 def credentials_of(settings: Mapping[str, Any]) -> dict[str, str]:

@@ -90,7 +90,7 @@ class SmppBinds:
 
 def take_heard(inbox: Inbox, lines: Mapping[str, Line], batch: Sequence[Told]) -> None:
     """Take what was told, and acknowledge it: what is on disk for good, what is not yet as to be told again."""
-    heard: dict[int, list[tuple[Ack, Sequence[Receipt | Reply]]]] = {}
+    heard: dict[str, list[tuple[Ack, Sequence[Receipt | Reply]]]] = {}
     for name, hook, ack in batch:
         line = lines.get(name)
         if line is None:
@@ -103,23 +103,23 @@ def take_heard(inbox: Inbox, lines: Mapping[str, Line], batch: Sequence[Told]) -
             continue
         if not events:
             log.warning("a PDU told nothing that is known", extra={"action": "hook", "connection": name})
-        heard.setdefault(line.id, []).append((ack, events))
-    for connection_id, told in heard.items():
-        _take(inbox, connection_id, told)
+        heard.setdefault(name, []).append((ack, events))
+    for name, told in heard.items():
+        _take(inbox, lines[name], told)
 
 
-def _take(inbox: Inbox, connection_id: int, told: Sequence[tuple[Ack, Sequence[Receipt | Reply]]]) -> None:
+def _take(inbox: Inbox, line: Line, told: Sequence[tuple[Ack, Sequence[Receipt | Reply]]]) -> None:
     status = Status.OK
     try:
-        inbox.take(connection_id, [event for _, events in told for event in events])
+        inbox.take(line, [event for _, events in told for event in events])
     except StoreUnavailable as error:
         log.error("what was told is to be told again", extra={"action": "hook", "error": str(error)})
         status = Status.TRY_AGAIN
     except Exception:
-        log.exception("what was told could not be taken", extra={"action": "hook", "connection": connection_id})
+        log.exception("what was told could not be taken", extra={"action": "hook", "connection": line.name})
         if len(told) > 1:
             for each in told:
-                _take(inbox, connection_id, [each])
+                _take(inbox, line, [each])
             return
         status = Status.TRY_AGAIN
     for ack, _ in told:

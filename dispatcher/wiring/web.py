@@ -12,6 +12,7 @@ from typing import Final
 from flask import Blueprint, Flask
 
 from dispatcher.core.device import device_of
+from dispatcher.core.discretion import Discretion
 from dispatcher.core.given import CREDENTIALS
 from dispatcher.core.invitation import Admitted, Candidate
 from dispatcher.core.phone import warm_up
@@ -39,7 +40,7 @@ from dispatcher.store.revision import pepper
 from dispatcher.web import hooks
 from dispatcher.web.app import application
 from dispatcher.web.kit import WebKit
-from dispatcher.wiring.carriers import carrier_of, credentials_of
+from dispatcher.wiring.carriers import carrier_of, credentials_of, discretion_of
 from dispatcher.wiring.parts import Lines, Pulse, policy_of, ready_database, utc_now
 
 # Doubles the groups of a busy PostgreSQL, at a fifth less work for each row (`make bench`).
@@ -53,10 +54,12 @@ class Speaker:
     id: int
     name: str
     carrier: Carrier
+    discretion: Discretion
 
 
 def _speaker(contract: Contract) -> Speaker:
-    return Speaker(contract.id, contract.name, carrier_of(contract.carrier, contract.settings))
+    words = carrier_of(contract.carrier, contract.settings)
+    return Speaker(contract.id, contract.name, words, discretion_of(contract))
 
 
 def load_rules() -> None:

@@ -42,7 +42,7 @@ from dispatcher.store.workers import LEASE_SECONDS, Workers
 from dispatcher.transports.guarded import guarded_transport
 from dispatcher.transports.http import HttpTransport
 from dispatcher.transports.simulated import SimulatedTransport
-from dispatcher.wiring.carriers import carrier_of, hook_url
+from dispatcher.wiring.carriers import carrier_of, discretion_of, hook_url
 from dispatcher.wiring.lookups import looking_up, provider_of
 from dispatcher.wiring.parts import Lines, Pulse, ready_database, utc_now
 from dispatcher.wiring.smpp import SmppBinds
@@ -85,6 +85,7 @@ def line_of(contract: Contract, transports: Transports, public_url: str) -> Line
         receipt_wait=contract.receipt_wait,
         receipt_url=hook_url(contract, public_url),
         acceptance_is_final=contract.acceptance_is_final,
+        discretion=discretion_of(contract),
     )
 
 
@@ -277,12 +278,12 @@ def _settle_calls(callbacks: Callbacks, answers: Sequence[Answer], ring: Callabl
 
 def take_told(inbox: Inbox, named: Callable[[str], Line | None], batch: Sequence[tuple[str, Hook]]) -> None:
     """Take what carriers told by another way than the web."""
-    told: dict[int, list[Receipt | Reply]] = {}
+    told: dict[int, tuple[Line, list[Receipt | Reply]]] = {}
     for name, hook in batch:
         if line := named(name):
-            told.setdefault(line.id, []).extend(line.carrier.events(hook))
-    for connection_id, events in told.items():
-        inbox.take(connection_id, events)
+            told.setdefault(line.id, (line, []))[1].extend(line.carrier.events(hook))
+    for line, events in told.values():
+        inbox.take(line, events)
 
 
 def quietly(act: Callable[[], None]) -> None:

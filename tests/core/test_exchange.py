@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from dispatcher.core.codes import Refusal
-from dispatcher.core.exchange import Fate, Fault, Hook, Outcome, Request, Response, discreet, judged
+from dispatcher.core.exchange import Fate, Fault, Hook, Outcome, Request, Response, judged
 
 MINUTE = timedelta(minutes=1)
 ASKED = {"retry-after": "60"}
@@ -107,20 +107,6 @@ def test_text(body: bytes, text: str) -> None:
 def test_a_repr_shows_neither_secrets_nor_numbers(shown: Request | Hook) -> None:
     assert "c2VjcmV0" not in repr(shown)
     assert "3012223333" not in repr(shown)
-
-
-@pytest.mark.parametrize(
-    ("said", "phone", "kept"),
-    [
-        ("21614 +13012223333 is no mobile", "+13012223333", "21614 +1301•••3333 is no mobile"),
-        ("13012223333, 13012223333", "+13012223333", "1301•••3333, 1301•••3333"),
-        ("+13012223334", "+13012223333", "+13012223334"),
-        ("HTTP 400", "+400", "HTTP 400"),
-        ("", "", ""),
-    ],
-)
-def test_a_reason_does_not_tell_the_number(said: str, phone: str, kept: str) -> None:
-    assert discreet(Outcome(Fate.NEVER, ref="r", reason=said), phone) == Outcome(Fate.NEVER, ref="r", reason=kept)
 
 
 @pytest.mark.parametrize(

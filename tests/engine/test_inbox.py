@@ -9,6 +9,7 @@ import pytest
 
 from dispatcher.carriers.simulated import Simulated
 from dispatcher.core.codes import Refusal
+from dispatcher.core.discretion import Discretion
 from dispatcher.core.exchange import Fate, Hook, Outcome, Receipt, Reply
 from dispatcher.core.lifecycle import Event, State
 from dispatcher.engine.inbox import Inbox
@@ -31,6 +32,7 @@ class Known:
 
     id: int = 1
     carrier: Carrier = field(default_factory=Simulated)
+    discretion: Discretion = field(default_factory=Discretion)
 
 
 def hook(url: str = "simulated:/receipts", **told: str) -> Hook:
@@ -93,13 +95,19 @@ def test_another_connection_does_not_speak_of_ours(house: House, inbox: Inbox) -
 
 def test_receipts_are_taken_in_the_order_told_and_replies_beside_them(house: House, inbox: Inbox) -> None:
     inbox.take(
-        1,
+        Known(),
         [REPLY, Receipt(Event.SUBMIT, ref="r"), Receipt(Event.REFUSE, ref="r"), REPLY, Receipt(Event.DELIVER, ref="r")],
     )
     assert (state(house), house.rung) == (State.DELIVERED, [CALLBACKS, DUE])
     assert house.run("select ref, text, verdict from replies") == [("mo-1", "STOP", "stop")]
 
 
+def test_a_receipt_is_kept_without_credentials_and_numbers(house: House, inbox: Inbox) -> None:
+    known = Known(discretion=Discretion.about(["SeCrEt"]))
+    inbox.take(known, [Receipt(Event.REFUSE, ref="r", reason="+1 (301) 222-3333 by /?p=SeCrEt")])
+    assert house.run("select reason from messages where kind = 'invitation'") == [("+1 (301) •••-3333 by /?p=•••",)]
+
+
 def test_nothing_told_nothing_written(house: House, inbox: Inbox) -> None:
-    inbox.take(1, [])
+    inbox.take(Known(), [])
     assert (state(house), house.rung) == (State.SUBMITTED, [])

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from dispatcher.core.codes import Code
+from dispatcher.core.discretion import Discretion
 from dispatcher.core.exchange import Fate, Outcome, Receipt
 from dispatcher.core.lifecycle import Event
 from dispatcher.engine.checks import Wrong
@@ -34,7 +35,7 @@ def trial(
 ) -> tuple[Trial, MemoryTransport]:
     transport = MemoryTransport()
     made = Trial(
-        line=Line(1, "main", carrier, transport, timedelta(hours=72), receipt_url, final),
+        line=Line(1, "main", carrier, transport, timedelta(hours=72), receipt_url, final, Discretion.about(["SeCrEt"])),
         senders=["+12015550100", "+12015550101"],
         tells=tells,
         receipts=Kept(*looks),
@@ -59,6 +60,11 @@ def test_whoever_does_not_answer_is_in_doubt_in_the_carriers_own_words() -> None
     assert made.submit(mt).fate is Fate.UNKNOWN
     [begun] = transport.begun
     assert (begun.lane, begun.mt["text"]) == ("main", "Hello")
+
+
+def test_neither_the_number_nor_a_credential_is_repeated() -> None:
+    made, _ = trial(Plain({"": Outcome(Fate.NEVER, reason="?key=SeCrEt&to=%2B12012223333")}))
+    assert made.submit(made.prepare("2012223333", "", "Hello")).reason == "?key=•••&to=%2B1201•••3333"
 
 
 def test_a_template_that_does_not_fit_is_one_sentence() -> None:
