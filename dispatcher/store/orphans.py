@@ -7,21 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from dispatcher.core.codes import Code
 from dispatcher.core.exchange import Receipt
-from dispatcher.core.lifecycle import Event
 from dispatcher.store.database import Database
 from dispatcher.store.instants import instant, micros
-from dispatcher.store.receipts import UNKEEP
+from dispatcher.store.receipts import UNKEEP, receipt_of
 from dispatcher.store.statement import Statement
 
 LISTED: Final = Statement(
-    """select b.id, c.name, b.key, b.ref, b.event, b.code, b.reason, b.received_at
+    """select b.id, c.name, b.key, b.ref, b.event, b.code, b.reason, b.filtered, b.received_at
     from receipts b join connections c on c.id = b.connection_id where b.id > :after order by b.id limit :most"""
 )
 COUNT: Final = Statement("select count(*) from receipts where received_at > :since and received_at <= :until")
 OF_TEXT: Final = Statement(
-    """select id, key, ref, event, code, reason from receipts
+    """select id, key, ref, event, code, reason, filtered from receipts
     where received_at > :since and connection_id = :connection_id and (key = :key or (ref = :ref and ref <> ''))
     order by id"""
 )
@@ -48,7 +46,7 @@ class Orphans:
         """A page of up to `most`, in the order in which they came, behind the one whose id is `after`."""
         with self._database.read() as tx:
             rows = tx.run(LISTED, after=after, most=most)
-        return [Orphan(row[0], row[1], _receipt(*row[2:7]), instant(row[7])) for row in rows]
+        return [Orphan(row[0], row[1], receipt_of(*row[2:8]), instant(row[8])) for row in rows]
 
     def count(self, since: datetime, until: datetime) -> int:
         """How many came after `since`, `until` at the latest."""
@@ -62,8 +60,4 @@ class Orphans:
         if rows:
             with self._database.write() as tx:
                 tx.run(UNKEEP, [(row[0],) for row in rows])
-        return [_receipt(*row[1:]) for row in rows]
-
-
-def _receipt(key: str, ref: str, event: str, code: int, reason: str) -> Receipt:
-    return Receipt(Event(event), key=key, ref=ref, reason=reason, code=Code(code))
+        return [receipt_of(*row[1:]) for row in rows]

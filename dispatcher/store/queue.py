@@ -16,7 +16,7 @@ from dispatcher.store.database import Database
 from dispatcher.store.finals import close_books
 from dispatcher.store.instants import MICROSECOND, instant, micros
 from dispatcher.store.optouts import STOPPED, opted_out
-from dispatcher.store.receipts import match_refs
+from dispatcher.store.receipts import Reach, match_refs
 from dispatcher.store.rooms import Rooms
 from dispatcher.store.statement import Row, Statement, Tx
 from dispatcher.store.steps import states, step
@@ -150,9 +150,10 @@ ASKED: Final = Statement(
 class MessageQueue:
     """The queue of all that goes out."""
 
-    def __init__(self, database: Database) -> None:
-        """Work on this database."""
+    def __init__(self, database: Database, reach: Reach | None = None) -> None:
+        """Work on this database; `reach` hears of receipts that came before the results that name their messages."""
         self._database = database
+        self._reach = reach
 
     def lanes(self) -> list[Lane]:
         """Every line of queued rows."""
@@ -207,7 +208,7 @@ class MessageQueue:
             end_attempts(tx, results, now)
             if doubts := [(s.message_id, s.generation, micros(s.ask_at)) for s in results if s.ask_at]:
                 tx.run(ASK, doubts)
-            match_refs(tx, [s.message_id for s in results if s.outcome.ref], now)
+            match_refs(tx, [s.message_id for s in results if s.outcome.ref], now, self._reach)
         return told - changed
 
 

@@ -80,18 +80,18 @@ NAME: Final = Statement(
 )
 LOCK: Final = Statement("select s.id from messages s join {rows} on r.id = s.id order by s.id {lock}", "id bigint")
 KEEP: Final = Statement(
-    """insert into receipts (connection_id, key, ref, event, code, reason, received_at)
-    select connection_id, key, ref, event, code, reason, :now from {rows}""",
-    "connection_id bigint, key text, ref text, event text, code integer, reason text",
+    """insert into receipts (connection_id, key, ref, event, code, reason, filtered, received_at)
+    select connection_id, key, ref, event, code, reason, filtered, :now from {rows}""",
+    "connection_id bigint, key text, ref text, event text, code integer, reason text, filtered integer",
 )
 WAITING_FOR: Final = Statement(
-    """select b.id, b.connection_id, b.key, b.ref, b.event, b.code, b.reason
+    """select b.id, b.connection_id, b.key, b.ref, b.event, b.code, b.reason, b.filtered
     from {rows} join attempts a on a.message_id = r.id and a.ref <> ''
     join receipts b on b.connection_id = a.connection_id and b.ref = a.ref order by b.id""",
     "id bigint",
 )
 MATCHABLE: Final = Statement(
-    """select b.id, b.connection_id, b.key, b.ref, b.event, b.code, b.reason from receipts b
+    """select b.id, b.connection_id, b.key, b.ref, b.event, b.code, b.reason, b.filtered from receipts b
     where b.received_at > :since and b.ref <> '' and exists (
         select 1 from attempts a where a.connection_id = b.connection_id and a.ref = b.ref and a.ref <> '')
     order by b.received_at, b.id limit :most"""
@@ -103,7 +103,7 @@ Item = tuple[int, Receipt]  # a connection and what it told
 
 
 class Reach:
-    """Whom senders reach, as the receipts tell that this process takes."""
+    """Whom senders reach, as the receipts tell that this process takes, or applies after they were kept."""
 
     def __init__(self) -> None:
         """Nothing is known yet."""
@@ -125,10 +125,10 @@ class Reach:
 class ReceiptBook:
     """Where receipts are written."""
 
-    def __init__(self, database: Database) -> None:
-        """Work on this database."""
+    def __init__(self, database: Database, reach: Reach | None = None) -> None:
+        """Work on this database; `reach` hears what receipts tell of senders."""
         self._database = database
-        self._reach = Reach()
+        self._reach = reach or Reach()
 
     def take(self, connection_id: int, receipts: Sequence[Receipt], now: datetime) -> int:
         """Apply each receipt or keep it; how many changed a state. On return all of it is on disk."""
@@ -137,7 +137,7 @@ class ReceiptBook:
 
     def apply(self, tx: Tx, items: Sequence[Item], now: datetime) -> int:
         """The same, within a transaction."""
-        return _apply(tx, items, now, reach=self._reach)
+        return _apply(tx, items, now, self._reach, keep=True)
 
     def match(self, now: datetime, most: int) -> int:
         """Apply receipts of late whose message is known by now; how many were matched.
@@ -145,7 +145,7 @@ class ReceiptBook:
         Older ones were either matched when their message's id was written (`match_refs`) or never will be.
         """
         with self._database.write() as tx:
-            return _apply_kept(tx, tx.run(MATCHABLE, since=micros(now - CROSSING), most=most), now)
+            return _apply_kept(tx, tx.run(MATCHABLE, since=micros(now - CROSSING), most=most), now, self._reach)
 
 
 class GroupedReceipts:
@@ -170,29 +170,33 @@ class GroupedReceipts:
         return self._book.match(now, most)
 
 
-def match_refs(tx: Tx, message_ids: Sequence[int], now: datetime) -> None:
+def match_refs(tx: Tx, message_ids: Sequence[int], now: datetime, reach: Reach | None = None) -> None:
     """The carrier's ids of these messages were just written: apply the receipts that came before them."""
     if message_ids and tx.run(BOXED):
-        _apply_kept(tx, tx.run(WAITING_FOR, [(i,) for i in message_ids]), now)
+        _apply_kept(tx, tx.run(WAITING_FOR, [(i,) for i in message_ids]), now, reach)
 
 
-def _apply_kept(tx: Tx, kept: Sequence[Row], now: datetime) -> int:
+def receipt_of(key: str, ref: str, event: str, code: int, reason: str, filtered: int) -> Receipt:
+    """A receipt as it was kept."""
+    return Receipt(Event(event), key=key, ref=ref, reason=reason, code=Code(code), filtered=bool(filtered))
+
+
+def _apply_kept(tx: Tx, kept: Sequence[Row], now: datetime, reach: Reach | None) -> int:
     if not kept:
         return 0
-    items = [(row[1], Receipt(Event(row[4]), key=row[2], ref=row[3], reason=row[6], code=Code(row[5]))) for row in kept]
-    _apply(tx, items, now)
+    _apply(tx, [(row[1], receipt_of(*row[2:])) for row in kept], now, reach, keep=False)
     tx.run(UNKEEP, [(row[0],) for row in kept])
     return len(kept)
 
 
-def _apply(tx: Tx, items: Sequence[Item], now: datetime, *, reach: Reach | None = None) -> int:
-    """Apply receipts; those that came just now, whose senders' `reach` they tell, are kept where nothing matches."""
+def _apply(tx: Tx, items: Sequence[Item], now: datetime, reach: Reach | None, *, keep: bool) -> int:
+    """Apply receipts, and tell the senders' `reach`; `keep` those that match nothing."""
     found = _find(tx, items)
     lost = [item for n, item in enumerate(items) if n not in found]
-    if lost and reach:
+    if lost and keep:
         tx.run(
             KEEP,
-            [(c, kept(r.key), kept(r.ref), r.event, int(r.code), kept(r.reason)) for c, r in lost],
+            [(c, kept(r.key), kept(r.ref), r.event, int(r.code), kept(r.reason), int(r.filtered)) for c, r in lost],
             now=micros(now),
         )
     changed, told = 0, list[tuple[int, Receipt]]()

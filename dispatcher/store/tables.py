@@ -506,6 +506,7 @@ class ReceiptBox(SQLModel, table=True):
     event: str = words(12)
     code: int = Field(default=0, sa_column=Column(Integer, nullable=False))
     reason: str = words(255)
+    filtered: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
     received_at: datetime = at()
 
 

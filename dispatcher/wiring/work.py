@@ -34,7 +34,7 @@ from dispatcher.store.nodes import LEASE, NodeIds
 from dispatcher.store.outbox import CallbackOutbox
 from dispatcher.store.pool import SenderPool
 from dispatcher.store.queue import MessageQueue
-from dispatcher.store.receipts import ReceiptBook
+from dispatcher.store.receipts import Reach, ReceiptBook
 from dispatcher.store.replies import ReplyBook
 from dispatcher.store.rescue import Sweeper
 from dispatcher.store.revision import pepper
@@ -98,7 +98,8 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
     provider = provider_of(settings.lookups)
     with ExitStack() as house:  # what is opened last ends first, so the order of the steps matters
         database = house.enter_context(ready_database(settings))
-        pool, outbox, receipts = SenderPool(database), CallbackOutbox(database), ReceiptBook(database)
+        pool, outbox, reach = SenderPool(database), CallbackOutbox(database), Reach()
+        receipts = ReceiptBook(database, reach)
         ids = _minting(house, database)
         worker = _enrolled(house, Workers(database), pool)
         pace = _pace(settings)
@@ -113,7 +114,7 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
         called = _callback_transport(house, settings)
         lines: Lines[Line] = Lines(Contracts(database), lambda c: line_of(c, transports, settings.public_url))
         dispatch = Dispatch(
-            queue=MessageQueue(database),
+            queue=MessageQueue(database, reach),
             pool=pool,
             directory=CachedDirectory(database),
             lines=lines,

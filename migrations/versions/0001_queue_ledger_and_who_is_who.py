@@ -358,6 +358,7 @@ def upgrade() -> None:
         sa.Column("event", sa.String(length=12), server_default="", nullable=False),
         sa.Column("code", sa.Integer(), nullable=False),
         sa.Column("reason", sa.String(length=255), server_default="", nullable=False),
+        sa.Column("filtered", sa.Integer(), server_default="0", nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_receipts")),
     )

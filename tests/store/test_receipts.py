@@ -16,7 +16,7 @@ from dispatcher.store.database import Database
 from dispatcher.store.instants import micros
 from dispatcher.store.queries import MessageQueries
 from dispatcher.store.queue import MessageQueue
-from dispatcher.store.receipts import GroupedReceipts, ReceiptBook, _batches
+from dispatcher.store.receipts import GroupedReceipts, Reach, ReceiptBook, _batches
 from dispatcher.store.rescue import Sweeper
 from dispatcher.store.statement import Statement
 from tests.factories import NOON, provision
@@ -132,6 +132,26 @@ def test_one_that_slipped_between_is_matched_by_the_sweep(database: Database) ->
     assert book.match(NOON, 100) == 1
     assert book.match(NOON, 100) == 0
     assert state(database, a) is State.DELIVERED
+
+
+@pytest.mark.parametrize("swept", [True, False], ids=["by the sweep", "by their results"])
+def test_one_that_came_too_early_tells_of_its_sender_as_others_do(database: Database, swept: bool) -> None:
+    provision(database)
+    made, reach = queued(database, 20), Reach()
+    queue, book = MessageQueue(database, reach), ReceiptBook(database, reach)
+    marked = mark(database, take(database))
+    told = [Receipt(Event.REFUSE, ref=f"ref-{c.id}", filtered=n < 10) for n, c in enumerate(made)]
+    assert book.take(1, told, NOON) == 0
+    if swept:
+        run(database, Statement("update attempts set ref = 'ref-' || message_id"))
+        assert book.match(NOON, 100) == 20
+    due = NOON + timedelta(hours=72)
+    results = [Outcome(Fate.TAKEN, ref=f"ref-{m.row.id}") for m in marked]
+    queue.settle(
+        [Settled(m.row.id, 1, Event.SUBMIT, o, Code.ACCEPTED, due) for m, o in zip(marked, results, strict=True)], NOON
+    )
+    assert run(database, SHARES) == [(1, "20 of the last 20 were not delivered, 10 of them filtered", 1)]
+    assert run(database, BOXED) == [(0,)]
 
 
 def test_unknown_ids_are_kept_and_another_connections_ids_are_not_ours(database: Database) -> None:
