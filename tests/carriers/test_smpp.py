@@ -298,6 +298,7 @@ RECEIPTS: Final = [
     (deliver("id:1 stat:ACCEPTD"), receipt(SUBMIT, "1", "ACCEPTD")),
     (deliver("id:1 stat:UNKNOWN"), receipt(SUBMIT, "1", "UNKNOWN")),
     (deliver("id:1 stat:UNDELIV", esm_class=0x20), receipt(SUBMIT, "1", "UNDELIV")),  # they are still trying
+    (deliver("id:\"1\" stat:'DELIVRD' err:\"000\""), receipt(DELIVER, "1", "DELIVRD")),
     (deliver("id:1 stat:SOMETHING"), []),
     (deliver("id:1"), []),
     (deliver("id:1 stat:DELIVRD\0"), receipt(DELIVER, "1", "DELIVRD")),
@@ -355,6 +356,9 @@ def test_errors_of_receipts() -> None:
         ("hex", "43794", "00AB12", "43794"),
         ("hex", "0043794", "ab12", "43794"),
         ("decimal", "7f-3c", "7f-3c", "7f-3c"),  # no number at all: as it is
+        ("decimal", "AB12", "0xAB12", "ab12"),  # told in hex all the same
+        ("hex", "0xAB12", "0XAB12", "43794"),
+        ("decimal", "0xyz", "0xyz", "0xyz"),
         ("hex", "1_0", "1_0", "1_0"),
         ("same", "a_1", "a_1", "a_1"),  # in GSM-7 that octet would be another letter
         ("hex", "xyz", "xyz", "xyz"),

@@ -33,6 +33,7 @@ EVENTS: Final = MappingProxyType(
     }
 )
 FIELD: Final = re.compile(r"(?:^|[\s,;])(id|stat|err)\s*:\s*([^\s,;\0]*)", re.IGNORECASE)
+QUOTES: Final = "\"'"  # which some put around values
 BEGINS_TEXT: Final = re.compile(r"\btext\s*:", re.IGNORECASE)  # what follows is the message, which may say stat: too
 
 
@@ -51,7 +52,8 @@ def receipt_of(short: Short, text: str) -> Told | None:
     kind = short.esm_class & KIND
     if kind not in (FINAL, INTERMEDIATE) and not (kind == 0 and Tag.RECEIPTED_MESSAGE_ID in short.tags):
         return None
-    fields = {name.lower(): value for name, value in reversed(FIELD.findall(BEGINS_TEXT.split(text, 1)[0]))}
+    found = FIELD.findall(BEGINS_TEXT.split(text, 1)[0])
+    fields = {name.lower(): value.strip(QUOTES) for name, value in reversed(found)}
     state = _state(short.tags) or fields.get("stat", "").upper()
     event = EVENTS.get(state[:4])
     return Told(

@@ -184,10 +184,13 @@ class Smpp:
 
 
 def _number(ref: str, base: int, written: int) -> str:
-    """An id read to this base and written to that one; as it is where the base is 0, or it is no such number."""
+    """An id read to this base and written to that one; as it is where the base is 0, or it is no such number.
+
+    What begins with 0x is hex, whatever it was to be.
+    """
     ref = clean(ref.strip())[:MOST]
     try:
-        value = int(ref, base) if base and ref.isalnum() else None
+        value = int(ref, 16 if ref[:2].lower() == "0x" else base) if base and ref.isalnum() else None
     except ValueError:
         value = None
     if value is None:
