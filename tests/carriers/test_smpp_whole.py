@@ -173,6 +173,21 @@ def test_a_pair(database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch) 
     assert smsc.most == 4
 
 
+def test_a_pair_whose_receiver_is_refused_stops_the_connection(
+    database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smsc.on_bind = lambda bind: 0x0E if bind.kind is Command.BIND_RECEIVER else 0
+    with engine(database_url, smsc, monkeypatch, bind="pair") as at:
+        keys = [str(at.customer.invite(f"+1301222333{n}").json["messageId"]) for n in range(3)]
+        eventually("it is stopped", lambda: at.api.query(STOPPED) == [("bind refused: 0x0E invalid password",)])
+        assert {at.standing(key) for key in keys} == {("pending", 0)}
+        found = {each.check: each for each in examine(settled(database_url))}
+        assert found["connection carrier"].what == "stopped: bind refused: 0x0E invalid password"
+        assert not found["binds of carrier"].ok
+        assert not found["alarms"].ok
+    assert not smsc.submits
+
+
 def test_the_end_waits_for_answers_and_acknowledges_what_was_told(
     database: Database, database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,7 +25,7 @@ from dispatcher.transports.smpp import Ack, SmppTransport
 from dispatcher.transports.smpp.session import END_EARLY
 from dispatcher.transports.smpp.transport import AHEAD
 from tests.processes import eventually
-from tests.smsc import PATIENCE, Bind, Session, Smsc, Submit
+from tests.smsc import PATIENCE, Session, Smsc, Submit
 
 TRANSCEIVER = Command.BIND_TRANSCEIVER
 
@@ -550,14 +550,38 @@ def test_a_pair_submits_by_one_and_hears_by_the_other(smsc: Smsc) -> None:
         assert at.transport.room() == at.terms.window + AHEAD
 
 
-def test_a_receiver_that_is_refused_is_told(smsc: Smsc) -> None:
-    def refuse(bind: Bind) -> int:
-        return 0x0E if bind.kind is Command.BIND_RECEIVER else 0
-
-    smsc.on_bind = refuse
+def test_a_receiver_that_is_refused_refuses_the_pair_until_it_is_bound(smsc: Smsc) -> None:
+    """Else receipts would never be heard, and nobody would be told."""
+    smsc.on_bind = lambda bind: 0x0E if bind.kind is Command.BIND_RECEIVER else 0
     with bound(smsc, pair=True, wait=False) as at:
+        smsc.bound_session(Command.BIND_TRANSMITTER)
         eventually("it is told", lambda: at.transport.held() == {0: "bind refused, status 0x0e"}, PATIENCE)
+        response = at.submit()
+        assert (response.fault, statuses(response)) == (Fault.UNREACHABLE, [0x0E])
+        smsc.on_bind = lambda bind: 0
+        eventually("it is bound", at.is_bound, PATIENCE)
         assert refs(at.submit()) == ["id-1"]
+
+
+def test_a_receiver_that_is_mute_lets_nothing_begin(smsc: Smsc) -> None:
+    smsc.on_bind = lambda bind: None if bind.kind is Command.BIND_RECEIVER else 0
+    with bound(smsc, pair=True, wait=False) as at:
+        smsc.bound_session(Command.BIND_TRANSMITTER)
+        response = at.submit()
+        assert (response.fault, response.detail) == (Fault.UNREACHABLE, "the bind was not answered")
+    assert not smsc.submits
+
+
+def test_what_waits_for_a_receiver_begins_with_it(smsc: Smsc) -> None:
+    smsc.on_bind = lambda bind: None if bind.kind is Command.BIND_RECEIVER else 0
+    with bound(smsc, pair=True, wait=False) as at:
+        smsc.bound_session(Command.BIND_TRANSMITTER)
+        at.start()
+        smsc.wait("the receiver's bind", lambda: len(smsc.binds) == 2)
+        [ear] = [each for each in smsc.sessions if each.seen[0].command == Command.BIND_RECEIVER]
+        assert not smsc.submits
+        ear.send(Pdu(Command.BIND_RECEIVER | 1 << 31, ear.seen[0].sequence, b"smsc\0"))
+        assert refs(at.answer()) == ["id-1"]
 
 
 # --- TLS -------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""One bind, in a thread of its own: connect, bind, serve, and again after a rest, for as long as its lease lasts."""
+"""One bind, in a thread of its own: connect, bind, serve, and again after a rest, for as long as its lease lasts.
+
+A transmitter begins nothing while the receiver of its pair is not bound: nobody would hear what became of it.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class Link:
-    """One bind. `down` is what to answer while it is not bound, None before the first try has ended and while it is."""
+    """One bind. `ear` is the receiver of a transmitter's pair."""
 
     def __init__(
         self,
@@ -35,15 +38,17 @@ class Link:
         until: float,
         timeout: float,
         connect_timeout: float,
+        ear: Link | None = None,
     ) -> None:
         """`until` is when its lease ends; `timeout` is for a submit, `connect_timeout` for each step of a bind."""
         self.terms = terms
-        self.down: Response | None = None
+        self._kind = kind
         self.bound = False
         self.ended = False
         self._house = house
         self._waiting = waiting
-        self._kind = kind
+        self._ear = ear
+        self._down: Response | None = None
         self._timeout = timeout
         self._connect_timeout = connect_timeout
         self._life = Life(until)
@@ -78,6 +83,14 @@ class Link:
         """Whether submits go this way."""
         return self._kind is not Command.BIND_RECEIVER and not self.ended and not self._life.leaving()
 
+    @property
+    def down(self) -> Response | None:
+        """What to answer while no submit can begin, None while one can and before the first try to bind has ended."""
+        return self._down or (self._ear.down if self._ear else None)
+
+    def _can_hear(self) -> bool:
+        return self._ear is None or self._ear.bound
+
     def _run(self) -> None:
         rest = FIRST_REST
         while not self._life.leaving():
@@ -99,11 +112,14 @@ class Link:
     def _once(self) -> tuple[Response, float]:
         """One bind from its beginning to its end: what to answer until the next, and the least rest before that."""
         try:
-            session = Session(self._house, self._waiting, self.terms, self._kind, self._life, self._bell)
+            session = Session(
+                self._house, self._waiting, self.terms, self._kind, self._life, self._bell, self._can_hear
+            )
             wire = Wire(self.terms, self._connect_timeout)
             try:
                 session.bind(wire, self._connect_timeout)
-                self.bound, self.down = True, None
+                self.bound, self._down = True, None
+                self._house.changed()
                 _log.info("bound", extra=self._told())
                 session.serve(wire, self._timeout)
             finally:
@@ -120,10 +136,10 @@ class Link:
         return Response(fault=Fault.UNREACHABLE, detail="unbound"), 0.0
 
     def _report(self, down: Response) -> None:
-        again = self.down is not None and self.down.detail == down.detail
+        again = self._down is not None and self._down.detail == down.detail
         level = logging.INFO if again else logging.WARNING
         _log.log(level, "a bind is down", extra=self._told() | {"reason": down.detail})
-        self.down = down
+        self._down = down
         self._house.changed()
 
     def _pause(self, wake: float) -> None:

@@ -44,7 +44,7 @@ class House(Protocol):
         ...
 
     def changed(self) -> None:
-        """A bind went down, or has ended."""
+        """It is bound, went down, or has ended."""
         ...
 
 
@@ -74,15 +74,28 @@ class Refused(Exception):
 
 
 class Session:
-    """A bind as long as its connection lasts. `bell` wakes it; `end` answers whatever is left."""
+    """A bind as long as its connection lasts. `bell` wakes it; `end` answers whatever is left.
 
-    def __init__(self, house: House, waiting: Waiting, terms: Terms, kind: Command, life: Life, bell: Bell) -> None:
+    While it `can_hear` nothing of what becomes of them, it begins no submits.
+    """
+
+    def __init__(
+        self,
+        house: House,
+        waiting: Waiting,
+        terms: Terms,
+        kind: Command,
+        life: Life,
+        bell: Bell,
+        can_hear: Callable[[], bool],
+    ) -> None:
         self._house = house
         self._waiting = waiting
         self._terms = terms
         self._kind = kind
         self._life = life
         self._bell = bell
+        self._can_hear = can_hear
         self._url = f"smpp://{terms.host}:{terms.port}"
         self._flights = Flights()
         self._untold = 0  # deliver_sm that are not acknowledged
@@ -172,7 +185,7 @@ class Session:
         """The next that may go: one whose next part is due, else one that begins now."""
         if self._flights.next:
             return self._flights.next.popleft()
-        while self._sends and (order := self._waiting.take()):
+        while self._sends and self._can_hear() and (order := self._waiting.take()):
             try:
                 return Flight(order, until)
             except Garbled as error:
@@ -195,7 +208,7 @@ class Session:
         if self._unbinding == inf:
             due.append(self._life.unbind_by() if self._life.leaving() else self._life.until - END_EARLY)
         if self._sends:
-            due.append(self._waiting.due(free=free))
+            due.append(self._waiting.due(free=free and self._can_hear()))
         if now < self._rest_until:
             due.append(self._rest_until)
         self._bell.sleep(min(due) - now, wire)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from math import inf
 from threading import Lock
 from time import monotonic
@@ -18,7 +19,6 @@ from dispatcher.transports.smpp.session import Ack
 from dispatcher.transports.smpp.waiting import Waiting
 
 AHEAD: Final = 128  # that may wait for each bind beside its window, so that it is never short of work
-PAIR: Final = (Command.BIND_TRANSMITTER, Command.BIND_RECEIVER)
 UNBOUND: Final = Response(fault=Fault.UNSENT, detail="this process holds no bind of the connection")
 CLOSED: Final = Response(fault=Fault.UNSENT, detail="the transport is closed")
 _log = logging.getLogger(__name__)
@@ -97,14 +97,18 @@ class SmppTransport:
             for link in links:
                 link.extend(until)
             if all(link.ended for link in links):
-                self._links[slot] = tuple(self._link(terms, kind, until) for kind in _kinds(terms))
+                self._links[slot] = self._made(terms, until)
                 begun += self._links[slot]
         return begun
 
-    def _link(self, terms: Terms, kind: Command, until: float) -> Link:
-        return Link(
-            self, self._waiting, terms, kind, until=until, timeout=self._timeout, connect_timeout=self._connect_timeout
+    def _made(self, terms: Terms, until: float) -> tuple[Link, ...]:
+        link = partial(
+            Link, self, self._waiting, terms, until=until, timeout=self._timeout, connect_timeout=self._connect_timeout
         )
+        if not terms.pair:
+            return (link(Command.BIND_TRANSCEIVER),)
+        ear = link(Command.BIND_RECEIVER)
+        return ear, link(Command.BIND_TRANSMITTER, ear=ear)
 
     def held(self) -> Mapping[int, str]:
         """The slots whose binds have not ended, and of each why it is not bound, "" where it is."""
@@ -138,10 +142,13 @@ class SmppTransport:
         _hand_over(order, response)
 
     def changed(self) -> None:
-        """A bind went down or ends: those who wait are answered why unless another can take them."""
+        """A bind is up, down or ends: those who wait go on, or are answered why where nobody can take them."""
         with self._lock:
             refusal = self._refusal()
             left = self._waiting.dismiss() if refusal else []
+            links = self._senders()
+        for link in links:
+            link.ring()
         for order in left:
             self.answer(order, refusal or UNBOUND)
 
@@ -158,14 +165,11 @@ class SmppTransport:
         return downs[0] if all(downs) else None
 
 
-def _kinds(terms: Terms) -> tuple[Command, ...]:
-    return PAIR if terms.pair else (Command.BIND_TRANSCEIVER,)
-
-
 def _state(link: Link) -> str:
+    down = link.down
     if link.bound:
         return ""
-    return link.down.detail if link.down else "not bound yet"
+    return down.detail if down else "not bound yet"
 
 
 def _hand_over(order: Order, response: Response) -> None:
