@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, Protocol, TypeVar
 
 from dispatcher.core.codes import Refusal
 from dispatcher.core.discretion import Discretion
@@ -14,6 +14,8 @@ from dispatcher.engine.replies import Replies
 from dispatcher.engine.transport import Carrier
 
 log = logging.getLogger(__name__)
+CHUNK: Final = 250  # events that are written in one transaction: a hook may hold thousands, and others write too
+Event = TypeVar("Event", Receipt, Reply)
 
 
 class Known(Protocol):
@@ -55,12 +57,16 @@ class Inbox:
         self.take(known, events)
 
     def take(self, known: Known, events: Sequence[Receipt | Reply]) -> None:
-        """Take what one connection told."""
-        receipts = [known.discretion.receipt(event) for event in events if isinstance(event, Receipt)]
-        if receipts and self._receipts.take(known.id, receipts, self._clock()):
-            self._ring(CALLBACKS)
-        if replies := [event for event in events if isinstance(event, Reply)]:
+        """Take what one connection told, a chunk at a time. Where one fails, those before it are kept."""
+        for receipts in _chunks([known.discretion.receipt(event) for event in events if isinstance(event, Receipt)]):
+            if self._receipts.take(known.id, receipts, self._clock()):
+                self._ring(CALLBACKS)
+        for replies in _chunks([event for event in events if isinstance(event, Reply)]):
             self._replies.take(known.id, replies)
+
+
+def _chunks(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
+    return (events[n : n + CHUNK] for n in range(0, len(events), CHUNK))
 
 
 Lookup = Callable[[str], Known | None]

@@ -5,22 +5,28 @@ All that a person writes is taken in the order in which it came, under a lock on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 from dispatcher.core.answers import REPEATED
+from dispatcher.core.exchange import Wish
+from dispatcher.core.keywords import Heard
 from dispatcher.engine.ports import Clock, Ids
 from dispatcher.engine.replies import Letter, Made, OurSender, Writer
 from dispatcher.store.database import Database
 from dispatcher.store.group import Group
 from dispatcher.store.instants import micros
 from dispatcher.store.optouts import MEET
-from dispatcher.store.statement import Statement, Tx
-from dispatcher.store.wishes import NONE, judge
+from dispatcher.store.statement import Row, Statement, Tx
+from dispatcher.store.wishes import NONE, Judged, judge
 from dispatcher.store.words import NO_TEXT, kept
 
 MOST_TEXT: Final = 2000  # characters of a reply that are kept
+OUTDOES: Final = MappingProxyType(
+    {Wish.STOP: (Wish.STOP, Wish.START), Wish.START: (Wish.START,), Wish.HELP: (Wish.HELP,)}
+)
 
 SENDER: Final = Statement(
     """select s.id, s.region from {rows} join senders s on s.number = r.number
@@ -45,7 +51,9 @@ LAST: Final = Statement(
     order by received_at desc, id desc limit 1"""
 )
 JUDGE: Final = Statement(
-    "update replies set verdict = :verdict, review = :review, answer_id = :answer_id where id = :id"
+    """update replies set verdict = r.verdict, review = r.review, answer_id = r.answer_id
+    from {rows} where replies.id = r.id""",
+    "id bigint, verdict text, review text, answer_id bigint",
 )
 
 
@@ -92,16 +100,43 @@ def take(tx: Tx, letters: Sequence[Letter], now: datetime, ids: Ids) -> Made:
     written = _written(tx, letters)
     tx.run(MEET, sorted({writer.person: writer.address or None for _, writer in written}.items()))
     named = _keep_named(tx, written, now)
-    discarded, answers = 0, 0
+    new = dict[int, tuple[Letter, Writer, Heard]]()
     for letter, writer in written:
         found = named.pop(_name(letter), None) if letter.ref else _keep_nameless(tx, letter, writer, now)
-        if found is None or letter.heard is None:
-            continue
-        made = judge(tx, letter, letter.heard, writer, now, ids)
-        tx.run(JUDGE, id=found, verdict=made.verdict, review=made.review, answer_id=made.answer_id)
+        if found is not None and letter.heard is not None:
+            new[found] = letter, writer, letter.heard
+    return _judge(tx, new, now, ids)
+
+
+def _judge(tx: Tx, new: Mapping[int, tuple[Letter, Writer, Heard]], now: datetime, ids: Ids) -> Made:
+    """Do what these ask for, each by its number, in this order."""
+    outdone, silent, discarded, answers = _outdone(new), list[Row](), 0, 0
+    for i, (letter, writer, heard) in new.items():
+        made = Judged(heard.wish) if i in outdone else judge(tx, letter, heard, writer, now, ids)
+        row = (i, made.verdict, made.review, made.answer_id)
         discarded += made.discarded
-        answers += made.answer_id is not None
+        if made.answer_id is None:
+            silent.append(row)
+        else:
+            tx.run(JUDGE, [row])  # at once: what follows asks how often the person was answered
+            answers += 1
+    if silent:
+        tx.run(JUDGE, silent)
     return Made(discarded, answers)
+
+
+def _outdone(new: Mapping[int, tuple[Letter, Writer, Heard]]) -> set[int]:
+    """Those that need not be done: of one person's many to one sender, all but the last STOP, START and HELP.
+
+    Nor is a START before the last STOP. A STOP before the last START is, for it discards what is queued.
+    """
+    last, outdone = dict[tuple[str, int], dict[Wish, int]](), set[int]()
+    for i, (letter, writer, heard) in new.items():
+        if heard.sure:
+            before = last.setdefault((writer.person, letter.sender.id if letter.sender else 0), {})
+            outdone |= {before[wish] for wish in OUTDOES[heard.wish] if wish in before}
+            before[heard.wish] = i
+    return outdone
 
 
 def _written(tx: Tx, letters: Sequence[Letter]) -> list[tuple[Letter, Writer]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from itertools import count
 
 import pytest
 
@@ -12,7 +14,7 @@ from dispatcher.core.codes import Refusal
 from dispatcher.core.discretion import Discretion
 from dispatcher.core.exchange import Fate, Hook, Outcome, Receipt, Reply
 from dispatcher.core.lifecycle import Event, State
-from dispatcher.engine.inbox import Inbox
+from dispatcher.engine.inbox import CHUNK, Inbox
 from dispatcher.engine.ports import CALLBACKS, DUE
 from dispatcher.engine.replies import Replies
 from dispatcher.engine.transport import Carrier
@@ -106,6 +108,27 @@ def test_a_receipt_is_kept_without_credentials_and_numbers(house: House, inbox: 
     known = Known(discretion=Discretion.about(["SeCrEt"]))
     inbox.take(known, [Receipt(Event.REFUSE, ref="r", reason="+1 (301) 222-3333 by /?p=SeCrEt")])
     assert house.run("select reason from messages where kind = 'invitation'") == [("+1 (301) •••-3333 by /?p=•••",)]
+
+
+def test_a_flood_in_one_hook_is_written_in_chunks(house: House) -> None:
+    """Thousands of wishes of one person, and of receipts that match nothing: the writer is not held for long."""
+    ticks = (NOON + n * timedelta(milliseconds=1) for n in count())
+    book = ReplyBook(house.database, lambda: next(ids))
+    replies = Replies(book=book, pepper=PEPPER, clock=lambda: next(ticks), ring=house.rung.append)
+    receipts = ReceiptBook(house.database)
+    inbox = Inbox(receipts=receipts, replies=replies, clock=lambda: next(ticks), ring=house.rung.append)
+    wishes = [replace(REPLY, text=("STOP", "START")[n % 2], ref=f"mo-{n}") for n in range(5000)]
+    strangers = [Receipt(Event.DELIVER, ref=f"r-{n}") for n in range(5000)]
+    for _ in range(2):
+        inbox.take(Known(), [*wishes, *strangers, Receipt(Event.DELIVER, ref="r")])
+    assert house.run("select count(*), count(distinct received_at) from replies") == [(5000, 5000 // CHUNK)]
+    assert house.run("select count(*), count(distinct received_at) from receipts") == [(10_000, 2 * 5000 // CHUNK)]
+    assert house.run("select verdict, count(*) from replies group by verdict order by 1") == [
+        ("start", 2500),
+        ("stop", 2500),
+    ]
+    assert state(house) is State.DELIVERED
+    assert house.run("select count(*) from optouts") == [(0,)], "the last word was START"
 
 
 def test_nothing_told_nothing_written(house: House, inbox: Inbox) -> None:

@@ -367,6 +367,36 @@ def test_what_is_doubtful_stops_nobody_and_waits_for_a_person(desk: Desk) -> Non
     assert (desk.stopped(), desk.answers(), desk.verdicts(), desk.reviews()) == ([], [], ["doubtful"], ["perhaps STOP"])
 
 
+def test_of_many_wishes_of_one_person_the_last_ones_are_done(desk: Desk) -> None:
+    """What was queued is discarded nonetheless, and all are kept with what they asked for."""
+    desk.text()
+    [queued] = desk.admit(duplicate_until=NOON + 9 * DAY)
+    told = ["STOP", "START", "HELP", "STOP", "HELP", "START", "START"] * 30
+    replies = [Reply(their_number=ANN, our_number=OURS, text=text, ref=f"{n}") for n, text in enumerate(told)]
+    desk.replies.take(1, replies)
+    assert desk.verdicts() == [text.lower() for text in told]
+    assert (desk.stopped(), desk.row(queued.id)["code"]) == ([], 127)
+    assert [(text[:22], state) for text, _, state in desk.answers()] == [
+        ("You have been unsubscr", "discarded"), ("com.example.1: texts b", "queued"),
+        ("You are subscribed to ", "queued"),
+    ]  # fmt: skip
+    desk.replies.take(1, replies)
+    assert len(desk.verdicts()) == len(told), "a repeat is no news"
+
+
+def test_wishes_of_others_and_to_others_are_not_outdone(desk: Desk) -> None:
+    for phone in (ANN, BEN):
+        desk.text(phone)
+    told = [(ANN, OURS, "STOP"), (BEN, OURS, "START"), (BEN, OURS, "STOP"), (ANN, OTHER, "START"), (ANN, OURS, "STOP")]
+    desk.replies.take(
+        1,
+        [Reply(their_number=their, our_number=our, text=text, ref=text + their + our) for their, our, text in told[:4]],
+    )
+    assert {row[0] for row in desk.run("select person from optouts")} == {person_of(PEPPER, BEN)}
+    desk.say("STOP")
+    assert len(desk.stopped()) == 2
+
+
 # --- By that very sender ---------------------------------------------------------------------------------------------
 
 
