@@ -162,7 +162,7 @@ class Infobip:
     def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
         """All receipts and replies in a hook, but for those that cannot be read and those of an unknown status."""
         results = dig(json_of(hook.body), "results")
-        if not isinstance(results, list) or not any(_ids(result) != ("", "") for result in results):
+        if not isinstance(results, list) or not any(map(_is_told, results)):
             raise Refusal(400, "hook: no results of Infobip")
         read = [_reply(each) if dig(each, "status") is None else _receipt(each) for each in results]
         return [event for event in read if event is not None]
@@ -244,6 +244,11 @@ def _ids(result: object) -> tuple[str, str]:
     return text_at(result, "callbackData", most=MOST_KEY), text_at(result, "messageId")
 
 
+def _is_told(result: object) -> bool:
+    """Whether it has an id, or somebody wrote it."""
+    return _ids(result) != ("", "") or text_at(result, "from") != ""
+
+
 def _receipt(result: object) -> Receipt | None:
     group, status = text_at(result, "status", "groupId"), text_at(result, "status", "id")
     error = text_at(result, "error", "id")
@@ -275,7 +280,7 @@ def _named(said: Any) -> str:  # noqa: ANN401  # whatever they wrote
 
 def _reply(result: object) -> Reply | None:
     theirs, ours = text_at(result, "from"), text_at(result, "to")
-    if not theirs or not ours:
+    if not theirs:
         return None
     return Reply(
         their_number=theirs,

@@ -131,11 +131,10 @@ class Kannel:
         said = _fields(hook)
         if "status" in said:
             return _receipt(hook.key, said)
-        if not said.get("from") or not said.get("to") or "text" not in said:
+        if not said.get("from") or "text" not in said:
             raise Refusal(400, "hook: neither a receipt nor a reply")
-        return [
-            Reply(their_number=said["from"][:MOST], our_number=said["to"][:MOST], text=said["text"], ref=said["id"])
-        ]
+        theirs, ours = said["from"][:MOST], said.get("to", "")[:MOST]
+        return [Reply(their_number=theirs, our_number=ours, text=said["text"], ref=said["id"])]
 
     def _dlr_url(self, receipt_url: str) -> str:
         """Kannel replaces %d and the like in it, so a percent of ours is doubled."""

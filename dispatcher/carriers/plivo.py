@@ -152,13 +152,13 @@ class Plivo:
         return any(hmac.compare_digest(b64encode(digest), _bytes(one)) for one in given)
 
     def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
-        """A receipt, which has a status, or a reply, which has a text."""
-        said = dict(hook.form())
+        """A receipt, which has a status, or else a reply, which may come by GET."""
+        said = {**hook.query, **dict(hook.form())}
         ref, status = said.get("MessageUUID", "")[:MOST], said.get("Status", "")
-        if "Text" in said and not status:
+        if not status:
             return [_reply(said, ref)]
-        if not status or not (ref or hook.key):
-            raise Refusal(400, "neither a receipt nor a reply: Status, Text or MessageUUID is missing")
+        if not (ref or hook.key):
+            raise Refusal(400, "a receipt without MessageUUID")
         if status not in STATUSES:
             return []
         code = said.get("ErrorCode", "")
@@ -181,10 +181,10 @@ def _refused(status: int, error: str) -> Outcome:
 
 def _reply(said: Mapping[str, str], ref: str) -> Reply:
     theirs, ours = said.get("From", ""), said.get("To", "")
-    if not theirs or not ours or not ref:
-        raise Refusal(400, "a reply without From, To or MessageUUID")
+    if not theirs:
+        raise Refusal(400, "neither a receipt nor a reply: Status or From is missing")
     answered = WISHES.get(said.get("MessageIntent", ""))
-    return Reply(their_number=theirs, our_number=ours, text=said["Text"], ref=ref, answered=answered)
+    return Reply(their_number=theirs, our_number=ours, text=said.get("Text", ""), ref=ref, answered=answered)
 
 
 def _address(url: str) -> str:

@@ -199,8 +199,8 @@ def _receipts(hook: Hook, said: Mapping[str, Any], reports: Sequence[object]) ->
 
 def _replies(said: Mapping[str, Any]) -> Sequence[Reply]:
     their_number, our_number, ref = text_at(said, "from"), text_at(said, "to"), text_at(said, "id")
-    if not (their_number and our_number and ref):
-        raise Refusal(400, "body: a message without its numbers or its id")
+    if not their_number:
+        raise Refusal(400, "body: a message without the number of who wrote it")
     text = text_at(said, "body", most=MOST_TEXT) or text_at(said, "body", "message", most=MOST_TEXT)
     return [Reply(their_number=their_number, our_number=our_number, text=text, ref=ref)] if text else []
 

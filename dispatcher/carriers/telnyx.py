@@ -233,8 +233,8 @@ def _said(error: object) -> str:
 def _reply(payload: Mapping[str, Any]) -> Reply:
     theirs = text_at(payload, "from", "phone_number")
     ours = text_at(payload, "to", 0, "phone_number")
-    if not theirs or not ours:
-        raise Refusal(400, "reply: no number where they stand")
+    if not theirs:
+        raise Refusal(400, "reply: no number of who wrote it")
     return Reply(
         their_number=theirs,
         our_number=ours,

@@ -1,6 +1,7 @@
 """Twilio's Messages API. https://www.twilio.com/docs/messaging/api/message-resource.
 
 Statuses: https://www.twilio.com/docs/messaging/guides/outbound-message-status-in-status-callbacks
+Replies: https://www.twilio.com/docs/messaging/guides/webhook-request
 Codes: https://www.twilio.com/docs/api/errors; signatures: https://www.twilio.com/docs/usage/webhooks/webhooks-security
 
 There is no field for an id of ours, no idempotency key, and no question by either: our id travels in the address for
@@ -172,14 +173,14 @@ class Twilio:
         return any(hmac.compare_digest(_signature(secret, words, HASHES[algorithm]), signature) for words in signed)
 
     def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
-        """A receipt, or a reply: the latter has a text, and the status `received`."""
-        said = dict(hook.form())
-        ref = said.get("MessageSid", "")[:MOST]
-        if said.get("SmsStatus") == "received":
+        """A receipt, which has a status, or else a reply, which is documented without one and may come by GET."""
+        said = {**hook.query, **dict(hook.form())}
+        ref = (said.get("MessageSid") or said.get("SmsSid", ""))[:MOST]
+        status, code = said.get("MessageStatus") or said.get("SmsStatus", ""), said.get("ErrorCode", "")
+        if "MessageStatus" not in said and status in ("", "receiving", "received"):
             return [_reply(said, ref)]
-        status, code = said.get("MessageStatus", ""), said.get("ErrorCode", "")
         if not status or not (ref or hook.key):
-            raise Refusal(400, "neither a receipt nor a reply: MessageStatus or MessageSid is missing")
+            raise Refusal(400, "a receipt without MessageStatus or MessageSid")
         if status not in STATUSES:
             return []
         reason = " ".join(filter(None, [code or status, said.get("ErrorMessage", "")]))[:MOST]
@@ -198,11 +199,12 @@ def _taken(status: int, said: object) -> Outcome:
 
 
 def _reply(said: Mapping[str, str], ref: str) -> Reply:
-    theirs, ours = said.get("From", ""), said.get("To", "")
-    if not theirs or not ours or not ref:
-        raise Refusal(400, "a reply without From, To or MessageSid")
+    if not said.get("From"):
+        raise Refusal(400, "neither a receipt nor a reply: MessageStatus or From is missing")
     answered = WISHES.get(said.get("OptOutType", ""))
-    return Reply(their_number=theirs, our_number=ours, text=said.get("Body", ""), ref=ref, answered=answered)
+    return Reply(
+        their_number=said["From"], our_number=said.get("To", ""), text=said.get("Body", ""), ref=ref, answered=answered
+    )
 
 
 def _algorithm(settings: str) -> str:

@@ -214,7 +214,7 @@ class Vonage:
         if "status" in said:
             return _receipts(said, hook, ref)
         their_number, our_number = text_at(said, "from"), text_at(said, "to")
-        if not (their_number and our_number and ref):
+        if not their_number:
             raise Refusal(400, "body: neither a status nor a message of API version v1")
         text = text_at(said, "text", most=MOST_TEXT) or text_at(said, "image", "caption", most=MOST_TEXT)
         return [Reply(their_number=their_number, our_number=our_number, text=text, ref=ref)] if text else []

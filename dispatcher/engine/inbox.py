@@ -51,7 +51,12 @@ class Inbox:
         """Take a carrier's request: 403 (Refusal) unless it is genuine; what it tells is on disk on return."""
         if not known.carrier.verify(hook, self._clock()):
             raise Refusal(403, "the request could not be verified")
-        events = known.carrier.events(hook)
+        try:
+            events = known.carrier.events(hook)
+        except Refusal as refusal:
+            extra = {"action": "hook", "connection": known.id, "refused": refusal.message}
+            log.warning("a genuine hook could not be read", extra=extra)
+            raise
         if not events:
             log.warning("a hook told nothing that is known", extra={"action": "hook", "connection": known.id})
         self.take(known, events)

@@ -645,6 +645,8 @@ def test_what_people_answer(receipts: Mapping[str, Any] | None) -> None:
     assert carrier.events(hook(body, {})) == [
         Reply(their_number="13012223333", our_number="42420", text="Stop\n", ref="7")
     ]
+    said = b'{"from": "13012223333", "text": "STOP"}'
+    assert carrier.events(hook(said, {})) == [Reply(their_number="13012223333", our_number="", text="STOP")]
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"from": "1"}', b'{"to": "1", "text": "STOP"}', b"\xff"])

@@ -304,6 +304,7 @@ SEVERAL: Final = [
     ([receipt(9, 5)], []),
     ([receipt(None, 5)], []),
     ([mo(**{"from": None})], []),
+    ([{"from": "13012223333", "text": "STOP"}], [Reply(their_number="13012223333", our_number="", text="STOP")]),
     ([{}, 7, None, [], mo(), {"status": {}}, {"status": {"groupId": 3, "id": 5}}], [reply()]),
 ]  # fmt: skip
 

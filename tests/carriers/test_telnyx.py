@@ -272,7 +272,7 @@ def test_hooks_that_tell_nothing_that_is_known(content: bytes) -> None:
 @pytest.mark.parametrize(
     "content",
     [b"", b"{}", b"[]", b"null", PAGE, b'{"data": null}', b'{"data": {"event_type": "message.sent"}}', b"\xff",
-     event("message.received"), event("message.received", **{"from": {"phone_number": "+1"}, "to": "+2"})],
+     event("message.received"), event("message.received", **{"from": "+1", "to": [{"phone_number": "+2"}]})],
     ids=short,
 )  # fmt: skip
 def test_hooks_that_cannot_be_read(content: bytes) -> None:
@@ -313,6 +313,11 @@ def test_replies(content: bytes, text: str, wish: Wish | None) -> None:
     assert told == Reply(
         their_number="+13012223333", our_number="+15005550006", text=text, ref="mo1", answered=wish
     )  # fmt: skip
+
+
+def test_a_reply_needs_no_more_than_who_wrote() -> None:
+    content = event("message.received", text="STOP", **{"from": {"phone_number": "+13012223333"}, "to": "+2"})
+    assert CARRIER.events(signed(content, "")) == [Reply(their_number="+13012223333", our_number="", text="STOP")]
 
 
 # --- What is genuine -----------------------------------------------------------------------------------------------

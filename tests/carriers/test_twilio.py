@@ -214,6 +214,31 @@ def test_replies(opt_out: dict[str, str], answered: Wish | None) -> None:
     assert TWILIO.events(hook("", **said | opt_out)) == [reply]
 
 
+def test_a_reply_as_it_is_documented_by_post_and_by_get() -> None:
+    """Without a status, which their own table of parameters does not have."""
+    said = {
+        "MessageSid": SID, "SmsSid": SID, "AccountSid": "AC" + "0" * 32, "From": "+13012223333", "To": "+12015550160",
+        "Body": "STOP", "NumMedia": "0", "NumSegments": "1",
+    }  # fmt: skip
+    reply = Reply(their_number="+13012223333", our_number="+12015550160", text="STOP", ref=SID)
+    assert TWILIO.events(hook("", **said)) == [reply]
+    assert TWILIO.events(Hook("GET", "https://us.example/hooks/main", said)) == [reply]
+
+
+@pytest.mark.parametrize(
+    ("said", "ref"),
+    [({}, ""), ({"SmsStatus": "received"}, ""), ({"SmsStatus": "receiving", "SmsSid": SID}, SID), ({"Body": ""}, "")],
+)
+def test_a_reply_needs_no_more_than_who_wrote(said: dict[str, str], ref: str) -> None:
+    [reply] = TWILIO.events(hook("", From="+13012223333", **{"Body": "STOP"} | said))
+    assert reply == Reply(their_number="+13012223333", our_number="", text=said.get("Body", "STOP"), ref=ref)
+
+
+def test_a_receipt_by_the_older_name_of_its_status() -> None:
+    said = {"SmsSid": SID, "SmsStatus": "delivered", "From": "+12015550160", "To": "+13012223333", "Body": "Join me"}
+    assert TWILIO.events(hook(**said)) == [receipt(Event.DELIVER, "delivered")]
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -223,8 +248,8 @@ def test_replies(opt_out: dict[str, str], answered: Wish | None) -> None:
         PAGE,
         urlencode({"MessageSid": SID}).encode(),
         urlencode({"MessageStatus": "delivered"}).encode(),
-        urlencode({"SmsStatus": "received", "Body": "STOP", "MessageSid": SID, "From": "+13012223333"}).encode(),
-        urlencode({"SmsStatus": "received", "Body": "STOP", "From": "+13012223333", "To": "1"}).encode(),
+        urlencode({"SmsStatus": "received", "Body": "STOP", "MessageSid": SID, "To": "+12015550160"}).encode(),
+        urlencode({"MessageSid": SID, "MessageStatus": "", "SmsStatus": "", "From": "+13012223333"}).encode(),
     ],
 )
 def test_a_hook_that_cannot_be_read(body: bytes) -> None:

@@ -427,6 +427,11 @@ def test_a_reply() -> None:
     assert VONAGE.events(told(picture)) == []
 
 
+def test_a_reply_needs_no_more_than_who_wrote_what() -> None:
+    reply = Reply(their_number="13012223333", our_number="", text="STOP")
+    assert VONAGE.events(told({"channel": "sms", "from": "13012223333", "text": "STOP"})) == [reply]
+
+
 UNREADABLE: Final[Mapping[str, bytes]] = {
     "nothing": b"",
     "a form": b"status=delivered&message_uuid=m1",

@@ -401,12 +401,13 @@ MALFORMED: Final[Mapping[str, bytes]] = {
 
 
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
-def test_a_genuine_hook_that_cannot_be_read(api: Api, body: bytes) -> None:
+def test_a_genuine_hook_that_cannot_be_read(api: Api, body: bytes, caplog: pytest.LogCaptureFixture) -> None:
     key = submitted(api)
     messages = api.query(STATES)
     with api.nothing_stored():
         refused(hook(api, body, key), 400, 400, "receipt")
     assert api.query(STATES) == messages
+    assert "a genuine hook could not be read" in caplog.messages, "so that somebody sees what is lost"
 
 
 def test_a_receipt_without_any_id(api: Api) -> None:

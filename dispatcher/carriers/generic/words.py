@@ -160,7 +160,7 @@ class Generic:
 
     def _reply(self, hook: Hook) -> Reply | None:
         said = {name: place.find(hook.headers, hook.body, hook.query) for name, place in self.replies.items()}
-        if not (said.get("their_number") and said.get("our_number")):
+        if not said.get("their_number") or not (said["our_number"] or said["text"]):
             return None
         their, our, text = said["their_number"], said["our_number"], said["text"]
         return Reply(their_number=their, our_number=our, text=text, ref=said.get("ref", "")[:MOST])
