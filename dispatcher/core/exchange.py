@@ -95,7 +95,8 @@ class Fate(StrEnum):
 class Outcome:
     """A fate with what the carrier said. `code` is what NEVER means to the customer: 123, 124, 125 or 127.
 
-    `limit` marks a LATER that is somebody's limit, which costs no try; `final` a TAKEN after which nothing comes.
+    `limit` marks a LATER that is somebody's limit, which costs no try; `final` a TAKEN after which nothing comes;
+    `partly` a NEVER of which a part was taken all the same, so that it counts as sent.
     """
 
     fate: Fate
@@ -105,6 +106,7 @@ class Outcome:
     retry_after: timedelta | None = None
     limit: bool = False
     final: bool = False
+    partly: bool = False
 
 
 @dataclass(frozen=True, slots=True)

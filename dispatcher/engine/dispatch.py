@@ -348,7 +348,9 @@ class Dispatch:
                 again = submit_next(row.tries + 1, now, retry_after=None, jitter=self._jitter(), limit=False)
                 event, due = (Event.RETRY, again) if again and row.refused_by + 1 < REFUSALS else (Event.REFUSE, now)
                 code = Code.SEND_FAILED if event is Event.REFUSE else Code.ACCEPTED
-        return Settled(row.id, row.generation, event, outcome, code, due, tried=tried, ask_at=ask_at)
+        return Settled(
+            row.id, row.generation, event, outcome, code, due, sent=outcome.partly, tried=tried, ask_at=ask_at
+        )
 
 
 def submission(row: Marked, line: Line) -> Submission:

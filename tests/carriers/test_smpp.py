@@ -221,6 +221,10 @@ def refused_bind(status: int) -> Response:
     return Response(0, body=body, fault=Fault.UNREACHABLE, detail="bind refused")
 
 
+def partly(reason: str) -> Outcome:
+    return Outcome(Fate.NEVER, reason=reason, partly=True)
+
+
 UNKNOWN: Final = Fate.UNKNOWN
 ANSWERS: Final = [
     (answered(0), Outcome(Fate.TAKEN, ref="a")),
@@ -235,9 +239,12 @@ ANSWERS: Final = [
     (answered(0xFF), Outcome(UNKNOWN, reason="0xFF unknown error")),
     (answered(0x410), Outcome(Fate.NEVER, reason="0x410")),
     # A part that was taken is never sent again.
-    (answered(0, 0x0B), Outcome(UNKNOWN, reason="1 part(s) taken, then: 0x0B invalid destination address")),
-    (answered(0, 0, fault=Fault.CUT), Outcome(UNKNOWN, reason="2 part(s) taken, then: it broke")),
-    (answered(0, fault=Fault.UNREACHABLE), Outcome(UNKNOWN, reason="1 part(s) taken, then: it broke")),
+    (answered(0, 0x0B), partly("1 of its parts taken, then: 0x0B invalid destination address")),
+    (answered(0, 0, 0x08), partly("2 of its parts taken, then: 0x08 system error")),
+    (answered(0, 0x0E), partly("1 of its parts taken, then: 0x0E invalid password")),
+    (answered(0, 0xFF), Outcome(UNKNOWN, reason="1 of its parts taken, then: 0xFF unknown error")),
+    (answered(0, 0, fault=Fault.CUT), Outcome(UNKNOWN, reason="2 of its parts taken, then: it broke")),
+    (answered(0, fault=Fault.UNREACHABLE), Outcome(UNKNOWN, reason="1 of its parts taken, then: it broke")),
     (answered(fault=Fault.UNSENT), Outcome(Fate.LATER, reason="it broke", limit=True)),
     (answered(fault=Fault.UNREACHABLE), Outcome(Fate.LATER, reason="it broke")),
     (answered(fault=Fault.CUT), Outcome(UNKNOWN, reason="it broke")),

@@ -99,6 +99,18 @@ def test_a_long_text_is_delivered_by_the_receipt_of_its_last_part(
         eventually("it is delivered", lambda: at.standing(key) == ("sent", 1))
 
 
+def test_a_text_of_which_a_part_is_refused_has_failed_and_is_not_sent_again(
+    database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with engine(database_url, smsc, monkeypatch) as at:
+        smsc.on_submit = lambda submit: submit.answer("a", status=0x45 if submit.short.octets[5] == 2 else 0)
+        key, _ = invite(at, smsc, "+13012223333", "long " * 80)
+        eventually("it failed", lambda: at.standing(key) == ("sent", 124))
+        assert at.customer.status(key)["message"] == "1 of its parts taken, then: 0x45 submit failed"
+        assert at.query("select state from messages") == [("failed",)]
+    assert [submit.short.octets[5] for submit in smsc.submits] == [1, 2]
+
+
 def test_a_receipt_that_is_faster_than_the_answer(
     database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -169,6 +169,8 @@ FATES: list[tuple[str, Outcome, tuple[State, int, str, str, timedelta | None, in
      (State.FAILED, 123, "not assigned", "", None, 0, False), [123], False),
     ("never", Outcome(Fate.NEVER, reason="spam"),
      (State.FAILED, 124, "spam", "", None, 0, False), [124], False),
+    ("never, but a part was taken", Outcome(Fate.NEVER, reason="part 2 refused", partly=True),
+     (State.FAILED, 124, "part 2 refused", "", None, 0, True), [124], True),
     ("a landline", Outcome(Fate.NEVER, reason="fixed line", code=Code.NOT_MOBILE),
      (State.FAILED, 125, "fixed line", "", None, 0, False), [125], False),
     ("opted out at the carrier", Outcome(Fate.NEVER, reason="21610", code=Code.OPTED_OUT),

@@ -109,7 +109,11 @@ class Smpp:
         return [(head + bytes((n,)) + part, UDHI, {}) for n, part in enumerate(octets, 1)], coding
 
     def read(self, response: Response) -> Outcome:
-        """What became of all parts together: once one of them was taken, the text is never sent again."""
+        """What became of all parts together.
+
+        Once one was taken, a part that is refused, for whatever reason, ends the text: it will never be whole, and to
+        send it again would be to send what was taken twice.
+        """
         try:
             answers = [*pdus(response.body)]
         except Garbled:
@@ -126,7 +130,10 @@ class Smpp:
             return Outcome(Fate.TAKEN, ref=self._of_answer(read_id(answers[-1])))
         if not taken:
             return outcome
-        return Outcome(Fate.UNKNOWN, reason=f"{taken} part(s) taken, then: {outcome.reason}"[:MOST])
+        reason = f"{taken} of its parts taken, then: {outcome.reason}"[:MOST]
+        if response.fault or outcome.fate is Fate.UNKNOWN:
+            return Outcome(Fate.UNKNOWN, reason=reason)
+        return Outcome(Fate.NEVER, reason=reason, partly=True)
 
     def verify(self, hook: Hook, now: datetime) -> bool:
         """Only what came by a bind of ours is theirs; nobody can say so by HTTP."""
