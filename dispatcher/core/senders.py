@@ -22,8 +22,9 @@ Row = TypeVar("Row")
 Key = TypeVar("Key", bound=Hashable)
 
 PATIENCE: Final = 3600 * SECOND  # how long a recipient waits for the sender they know rather than get another
-# A sender that is new, or was out for long, has been used little; it would get everything until it caught up.
-MOST_BEHIND: Final = 100.0  # segments at weight 1
+# A sender that is new, or was out for long, has been used little; it would get everything until it caught up. And one
+# that did badly was charged much for little; it would get nothing until the others had caught up.
+MOST_BEHIND: Final = 20.0  # segments of whoever is ahead, at the weight that it has now
 ANSWER: Final = "answer"  # the rule of a sender that the person wrote to
 
 
@@ -247,7 +248,8 @@ class Pool:
 
     def _heap(self, group: Group) -> list[tuple[float, int, int]]:
         if group.heap is None:
-            least = max((self.senders[i].load for i in group.ids), default=0.0) - MOST_BEHIND
+            ahead = [self.senders[i] for i in group.ids]
+            least = max((s.load - MOST_BEHIND / s.weight for s in ahead), default=0.0)
             group.heap = [(max(least, self.senders[i].load), self.senders[i].room.slot(self.now), i) for i in group.ids]
             heapify(group.heap)
         return group.heap

@@ -299,7 +299,7 @@ def _mark(
             due, awaited = (send.row.due_at, sender.id) if send.choice.awaited else (now + delay - horizon, 0)
             late.append((send.row.id, send.row.generation, micros(due), PACE, awaited))
             continue
-        rest = rooms.take(sender.id, segments, send.choice.load)
+        rest = rooms.take(sender.id, segments, send.choice)
         marked.append((send, Marked(send.row, sender.number, sender.id, sender.connection_id, delay, rest)))
     if late:
         tx.run(PUT_BACK, late)

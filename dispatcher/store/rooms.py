@@ -6,12 +6,13 @@ from collections.abc import Collection
 from datetime import timedelta
 from typing import Final
 
+from dispatcher.core.senders import Choice
 from dispatcher.store.instants import MICROSECOND
 from dispatcher.store.pool import CLOCK, room_of
 from dispatcher.store.statement import Statement, Tx
 
 LOCK_ROOM: Final = Statement(
-    """select s.mps, s.free_at, s.daily_cap, s.day, s.used, s.holder, s.id, s.load, s.weight
+    """select s.mps, s.free_at, s.daily_cap, s.day, s.used, s.holder, s.id, s.load
     from senders s join {rows} on r.id = s.id order by s.id {lock}""",
     "id bigint",
 )
@@ -31,7 +32,7 @@ class Rooms:
         self._tx, self._worker_id = tx, worker_id
         self._clock: int = tx.run(CLOCK)[0][0]
         self._rooms = {row[6]: room_of(row, worker_id, self._clock, horizon // MICROSECOND) for row in locked}
-        self._loads = {row[6]: (row[7], row[8]) for row in locked}
+        self._loads = {row[6]: row[7] for row in locked}
         self._used: set[int] = set()
 
     def delay(self, sender_id: int, segments: int) -> timedelta:
@@ -39,14 +40,16 @@ class Rooms:
         slot: int = self._rooms[sender_id].slot(self._clock, segments)
         return (slot - self._clock) * MICROSECOND
 
-    def take(self, sender_id: int, segments: int, load: float = 0.0) -> timedelta | None:
+    def take(self, sender_id: int, segments: int, choice: Choice | None = None) -> timedelta | None:
         """Take its next slot; how long it rests after that, None where it is too fast for that to be kept.
 
-        `load` is what it counts as used, at least.
+        What counts as used is as much as at the `choice`, by the weight that chose it: its own, its connection's, and
+        the health of both. A question, which nothing chose, does not count.
         """
-        room, (used, weight) = self._rooms[sender_id], self._loads[sender_id]
+        room = self._rooms[sender_id]
         self._rooms[sender_id] = room.charged(segments, self._clock)
-        self._loads[sender_id] = (max(used, load) + segments / weight, weight)
+        if choice:
+            self._loads[sender_id] = max(self._loads[sender_id], choice.load) + segments / choice.sender.weight
         self._used.add(sender_id)
         rest = room.rest(segments)
         return None if rest is None else rest * MICROSECOND
@@ -54,7 +57,7 @@ class Rooms:
     def keep(self) -> None:
         """Write what was taken."""
         rows = [
-            (i, room.free_at, room.day, room.used, self._loads[i][0])
+            (i, room.free_at, room.day, room.used, self._loads[i])
             for i, room in sorted(self._rooms.items())
             if i in self._used
         ]

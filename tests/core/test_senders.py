@@ -267,9 +267,16 @@ def test_weights_are_shares(segments: int) -> None:
 def test_a_newcomer_is_not_given_all_until_it_has_caught_up() -> None:
     given = wide(fast(1, load=1e6), fast(2, load=1e6), fast(3))
     found = turns(given, 400)
-    assert found[:100] == [3] * 100
-    assert MOST_BEHIND == 100
-    assert Counter(found[100:]) == {1: 100, 2: 100, 3: 100}
+    assert found[:20] == [3] * 20
+    assert MOST_BEHIND == 20
+    assert Counter(found[20:380]) == {1: 120, 2: 120, 3: 120}
+
+
+def test_whoever_is_far_ahead_since_it_did_badly_is_waited_for_no_longer_than_for_a_newcomer() -> None:
+    assert turns(wide(fast(1, load=640.0), fast(2)), 22) == [2] * 20 + [1, 2], "it is well now"
+    at_worst = wide(fast(1, load=640.0, weight=1 / 64), fast(2))
+    assert turns(at_worst, 642) == [2] * 640 + [1, 2]
+    assert turns(wide(fast(1, weight=1 / 64), fast(2, load=1e6)), 4) == [1, 2, 2, 2], "nor does it get more than it can"
 
 
 def test_choosing_by_area_and_by_country_share_one_account() -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -41,7 +42,7 @@ OUTCOMES = {
 
 def two(database: Database, **app: Any) -> House:
     """One sender on each of two connections, and a dispatcher that had an answer from both."""
-    rows = provision(database, senders=2, **app)
+    rows = provision(database, **({"senders": 2} | app))
     rows.add_connection("other", "simulated", {}, {})
     house = House(database, MemoryTransport(slots=2048), OUTCOMES)
     house.run("update senders set connection_id = 2 where id = 2")
@@ -86,6 +87,59 @@ def test_a_connections_weight_is_its_senders_share(database: Database) -> None:
     invite(house, 240)
     assert flow(house) == {"a": 180, "b": 60}
     assert house.run("select count(*) from connection_health") == [(0,)], "nothing is written while all goes well"
+
+
+def one_by_one(house: House, count: int, first: int) -> Counter[str]:
+    """So many invitations, each of which comes once the one before has left."""
+    sent: Counter[str] = Counter()
+    for n in range(count):
+        invite(house, 1, first + n)
+        sent += flow(house)
+    return sent
+
+
+def test_weights_are_shares_also_of_a_light_flow_and_of_many_processes(database: Database) -> None:
+    house = two(database, senders=3)
+    Rows(database, lambda: NOON).add_connection("third", "simulated", {}, {})
+    house.run("update senders set connection_id = 3 where id = 3")
+    house.run("update connections set weight = case id when 1 then 5 when 2 then 3 else 2 end")
+    processes = [House(database, MemoryTransport(slots=2048), OUTCOMES) for _ in range(3)]
+    for each in processes:
+        each.lines |= {i: replace(each.line, id=i) for i in (2, 3)}
+    for n in range(60):
+        invite(house, 1 + n % 4, 2_000_000 + 10 * n)
+        for each in processes[n % 3 :] + processes[: n % 3]:
+            each.turns()
+        for each in processes:
+            each.settle(lambda exchange: says("yes"))
+    counts = dict(house.run("select connection_id, count(*) from attempts group by 1"))
+    assert sum(counts.values()) == 150
+    assert all(abs(counts[i] - share) <= 2 for i, share in ((1, 75), (2, 45), (3, 30))), counts
+
+
+AT_WORST = "insert into connection_health values (1, {clock} + 119000000, 'timeout')"
+
+
+def test_a_light_flow_too_leaves_a_connection_that_does_badly(database: Database) -> None:
+    house = two(database)
+    house.run(AT_WORST)
+    assert one_by_one(house, 100, 3_000_000)["a"] == 2
+
+
+@pytest.mark.parametrize("load", [0, 1000])
+def test_a_light_flow_comes_back_by_the_share_that_grows(database: Database, load: int) -> None:
+    """However little the connection was used meanwhile, it does not get everything until that is made up for."""
+    house = two(database)
+    house.run(AT_WORST)
+    house.run("update senders set load = :load where id = 2", load=load)
+    parts = []
+    for step, seconds in enumerate((119, 80, 60, 40, 20, 0, 0)):
+        house.run("update connection_health set well_at = {clock} + :ahead", ahead=seconds * 1_000_000)
+        parts.append(one_by_one(house, 40, 3_000_000 + 100 * step)["a"])
+    assert parts[0] <= 2
+    assert all(before <= after + 2 for before, after in pairwise(parts)), parts
+    assert max(parts) <= 21
+    assert parts[-1] == 20
 
 
 @pytest.mark.parametrize("how", ["refused", "timeout", "503"])
