@@ -31,7 +31,7 @@ from dispatcher.core.exchange import (
 )
 from dispatcher.core.given import Given
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.reading import dig, json_of, text_at
+from dispatcher.core.reading import dig, id_at, json_of, text_at
 
 MOST: Final = 255
 MOST_TEXT: Final = 4096
@@ -136,7 +136,7 @@ class Infobip:
             one = outcome.fate in (Fate.NEVER, Fate.OTHER_SENDER)
             return [Outcome(Fate.LATER, reason=outcome.reason) if one else outcome] * len(mts)
         entries = dig(answer, "messages")
-        said = {text_at(entry, "messageId"): entry for entry in (entries if isinstance(entries, list) else [])}
+        said = {id_at(entry, "messageId"): entry for entry in (entries if isinstance(entries, list) else [])}
         return [_entry(said.get(_id(mt)), response) for mt in mts]
 
     @property
@@ -230,7 +230,7 @@ def _complaint(answer: object) -> str:
 def _entry(entry: object, response: Response) -> Outcome:
     """What became of one message of an answer."""
     group, status = text_at(entry, "status", "groupId"), text_at(entry, "status", "id")
-    ref = text_at(entry, "messageId")
+    ref = id_at(entry, "messageId")
     if group in ("0", "1", "3") and ref:
         return Outcome(Fate.TAKEN, ref=ref)
     if group not in ("2", "4", "5"):
@@ -241,7 +241,7 @@ def _entry(entry: object, response: Response) -> Outcome:
 
 def _ids(result: object) -> tuple[str, str]:
     """Our id, and the one that stands for it at Infobip."""
-    return text_at(result, "callbackData", most=MOST_KEY), text_at(result, "messageId")
+    return id_at(result, "callbackData", most=MOST_KEY), id_at(result, "messageId")
 
 
 def _is_told(result: object) -> bool:
@@ -286,5 +286,5 @@ def _reply(result: object) -> Reply | None:
         their_number=theirs,
         our_number=ours,
         text=text_at(result, "text", most=MOST_TEXT),  # `cleanText` lacks the keyword
-        ref=text_at(result, "messageId"),
+        ref=id_at(result, "messageId"),
     )

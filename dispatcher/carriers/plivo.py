@@ -36,7 +36,7 @@ from dispatcher.core.exchange import (
 )
 from dispatcher.core.given import Given
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.reading import clean, dig, json_of, text_at
+from dispatcher.core.reading import clean, dig, id_at, json_of, text_at
 
 API: Final = "https://api.plivo.com"
 UUID: Final = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -121,7 +121,7 @@ class Plivo:
             return outcome
         if response.status >= 400:
             return replace(FAILED, reason=reason)
-        ref = text_at(said, "message_uuid", 0)
+        ref = id_at(said, "message_uuid", 0)
         if UUID.fullmatch(ref):
             return Outcome(Fate.TAKEN, ref=ref)
         if dig(said, "invalid_number", 0):
@@ -154,7 +154,7 @@ class Plivo:
     def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
         """A receipt, which has a status, or else a reply, which may come by GET."""
         said = {**hook.query, **dict(hook.form())}
-        ref, status = said.get("MessageUUID", "")[:MOST], said.get("Status", "")
+        ref, status = id_at(said, "MessageUUID", most=MOST), said.get("Status", "")
         if not status:
             return [_reply(said, ref)]
         if not (ref or hook.key):

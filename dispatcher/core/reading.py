@@ -34,6 +34,14 @@ def text_at(value: Any, *steps: str | int, most: int = 255) -> str:  # noqa: ANN
     return clean(str(found))[:most]
 
 
+def id_at(value: Any, *steps: str | int, most: int = 255) -> str:  # noqa: ANN401
+    """An id at the end of these steps, cut at `most`: a text that is not blank or a whole number above 0; else ""."""
+    found = dig(value, *steps)
+    if isinstance(found, int) and not isinstance(found, bool) and found > 0:
+        found = str(found)
+    return clean(found)[:most] if isinstance(found, str) and clean(found).strip() else ""
+
+
 def clean(text: str) -> str:
     """The text without what no database keeps: NUL and halves of surrogate pairs."""
     return NO_TEXT.sub("", text)

@@ -240,9 +240,11 @@ def later(reason: str, seconds: float | None = None) -> Outcome:
     return Outcome(Fate.LATER, reason=reason, retry_after=again, limit=True)
 
 
+NO_IDS: Final = (b"false", b"true", b"{}", b"[]", b'" "', b"0", b"-1", b"0.5")
 OUTCOMES: Final[list[tuple[Response, Outcome]]] = [
     (Response(200, body=b'{"message": {"id": "m1"}}'), Outcome(Fate.TAKEN, ref="m1")),
     (Response(202, body=b'{"message": {"id": 7}}'), Outcome(Fate.TAKEN, ref="7")),
+    *((Response(200, body=b'{"message": {"id": %b}}' % found), no_id(200)) for found in NO_IDS),
     (Response(200, body=b'{"message": {"id": "' + b"m" * 999 + b'"}}'), Outcome(Fate.TAKEN, ref="m" * 255)),
     (Response(200, body=b'{"message": {"id": ""}}'), no_id(200)),
     (Response(200, body=b'{"message": {"id": null}}'), no_id(200)),
@@ -498,6 +500,9 @@ def test_hooks_that_cannot_be_read(body: bytes) -> None:
 def test_a_hook_without_an_id() -> None:
     with pytest.raises(Refusal, match="id"):
         hears("none").events(hook())
+    for none in NO_IDS:
+        with pytest.raises(Refusal, match="id"):
+            hears("none").events(hook(b'{"status": "delivered", "id": %b}' % none, {"id": " "}))
 
 
 def test_a_provider_that_never_reports() -> None:
@@ -647,6 +652,8 @@ def test_what_people_answer(receipts: Mapping[str, Any] | None) -> None:
     ]
     said = b'{"from": "13012223333", "text": "STOP"}'
     assert carrier.events(hook(said, {})) == [Reply(their_number="13012223333", our_number="", text="STOP")]
+    [found] = carrier.events(hook(body.replace(b"7}", b"false}"), {}))
+    assert found.ref == ""
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"from": "1"}', b'{"to": "1", "text": "STOP"}', b"\xff"])

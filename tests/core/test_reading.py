@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.core.reading import clean, dig, json_of, text_at
+from dispatcher.core.reading import clean, dig, id_at, json_of, text_at
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b"nul"])
@@ -30,3 +30,12 @@ def test_dig() -> None:
 
 def test_clean() -> None:
     assert clean("a\x00\udfffb") == "ab"
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [("m1", "m1"), (7, "7"), ("0", "0"), (" m 1", " m 1"), ("m\0\ud800" + "1" * 9, "m1111"), (0, ""), (-1, ""),
+     (True, ""), (False, ""), (1.5, ""), ({}, ""), ([], ""), (["m"], ""), ("", ""), (" ", ""), ("\0", ""), (None, "")],
+)  # fmt: skip
+def test_id_at(value: object, found: str) -> None:
+    assert id_at({"a": [value]}, "a", 0, most=5) == found

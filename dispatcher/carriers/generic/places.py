@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from dispatcher.core.given import NO_TEXT, SettingsError
+from dispatcher.core.reading import id_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,11 @@ class Place:
     def find(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> str:
         """What stands there, as text that can be kept; empty where nothing does, or the message cannot be read."""
         return NO_TEXT.sub("", self._find(headers, body, query))
+
+    def find_id(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str], *, most: int) -> str:
+        """The id that stands there, cut at `most`; empty also for what is no id, as `false`, 0 or an object."""
+        found = _at(body, self.path) if self.kind == "json" else self._find(headers, body, query)
+        return id_at(found, most=most)
 
     def _find(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> str:
         match self.kind:
@@ -65,9 +71,16 @@ def _in_form(body: bytes, name: str) -> str:
 
 def _in_json(body: bytes, path: str) -> str:
     try:
+        return as_text(_at(body, path))
+    except RecursionError:
+        return ""
+
+
+def _at(body: bytes, path: str) -> Any:  # noqa: ANN401  # whatever they wrote
+    try:
         value: Any = json.loads(body)
         for step in path.split("."):
             value = value[int(step)] if isinstance(value, list) else value[step]
-        return as_text(value)
     except (ValueError, KeyError, IndexError, TypeError, RecursionError):
-        return ""
+        return None
+    return value

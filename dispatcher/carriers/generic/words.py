@@ -124,10 +124,10 @@ class Generic:
         return Outcome(Fate.UNKNOWN, reason=f"HTTP {response.status}")
 
     def _taken(self, response: Response) -> Outcome:
-        ref = self.id_place.find(response.headers, response.body, {}) if self.id_place else ""
+        ref = self.id_place.find_id(response.headers, response.body, {}, most=MOST) if self.id_place else ""
         if self.id_place and not ref:  # it says yes in a way we do not know: nobody can tell
             return Outcome(Fate.UNKNOWN, reason=f"HTTP {response.status} without an id")
-        return Outcome(Fate.TAKEN, ref=ref[:MOST])
+        return Outcome(Fate.TAKEN, ref=ref)
 
     def verify(self, hook: Hook, now: datetime) -> bool:
         """Whether the hook carries what the description demands; without any such demand, none is genuine."""
@@ -163,12 +163,15 @@ class Generic:
         if not said.get("their_number") or not (said["our_number"] or said["text"]):
             return None
         their, our, text = said["their_number"], said["our_number"], said["text"]
-        return Reply(their_number=their, our_number=our, text=text, ref=said.get("ref", "")[:MOST])
+        place = self.replies.get("ref")
+        ref = place.find_id(hook.headers, hook.body, hook.query, most=MOST) if place else ""
+        return Reply(their_number=their, our_number=our, text=text, ref=ref)
 
     def _said(self, hook: Hook, name: str) -> str:
-        place = self.receipts.get(name)
-        found = place.find(hook.headers, hook.body, hook.query) if place else ""
-        return found[: MOST_KEY if name == "key" else MOST]
+        place: Place | None = self.receipts.get(name)
+        if place and name in ("key", "ref"):
+            return place.find_id(hook.headers, hook.body, hook.query, most=MOST_KEY if name == "key" else MOST)
+        return place.find(hook.headers, hook.body, hook.query)[:MOST] if place else ""
 
 
 def message_values(mt: Submission) -> dict[str, str]:
