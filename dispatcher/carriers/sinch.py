@@ -25,7 +25,7 @@ from dispatcher.core.codes import Code, Refusal
 from dispatcher.core.exchange import Fate, Hook, Outcome, Receipt, Reply, Request, Response, Submission, judged
 from dispatcher.core.given import Given, SettingsError
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.reading import dig, json_of, text_at
+from dispatcher.core.reading import dig, id_at, json_of, text_at
 
 BASE_URL: Final = "https://us.sms.api.sinch.com"
 OLDEST: Final = timedelta(hours=25)  # the last retry comes after 22 h 45 min, and may not be signed anew
@@ -119,7 +119,7 @@ class Sinch:
     def read(self, response: Response) -> Outcome:
         """201 with an id is taken; of 400 and 403 the body's code tells whose fault it is."""
         said = None if response.fault else json_of(response.body)
-        ref = text_at(said, "id")
+        ref = id_at(said, "id")
         if ref and 200 <= response.status < 300:
             return Outcome(Fate.TAKEN, ref=ref)
         code, text = _problem(said)
@@ -149,7 +149,7 @@ class Sinch:
             return None
         if not batches:
             return Outcome(Fate.LATER, reason="it has no such batch") if dig(said, "count") == 0 else None
-        ref, ours = text_at(batches, 0, "id"), {text_at(batch, "client_reference") for batch in batches}
+        ref, ours = id_at(batches, 0, "id"), {id_at(batch, "client_reference") for batch in batches}
         return Outcome(Fate.TAKEN, ref=ref) if ref and len(ours) == 1 and "" not in ours else None
 
     def verify(self, hook: Hook, now: datetime) -> bool:
@@ -168,11 +168,12 @@ class Sinch:
         """The receipts or the reply in a hook; nothing for types and statuses that are not known."""
         said = json_of(hook.body)
         kind = text_at(said, "type")
+        called = hook.key if self.hook_token else ""  # a signature does not cover the address
         if kind in ("recipient_delivery_report_sms", "recipient_delivery_report_mms"):
-            return _receipts(hook, said, [said])
+            return _receipts(said, [said], called)
         if kind in ("delivery_report_sms", "delivery_report_mms"):
             found = dig(said, "statuses")
-            return _receipts(hook, said, found if isinstance(found, list) else [])
+            return _receipts(said, found if isinstance(found, list) else [], called)
         if kind in ("mo_text", "mo_media"):
             return _replies(said)
         if not kind:
@@ -180,9 +181,9 @@ class Sinch:
         return []
 
 
-def _receipts(hook: Hook, said: Mapping[str, Any], reports: Sequence[object]) -> Sequence[Receipt]:
-    key = text_at(said, "client_reference", most=MOST_KEY) or text_at(hook.query, "id", most=MOST_KEY)
-    ref = text_at(said, "batch_id")
+def _receipts(said: Mapping[str, Any], reports: Sequence[object], called: str) -> Sequence[Receipt]:
+    key = id_at(said, "client_reference", most=MOST_KEY) or called
+    ref = id_at(said, "batch_id")
     if not reports or not (key or ref):
         raise Refusal(400, "body: a report without a status or an id")
     found = []
@@ -198,7 +199,7 @@ def _receipts(hook: Hook, said: Mapping[str, Any], reports: Sequence[object]) ->
 
 
 def _replies(said: Mapping[str, Any]) -> Sequence[Reply]:
-    their_number, our_number, ref = text_at(said, "from"), text_at(said, "to"), text_at(said, "id")
+    their_number, our_number, ref = text_at(said, "from"), text_at(said, "to"), id_at(said, "id")
     if not their_number:
         raise Refusal(400, "body: a message without the number of who wrote it")
     text = text_at(said, "body", most=MOST_TEXT) or text_at(said, "body", "message", most=MOST_TEXT)

@@ -14,15 +14,28 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from dispatcher.core.codes import Code, Refusal
-from dispatcher.core.exchange import Fate, Hook, Outcome, Receipt, Reply, Request, Response, Submission, Wish, judged
+from dispatcher.core.exchange import (
+    MOST_KEY,
+    Fate,
+    Hook,
+    Outcome,
+    Receipt,
+    Reply,
+    Request,
+    Response,
+    Submission,
+    Wish,
+    judged,
+)
 from dispatcher.core.given import Given, SettingsError
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.reading import dig, json_of, text_at
+from dispatcher.core.reading import dig, id_at, json_of, text_at
 from dispatcher.core.segments import count
 
 API: Final = "https://api.telnyx.com/v2"
@@ -32,6 +45,7 @@ NUMERIC: Final = re.compile(r"\+?[0-9]+", re.ASCII)
 NOT_IN_KEY: Final = re.compile("[^A-Za-z0-9_:-]")  # of an Idempotency-Key
 MOST: Final = 255
 MOST_TEXT: Final = 4096
+MOST_URL: Final = 2000  # of an address that it takes for receipts
 
 STATUSES: Final = MappingProxyType(
     {
@@ -131,7 +145,7 @@ class Telnyx:
             return outcome
         if response.status >= 400:
             return _by_status(response.status, _said(dig(answer, "errors", 0)))
-        ref = text_at(answer, "data", "id")
+        ref = id_at(answer, "data", "id")
         if not ref:
             return Outcome(Fate.UNKNOWN, reason=f"HTTP {response.status} without an id")
         return Outcome(Fate.TAKEN, ref=ref)
@@ -173,7 +187,7 @@ class Telnyx:
             raise Refusal(400, "hook: no event of Telnyx")
         if kind == "message.received":
             return [_reply(payload)]
-        key, ref = hook.key, text_at(payload, "id")
+        key, ref = _key(payload), id_at(payload, "id")
         if not kind.startswith("message."):
             return []
         if not key and not ref:
@@ -193,6 +207,12 @@ class Telnyx:
                 filtered=refused and text_at(error, "code") in FILTERED,
             )
         ]
+
+
+def _key(payload: Mapping[str, Any]) -> str:
+    """The id of ours in the address that we gave for this message; the one that was called is not signed."""
+    query = text_at(payload, "webhook_url", most=MOST_URL).partition("?")[2]
+    return id_at(dict(parse_qsl(query)), "id", most=MOST_KEY)
 
 
 def _refused(answer: object, response: Response) -> Outcome | None:
@@ -239,6 +259,6 @@ def _reply(payload: Mapping[str, Any]) -> Reply:
         their_number=theirs,
         our_number=ours,
         text=text_at(payload, "text", most=MOST_TEXT),
-        ref=text_at(payload, "id"),
+        ref=id_at(payload, "id"),
         answered=WISHES.get(text_at(payload, "autoresponse_type").upper()),
     )

@@ -28,7 +28,7 @@ from dispatcher.core.codes import Code, Refusal
 from dispatcher.core.exchange import Fate, Hook, Outcome, Receipt, Reply, Request, Response, Submission, judged
 from dispatcher.core.given import Given, SettingsError
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.reading import dig, json_of, text_at
+from dispatcher.core.reading import dig, id_at, json_of, text_at
 
 BASE_URL: Final = "https://api.nexmo.com"
 UUID: Final = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -175,7 +175,7 @@ class Vonage:
     def read(self, response: Response) -> Outcome:
         """202 with an id is taken; a problem (RFC 9457) tells its code at the end of its type."""
         said = None if response.fault else json_of(response.body)
-        ref = text_at(said, "message_uuid")
+        ref = id_at(said, "message_uuid")
         if ref and 200 <= response.status < 300:
             return Outcome(Fate.TAKEN, ref=ref)
         code, reason = _problem(said)
@@ -210,9 +210,9 @@ class Vonage:
         said = json_of(hook.body)
         if not isinstance(said, Mapping):
             raise Refusal(400, "body: not a JSON object")
-        ref = text_at(said, "message_uuid")
+        ref = id_at(said, "message_uuid")
         if "status" in said:
-            return _receipts(said, hook, ref)
+            return _receipts(said, ref)
         their_number, our_number = text_at(said, "from"), text_at(said, "to")
         if not their_number:
             raise Refusal(400, "body: neither a status nor a message of API version v1")
@@ -220,9 +220,8 @@ class Vonage:
         return [Reply(their_number=their_number, our_number=our_number, text=text, ref=ref)] if text else []
 
 
-def _receipts(said: Mapping[str, Any], hook: Hook, ref: str) -> Sequence[Receipt]:
-    # Theirs first: the body is signed, the query is not.
-    key = text_at(said, "client_ref", most=MOST_KEY) or text_at(hook.query, "id", most=MOST_KEY)
+def _receipts(said: Mapping[str, Any], ref: str) -> Sequence[Receipt]:
+    key = id_at(said, "client_ref", most=MOST_KEY)  # not the one in the query, which is not signed
     status = text_at(said, "status")
     if not status or not (key or ref):
         raise Refusal(400, "body: a status without a word or an id")

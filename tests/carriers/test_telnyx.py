@@ -204,7 +204,10 @@ def test_told(response: Response, outcome: Outcome | None) -> None:
 # --- Hooks ---------------------------------------------------------------------------------------------------------
 
 
-def signed(content: bytes, query: str = "id=77", stamp: str = "", key: Ed25519PrivateKey = PRIVATE) -> Hook:
+CALLED: Final = "https://us.example/hooks/telnyx?id="
+
+
+def signed(content: bytes, query: str = "id=another", stamp: str = "", key: Ed25519PrivateKey = PRIVATE) -> Hook:
     stamp = stamp or str(int(NOON.timestamp()))
     signature = b64encode(key.sign(stamp.encode() + b"|" + content)).decode()
     headers = {"telnyx-timestamp": stamp, "telnyx-signature-ed25519": signature}
@@ -216,9 +219,11 @@ def event(kind: str = "message.finalized", **payload: Any) -> bytes:
     return json.dumps({"data": {"event_type": kind, "id": "e1", "payload": payload}, "meta": {"attempt": 1}}).encode()
 
 
-def receipt(status: str, *errors: Mapping[str, str], kind: str = "message.finalized") -> bytes:
+def receipt(
+    status: str, *errors: Mapping[str, str], kind: str = "message.finalized", url: str = f"{CALLED}77"
+) -> bytes:
     to = [{"phone_number": "+13012223333", "status": status, "carrier": "T-MOBILE", "line_type": "Wireless"}]
-    return event(kind, id="m1", direction="outbound", to=to, errors=list(errors))
+    return event(kind, id="m1", direction="outbound", to=to, errors=list(errors), webhook_url=url)
 
 
 def refused(code: str, title: str = "Title") -> bytes:
@@ -256,8 +261,10 @@ def test_receipts(content: bytes, expected: Receipt) -> None:
     assert CARRIER.events(hook) == [expected]
 
 
-def test_a_receipt_without_our_key_in_its_address() -> None:
-    assert CARRIER.events(signed(receipt("delivered"), "")) == [Receipt(DELIVER, "", "m1", "delivered")]
+@pytest.mark.parametrize("url", ["", "https://us.example/hooks/telnyx", f"{CALLED}%00", "https://[?x", f"{CALLED}%20"])
+def test_a_receipt_without_our_key_in_the_address_that_is_signed(url: str) -> None:
+    found = CARRIER.events(signed(receipt("delivered", url=url), "id=77"))
+    assert found == [Receipt(DELIVER, "", "m1", "delivered")], "what was called is not signed"
 
 
 @pytest.mark.parametrize(
@@ -283,7 +290,7 @@ def test_hooks_that_cannot_be_read(content: bytes) -> None:
 
 def test_a_receipt_without_any_id() -> None:
     with pytest.raises(Refusal):
-        CARRIER.events(signed(event("message.finalized", to=[{"status": "delivered"}]), ""))
+        CARRIER.events(signed(event("message.finalized", to=[{"status": "delivered"}]), "id=77"))
 
 
 def reply(text: object = "Stop", **more: object) -> bytes:

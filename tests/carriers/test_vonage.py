@@ -7,6 +7,7 @@ import tomllib
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -388,14 +389,16 @@ def test_receipts(said: dict[str, object], found: Receipt) -> None:
     assert VONAGE.events(told(said, id="another")) == [found], "what is signed goes before what is not"
 
 
-def test_a_receipt_that_only_the_address_names() -> None:
+def test_the_address_names_nothing_for_it_is_not_signed() -> None:
     [found] = VONAGE.events(told({"message_uuid": "m1", "status": "delivered"}, id="234234"))
-    assert found == receipt(Event.DELIVER, "delivered")
+    assert found == replace(receipt(Event.DELIVER, "delivered"), key="")
+    with pytest.raises(Refusal):
+        VONAGE.events(told({"status": "delivered"}, id="234234"))
 
 
 def test_ids_are_cut_and_clean() -> None:
-    said = {"message_uuid": "m\0\ud800" + "1" * 5000, "status": "delivered"}
-    [found] = VONAGE.events(told(said, id="\0" + "9" * 5000))
+    said = {"message_uuid": "m\0\ud800" + "1" * 5000, "status": "delivered", "client_ref": "\0" + "9" * 5000}
+    [found] = VONAGE.events(told(said))
     assert isinstance(found, Receipt)
     assert (found.key, found.ref) == ("9" * 64, "m" + "1" * 254)
 
