@@ -37,7 +37,6 @@ MOST: Final = 255
 MOST_TEXT: Final = 4096
 BATCH: Final = 50  # of which the answer is read whole: about 400 bytes each
 NUMBER: Final = re.compile(r"\+[0-9]+", re.ASCII)
-NOT_IN_ID: Final = re.compile("[^A-Za-z0-9]")
 DUPLICATE: Final = "23"
 
 # Of a receipt, by group, where STATUSES says nothing else by group and id. Group 3 alone tells of no handset.
@@ -137,7 +136,7 @@ class Infobip:
             return [Outcome(Fate.LATER, reason=outcome.reason) if one else outcome] * len(mts)
         entries = dig(answer, "messages")
         said = {id_at(entry, "messageId"): entry for entry in (entries if isinstance(entries, list) else [])}
-        return [_entry(said.get(_id(mt)), response) for mt in mts]
+        return [_entry(said.get(mt.sent_by), response) for mt in mts]
 
     @property
     def asking_submits(self) -> bool:
@@ -180,7 +179,7 @@ class Infobip:
         sender = mt.sender.removeprefix("+") if NUMBER.fullmatch(mt.sender) else mt.sender
         return {
             "sender": sender,
-            "destinations": [{"to": mt.to.removeprefix("+"), "messageId": _id(mt)}],
+            "destinations": [{"to": mt.to.removeprefix("+"), "messageId": mt.sent_by}],
             "content": {"text": mt.text},
             "webhooks": {
                 "delivery": {"url": f"{mt.receipt_url}&token={quote(self.hook_token, safe='')}"},
@@ -188,11 +187,6 @@ class Infobip:
                 "callbackData": mt.key,
             },
         }
-
-
-def _id(mt: Submission) -> str:
-    """One for a message by one sender: by another it is another text, sent after the first was surely refused."""
-    return f"{mt.key}-{NOT_IN_ID.sub('', mt.sender)}"
 
 
 def _refused(answer: object, response: Response) -> Outcome | None:

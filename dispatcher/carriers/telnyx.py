@@ -42,7 +42,6 @@ API: Final = "https://api.telnyx.com/v2"
 TOLERANCE_SECONDS: Final = 300  # as the SDK has it
 STAMP: Final = re.compile("[0-9]{1,12}", re.ASCII)
 NUMERIC: Final = re.compile(r"\+?[0-9]+", re.ASCII)
-NOT_IN_KEY: Final = re.compile("[^A-Za-z0-9_:-]")  # of an Idempotency-Key
 MOST: Final = 255
 MOST_TEXT: Final = 4096
 MOST_URL: Final = 2000  # of an address that it takes for receipts
@@ -131,7 +130,7 @@ class Telnyx:
             "Content-Type": "application/json",
             "Accept": "application/json",
             # A try by another sender is another request, made only after the first was surely not taken.
-            "Idempotency-Key": f"{mt.key}:{NOT_IN_KEY.sub('_', mt.sender)}",
+            "Idempotency-Key": mt.sent_by,
         }
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
         return Request("POST", f"{self.base_url}/messages", headers, content)

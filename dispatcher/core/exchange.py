@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from hashlib import sha256
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -24,6 +25,11 @@ class Submission:
     text: str
     segments: int
     receipt_url: str = ""
+
+    @property
+    def sent_by(self) -> str:
+        """A key of this MT by this sender, of letters, digits and a dash: by another sender it is another text."""
+        return f"{self.key}-{sha256(self.sender.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,12 +37,8 @@ HEADERS: Final = ("Authorization", "Content-Type", "Accept")
 PENDING: Final = {"groupId": 1, "groupName": "PENDING", "id": 26, "name": "PENDING_ACCEPTED", "description": "Sent."}
 
 
-def name_of(mt: Submission) -> str:
-    return f"{mt.key}-{mt.sender.removeprefix('+')}"
-
-
 def taken(*mts: Submission) -> Response:
-    entries = [{"messageId": name_of(mt), "status": PENDING, "destination": mt.to.removeprefix("+")} for mt in mts]
+    entries = [{"messageId": mt.sent_by, "status": PENDING, "destination": mt.to.removeprefix("+")} for mt in mts]
     return Response(200, body=json.dumps({"bulkId": "b1", "messages": entries}).encode())
 
 
@@ -60,7 +56,7 @@ def theirs(stand: Stand, mts: Sequence[Submission]) -> Any:  # noqa: ANN401  # t
     messages = [
         SmsMessage(
             sender=mt.sender.removeprefix("+"),
-            destinations=[SmsDestination(to=mt.to.removeprefix("+"), message_id=name_of(mt))],
+            destinations=[SmsDestination(to=mt.to.removeprefix("+"), message_id=mt.sent_by)],
             content=SmsMessageContent(SmsTextContent(text=mt.text)),
             webhooks=SmsWebhooks(
                 delivery=SmsMessageDeliveryReporting(url=f"{mt.receipt_url}&token={quote(TOKEN, safe='')}"),
@@ -78,9 +74,9 @@ def theirs(stand: Stand, mts: Sequence[Submission]) -> Any:  # noqa: ANN401  # t
 def test_the_submit(stand: Stand, mt: Submission) -> None:
     stand.answer = taken(mt)
     carrier = ours(stand)
-    assert carrier.read(carried(carrier.build(mt, NOW))) == Outcome(Fate.TAKEN, ref=name_of(mt))
+    assert carrier.read(carried(carrier.build(mt, NOW))) == Outcome(Fate.TAKEN, ref=mt.sent_by)
     we = stand.take()
-    assert theirs(stand, [mt]).messages[0].message_id == name_of(mt)
+    assert theirs(stand, [mt]).messages[0].message_id == mt.sent_by
     assert we.said(*HEADERS) == stand.take().said(*HEADERS)
 
 
@@ -88,7 +84,7 @@ def test_several_at_once(stand: Stand) -> None:
     stand.answer = taken(*reversed(SUBMISSIONS))
     carrier = ours(stand)
     outcomes = carrier.read_all(SUBMISSIONS, carried(carrier.build_all(SUBMISSIONS, NOW)))
-    assert outcomes == [Outcome(Fate.TAKEN, ref=name_of(mt)) for mt in SUBMISSIONS]
+    assert outcomes == [Outcome(Fate.TAKEN, ref=mt.sent_by) for mt in SUBMISSIONS]
     we = stand.take()
     assert len(theirs(stand, SUBMISSIONS).messages) == len(SUBMISSIONS)
     assert we.said(*HEADERS) == stand.take().said(*HEADERS)

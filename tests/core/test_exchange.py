@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 
 from dispatcher.core.codes import Refusal
-from dispatcher.core.exchange import Fate, Fault, Hook, Outcome, Request, Response, judged
+from dispatcher.core.exchange import Fate, Fault, Hook, Outcome, Request, Response, Submission, judged
 
 MINUTE = timedelta(minutes=1)
 ASKED = {"retry-after": "60"}
@@ -127,3 +128,10 @@ def test_no_form(body: bytes) -> None:
     with pytest.raises(Refusal) as raised:
         Hook("POST", "https://h.example/hooks/x", body=body).form()
     assert raised.value.code == 400
+
+
+def test_a_key_of_one_text_by_one_sender() -> None:
+    senders = ["+15005550006", "15005550006", "My App", "MyApp", "My_App", "Mÿ App"]
+    keys = {Submission(key, sender, "+13012223333", "x", 1).sent_by for key in ("7", "77") for sender in senders}
+    assert len(keys) == 12
+    assert all(re.fullmatch("7{1,2}-[0-9a-f]{8}", key) for key in keys)
