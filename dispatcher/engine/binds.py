@@ -83,6 +83,11 @@ def wanted(binds: int, sharing: int, held: Counter[int], me: int, *, patient: bo
     return -1 if mine > share and lacking > 0 else 0
 
 
+def none_left(binds: int, sharing: int, held: Counter[int], me: int) -> bool:
+    """Whether this process holds no bind, and gets none until another ends: none is free, and nobody has too many."""
+    return not held[me] and held.total() >= binds and max(held.values()) <= max(1, binds // max(1, sharing))
+
+
 class Binds:
     """The binds of one process."""
 

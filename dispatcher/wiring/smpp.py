@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
@@ -14,13 +15,14 @@ from dispatcher.carriers.smpp import Smpp
 from dispatcher.core.codes import Refusal
 from dispatcher.core.exchange import Hook, Receipt, Reply
 from dispatcher.core.smpp import Status
-from dispatcher.engine.binds import BindLeases, Binds, Bound
+from dispatcher.engine.binds import BindLeases, Binds, Bound, none_left
 from dispatcher.engine.checks import Wrong
 from dispatcher.engine.dispatch import Line
 from dispatcher.engine.inbox import Inbox
 from dispatcher.engine.ports import StoreUnavailable
 from dispatcher.loops import Gatherer
 from dispatcher.settings import Settings
+from dispatcher.store.binds import BEGINNING, Leases
 from dispatcher.store.workers import LEASE_SECONDS
 from dispatcher.transports.smpp import Ack, SmppTransport
 
@@ -42,7 +44,7 @@ class SmppBinds:
         self._lock = Lock()
         self._lines: Callable[[], Iterable[Line]] = tuple
         self._told: Gatherer[Told] = Gatherer("smpp", unavailable=StoreUnavailable, within=GATHERED_SECONDS)
-        self._binds = Binds(leases=leases, bound=self._bound, holder=holder, lease=LEASE_SECONDS)
+        self._binds = Binds(leases=leases, bound=self.bound, holder=holder, lease=LEASE_SECONDS)
 
     def of(self, name: str) -> SmppTransport:
         """The transport of a connection, the same at every call."""
@@ -80,7 +82,8 @@ class SmppBinds:
         except StoreUnavailable as error:
             log.warning("leases of binds end by themselves", extra={"action": "stop", "error": str(error)})
 
-    def _bound(self) -> Sequence[Bound]:
+    def bound(self) -> Sequence[Bound]:
+        """The connections that are bound to."""
         return [
             Bound(line.id, line.name, line.carrier.terms, self.of(line.name))
             for line in self._lines()
@@ -126,16 +129,29 @@ def _take(inbox: Inbox, line: Line, told: Sequence[tuple[Ack, Sequence[Receipt |
         ack(status)
 
 
-def bound_for_trial(house: ExitStack, smpp: SmppBinds, line: Line, beat: Callable[[], None]) -> None:
-    """Hold a bind of this connection until the house ends. Raises Wrong where other processes hold them all."""
+def bound_for_trial(house: ExitStack, smpp: SmppBinds, leases: Leases, me: int, beat: Callable[[], None]) -> None:
+    """Hold a bind of its one connection until the house ends. Raises Wrong where other processes hold them all."""
+    [bound] = smpp.bound()
     _turning(house, [beat, smpp.turn], LOOK_SECONDS)
     end = time.monotonic() + TRIAL_SECONDS
-    while not line.transport.room():
-        if time.monotonic() > end:
-            raise Wrong(
-                f"{line.name}: work processes hold every bind of it; allow one more (binds), or stop one of them"
-            )
+    while not bound.transport.held():
+        if time.monotonic() > end or _all_elsewhere(bound, leases, me):
+            raise Wrong(_told_by(leases.states().get(bound.name, {}), bound.name))
         time.sleep(LOOK_SECONDS / 10)
+
+
+def _all_elsewhere(bound: Bound, leases: Leases, me: int) -> bool:
+    """Whether to wait for a bind is in vain, and those who hold them can tell how they are."""
+    sharing, held = leases.look()
+    counts = Counter(holder for (connection_id, _), holder in held.items() if connection_id == bound.connection_id)
+    beginning = BEGINNING in leases.states().get(bound.name, {}).values()
+    return none_left(bound.terms.binds, sharing, counts, me) and not beginning
+
+
+def _told_by(states: Mapping[int, str], name: str) -> str:
+    if downs := sorted({state for state in states.values() if state}):
+        return f"{name}: work processes hold every bind of it, and say: {'; '.join(downs)}"
+    return f"{name}: work processes hold every bind of it; allow one more (binds), or stop one of them"
 
 
 def _turning(house: ExitStack, beats: Sequence[Callable[[], object]], seconds: float) -> None:

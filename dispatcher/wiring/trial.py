@@ -51,7 +51,8 @@ def trying(settings: Settings, connection: str) -> Iterator[Trial]:
         if contract.carrier == "smpp":  # binds are shared out among those who are known to be there
             worker_id = workers.enrol("trial", utc_now())
             house.callback(quietly, lambda: workers.leave(worker_id))
-        smpp = SmppBinds(settings, Leases(database), worker_id)
+        leases = Leases(database)
+        smpp = SmppBinds(settings, leases, worker_id)
         transports = carrier_transports(house, settings, told, smpp)
         try:
             line = line_of(contract, transports, settings.public_url)
@@ -63,7 +64,7 @@ def trying(settings: Settings, connection: str) -> Iterator[Trial]:
         told.start(lambda batch: take_told(inbox, {line.name: line}.get, batch))
         smpp.start(inbox, lambda: [line])
         if worker_id:
-            bound_for_trial(house, smpp, line, lambda: workers.beat(worker_id))
+            bound_for_trial(house, smpp, leases, worker_id, lambda: workers.beat(worker_id))
         senders = [row["number"] for row in Rows(database, utc_now).listed(Sender) if row["connection_id"] == line.id]
         yield Trial(
             line=line,

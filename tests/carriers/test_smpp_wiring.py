@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from math import inf
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from dispatcher.engine.dispatch import Line
 from dispatcher.engine.inbox import Inbox
 from dispatcher.engine.ports import StoreUnavailable
 from dispatcher.engine.replies import Replies
-from dispatcher.store.binds import Leases
+from dispatcher.store.binds import BEGINNING, Leases
 from dispatcher.store.database import Database
 from dispatcher.store.replies import ReplyBook
 from dispatcher.store.workers import Workers
@@ -148,10 +149,16 @@ def test_a_trial_takes_no_bind_that_others_hold(
     database: Database, database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect(database, smsc, monkeypatch)
-    monkeypatch.setattr(wiring, "TRIAL_SECONDS", 0.5)
     worker = Workers(database).enrol("work", NOON)
     assert Leases(database).take((1, 0), worker, 30)
-    with pytest.raises(Wrong, match="hold every bind of it"), trying(settled(database_url), "carrier"):
-        pass
+    for how, seconds, told in (
+        (BEGINNING, 0.5, ", and say: not bound yet"),
+        ("bind refused, status 0x0e", inf, ", and say: bind refused, status 0x0e"),  # at once
+        ("", inf, "; allow one more"),
+    ):
+        monkeypatch.setattr(wiring, "TRIAL_SECONDS", seconds)
+        Leases(database).renew({(1, 0): how}, worker, 30)
+        with pytest.raises(Wrong, match=f"hold every bind of it{told}"), trying(settled(database_url), "carrier"):
+            pass
     assert not smsc.binds
     assert Leases(database).look() == (1, {(1, 0): worker})

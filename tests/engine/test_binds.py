@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.smpp import Terms
-from dispatcher.engine.binds import PATIENCE, Binds, Bound, wanted
+from dispatcher.engine.binds import PATIENCE, Binds, Bound, none_left, wanted
 from dispatcher.engine.ports import StoreUnavailable
 from dispatcher.store.binds import Leases
 from dispatcher.store.database import Database
@@ -62,6 +62,13 @@ def test_it_comes_to_rest_with_everybody_served(binds: int, sharing: int, chance
             assert 0 <= held.total() <= binds
     assert held.total() == binds
     assert min(held[n] for n in range(sharing)) >= binds // sharing
+    comes = sharing  # one more, who knows beforehand whether it is worth waiting
+    in_vain = none_left(binds, sharing + 1, held, comes)
+    for _ in range(60):
+        for me in range(sharing + 1):
+            held[me] += wanted(binds, sharing + 1, held, me, patient=True)
+    assert in_vain == (not held[comes])
+    assert not in_vain or binds <= sharing
 
 
 class Line:
