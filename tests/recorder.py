@@ -73,6 +73,7 @@ BEHAVIOURS: Final[Mapping[str, Behaviour]] = MappingProxyType(
         "refuse": _untaken(400, error="invalid_number"),
         "throttle": _untaken(429, headers={"Retry-After": "1"}),
         "busy": _untaken(503, headers={"Retry-After": "1"}),
+        "busy for a day": _untaken(503, headers={"Retry-After": "86400"}),
         "error": _untaken(500),
         "unavailable": _untaken(503),
     }

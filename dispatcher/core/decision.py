@@ -16,6 +16,7 @@ from dispatcher.core.zones import zones_of
 MICROSECOND: Final = timedelta(microseconds=1)
 UNKNOWN_HOURS: Final = timedelta(hours=1)  # how long a row waits before an unanswerable question is asked again
 PACE: Final = "sender's pace"
+AGAIN: Final = "retry"  # by this word a claim knows that a connection surely did not take it
 LONGEST_WAIT: Final = timedelta(minutes=5)  # for a sender's room, which an operator may widen meanwhile
 NO_PLACE: Final = timedelta(milliseconds=100)  # for rows whose sender has room, but whose connection has none
 STUCK: Final = timedelta(seconds=5)  # for rows that were claimed just when their app was paused or lost its senders
@@ -112,8 +113,13 @@ def _by_whom(row: Claimed, pool: Pool, now: datetime) -> Send | Wait:
     if choice.awaited:
         if not in_line:
             pool.join(choice, row.segments)
-        return Wait(row, row.due_at, PACE, choice.sender.id)
-    return Wait(row, now + _ahead(choice, pool), PACE)
+        return Wait(row, row.due_at, paced(row), choice.sender.id)
+    return Wait(row, now + _ahead(choice, pool), paced(row))
+
+
+def paced(row: Claimed) -> str:
+    """Why a row waits for a sender's room."""
+    return AGAIN if row.untaken_by else PACE
 
 
 def _ahead(choice: Choice, pool: Pool) -> timedelta:

@@ -118,7 +118,8 @@ def submit_next(
     Args:
         tries: failures so far that were no limit, this one included.
         now: when this try ended.
-        retry_after: what the carrier asked for; at least so long is waited, though never more than an hour.
+        retry_after: what the carrier asked for; at least so long is waited, though never more than an hour. None where
+            another one may take it.
         jitter: from 0 to 1.
         limit: whether it was a limit of theirs or of ours rather than a failure.
     """
@@ -128,6 +129,14 @@ def submit_next(
     if tries >= SUBMIT_TRIES:
         return None
     return now + max(asked, jitter * _doubled(SUBMIT_FIRST, SUBMIT_LONGEST, tries))
+
+
+def throttled_rest(rests: int, asked: timedelta) -> timedelta:
+    """How long a connection that throttles all is passed over: as it asks, up to an hour.
+
+    It is 2 seconds at least, doubling to 5 minutes with each of the `rests` that it has had since it took something.
+    """
+    return max(_asked(asked), _doubled(SUBMIT_FIRST, SUBMIT_LONGEST, rests + 1))
 
 
 def stopped_next(tries: int, now: datetime, *, jitter: float) -> datetime:

@@ -4,7 +4,7 @@ An app uses the senders that are its own, else the shared ones. Of these its rec
 to them last, if it can within the hour; else one of the recipient's country, among those one of the same area code or
 of an overlay of it, and among those the one that was used least against its weight and has room. One that does badly
 (core.health) has less weight; one that is ill is passed over for one that is not. What a connection surely did not take
-goes by another one, if that has room.
+goes by another one, if that has room; and a connection that throttles all gets nothing that another one may carry.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class Pool:
     cannot leave by then waits in the queue, where it can still be stopped. `capacity` is what each connection that
     this process can use still has room for; `stopped` names connections that are under a stop and risk one submit;
     `owners` the apps that have senders of their own, usable or not; `lasts` when the line of those who wait for a
-    sender is over, as far as it is known.
+    sender is over, as far as it is known; `throttled` names connections that are used only where there is no other.
     """
 
     now: int
@@ -122,6 +122,7 @@ class Pool:
     stopped: frozenset[int] = frozenset()
     owners: frozenset[int] = frozenset()
     lasts: dict[int, int] = field(default_factory=dict)
+    throttled: frozenset[int] = frozenset()
     _own: dict[int, _Eligible] = field(init=False)
     _shared: _Eligible = field(init=False)
     _groups: dict[LaneKey, Group] = field(default_factory=dict, init=False)
@@ -150,7 +151,14 @@ class Pool:
         found = self._groups.get(key)
         if found is None:
             found = self._groups[key] = _narrowed(eligible, key)
+            if self.throttled:  # of those that are left, either none throttles or all do
+                found.ids = [i for i in found.ids if not self._is_throttled(i)] or found.ids
         return found
+
+    def elsewhere(self, app_id: int, region: str, connection_id: int) -> list[Sender]:
+        """Who may carry what this connection surely did not take, by others that do not throttle all."""
+        senders = (self.senders[i] for i in self.group(LaneKey(app_id, region)).ids)
+        return [s for s in senders if s.connection_id not in self.throttled | {connection_id}]
 
     def choose(
         self,
@@ -173,6 +181,8 @@ class Pool:
         group = self.group(LaneKey(app_id, region))
         if (untaken_by or self._is_ill(sticky)) and (choice := self._instead(group, untaken_by, segments)):
             return choice
+        if self._is_throttled(sticky) and group.ids and not self._is_throttled(group.ids[0]):
+            sticky = None
         known = None if sticky is None else self._sticky(app_id, sticky, segments, in_line=in_line)
         if known and (known.fits or patient):
             return known
@@ -184,6 +194,9 @@ class Pool:
 
     def _is_ill(self, sender_id: int | None) -> bool:
         return sender_id in self.senders and self.senders[sender_id].ill
+
+    def _is_throttled(self, sender_id: int | None) -> bool:
+        return sender_id in self.senders and self.senders[sender_id].connection_id in self.throttled
 
     def _instead(self, group: Group, connection_id: int, segments: int) -> Choice | None:
         """One that is well, of any connection but this one, if it has room."""

@@ -37,6 +37,7 @@ from dispatcher.engine.ports import (
 )
 from dispatcher.engine.silence import Silence
 from dispatcher.engine.standing import CONNECTION_REST, Standing
+from dispatcher.engine.throttles import Throttles
 from dispatcher.engine.transport import Answerable, Batching, Carrier, Paced, Transport
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ REFUSALS: Final = 3  # by so many senders are the number's fault
 MOST_PER_TURN: Final = 1024  # bounds one claim, however many slots the transports have
 REFILL: Final = 32  # so many free slots are worth a turn: fewer would make small transactions, more leave slots empty
 NO_ROOM: Final = timedelta(milliseconds=100)  # when to look again if no answer frees a slot meanwhile
+UNWELL: Final = timedelta(minutes=2)  # in which a connection that does badly is well again (core.health)
 LATEST: Final = HANDOVER / 1_000_000  # seconds after its slot at which a submit of a held sender may still begin
 TOGETHER: Final = timedelta(milliseconds=20)  # between slots of a batch, which begins at the last of them
 STUCK_SWEEP: Final = timedelta(seconds=60)  # how often what expired in a lane that cannot move is looked for
@@ -130,7 +132,9 @@ class Dispatch:
         self._open: Counter[int] = Counter()  # submits that are not answered yet, by connection
         self._lock = Lock()
         self._silence = Silence(pace.timeout)
-        self._standing = Standing(pool, self._silence, Vitals(pool, pace.timeout))
+        self._throttles = Throttles()
+        self._standing = Standing(pool, self._silence, Vitals(pool, self._throttles, pace.timeout))
+        self._seen: Pool | None = None  # by the last turn
         self._lasts: dict[int, int] = {}  # when the line for a sender is over, as far as we put it there
         self._served: dict[int | LaneKey, int] = {}  # the turn in which each app and lane last got a place
 
@@ -145,6 +149,8 @@ class Dispatch:
         if not due:
             return later
         pool = self._pool.usable(self._pace.horizon, self._worker.id, self._silence.left_alone())
+        pool.throttled = self._throttles.resting()
+        self._seen = pool
         self._standing.look(pool)
         pool.lasts = self._lasts = {i: last for i, last in self._lasts.items() if 0 <= last - pool.now <= 2 * PATIENCE}
         stuck, gone = self._stuck(due, pool)
@@ -335,8 +341,9 @@ class Dispatch:
                 event, code = Event.REFUSE, outcome.code
             case Fate.LATER:
                 tried = not outcome.limit
+                asked = self._asked(result.row, outcome)
                 again = submit_next(
-                    row.tries + tried, now, retry_after=outcome.retry_after, jitter=self._jitter(), limit=outcome.limit
+                    row.tries + tried, now, retry_after=asked, jitter=self._jitter(), limit=outcome.limit
                 )
                 event, due = (Event.RETRY, again) if again else (Event.REFUSE, now)
                 code = Code.ACCEPTED if again else Code.SEND_FAILED
@@ -351,6 +358,19 @@ class Dispatch:
         return Settled(
             row.id, row.generation, event, outcome, code, due, sent=outcome.partly, tried=tried, ask_at=ask_at
         )
+
+    def _asked(self, marked: Marked, outcome: Outcome) -> timedelta | None:
+        """How long it has to wait as its carrier asks: not at all where another may take it that has not just said no.
+
+        Where the others do badly, it is not longer than it may take them to be well.
+        """
+        row, asked, untaken_by = marked.row, outcome.retry_after, marked.connection_id
+        if asked is None or self._seen is None or row.awaited < 0 or row.untaken_by not in (0, untaken_by):
+            return asked
+        others = self._seen.elsewhere(row.app_id, row.region, untaken_by)
+        if all(sender.ill for sender in others):
+            return min(asked, UNWELL) if others else asked
+        return None
 
 
 def submission(row: Marked, line: Line) -> Submission:

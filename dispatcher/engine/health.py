@@ -13,12 +13,12 @@ from typing import Final
 from dispatcher.core.exchange import Fate, Outcome
 from dispatcher.core.health import LOWEST, Harm, halvings
 from dispatcher.engine.ports import Marked, SenderPool
+from dispatcher.engine.throttles import LONG, Throttles
 
 SPAN: Final = 1.0  # seconds of outcomes that are judged together, and between two writings about one of them
 STALE: Final = 10.0  # seconds after which what was not written, since nothing more was due, is no news
 SLOW: Final = 6  # an answer that took more than this part of the timeout is a slow one
-LONG: Final = timedelta(seconds=10)  # who asks to be left alone for longer than that is out of order, not busy
-BUSY: Final = 1 / 8  # of a failure: it is told so by whoever works at its limit
+BUSY: Final = 1 / 8  # of a failure: it is told so by whoever works at its limit, which takes most all the same
 SLUGGISH: Final = 1 / 2
 
 
@@ -55,9 +55,16 @@ class _Tally:
 class Vitals:
     """Watches connections and senders by the outcomes of this process's own submits."""
 
-    def __init__(self, pool: SenderPool, timeout: timedelta, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Write to the pool. `timeout` is how long an answer is waited for."""
+    def __init__(
+        self,
+        pool: SenderPool,
+        throttles: Throttles,
+        timeout: timedelta,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Write to the pool, and tell the throttles. `timeout` is how long an answer is waited for."""
         self._pool = pool
+        self._throttles = throttles
         self._slow = timeout.total_seconds() / SLOW
         self._monotonic = monotonic
         self._connections: dict[int, _Tally] = {}
@@ -72,16 +79,19 @@ class Vitals:
                 outcome, row = result.outcome, result.row
                 if outcome.fate is Fate.STOP_CARRIER or result.took is None:  # see Standing; and it says nothing
                     continue
-                _of(self._connections, row.connection_id, now).add(*self._badness(outcome, result.took), now)
+                self._throttles.heed(row.connection_id, row.row.id, outcome)
+                _of(self._connections, row.connection_id, now).add(*self._badness(result, result.took), now)
                 refused = outcome.fate is Fate.OTHER_SENDER
                 if refused or outcome.fate is Fate.TAKEN:
                     _of(self._senders, row.sender_id, now).add(float(refused), outcome.reason, now)
         self.write()
 
-    def _badness(self, outcome: Outcome, took: float) -> tuple[float, str]:
+    def _badness(self, result: Result, took: float) -> tuple[float, str]:
         """How much of a failure of the connection an outcome is, and in which words."""
+        outcome = result.outcome
         if outcome.limit:
-            return (1.0 if (outcome.retry_after or timedelta(0)) > LONG else BUSY), outcome.reason
+            long = (outcome.retry_after or timedelta(0)) > LONG
+            return (1.0 if long or self._throttles.takes_nothing(result.row.connection_id) else BUSY), outcome.reason
         if outcome.fate in (Fate.UNKNOWN, Fate.LATER):
             return 1.0, outcome.reason
         return (SLUGGISH, f"answered after more than {self._slow:g} s") if took > self._slow else (0.0, "")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from dispatcher.core.decision import PACE, Discard, Send, Wait
+from dispatcher.core.decision import Discard, Send, Wait, paced
 from dispatcher.core.exchange import Fate
 from dispatcher.core.invitation import Channel, Claimed, Kind
 from dispatcher.core.lifecycle import Event, State
@@ -77,7 +77,7 @@ CLAIM_TEXT: Final = """with due as (
             and k.used_at > :now - :remembered),
         case when tries = 0 then 0 else (select count(distinct x.sender_id) from attempts x
             where x.message_id = messages.id and x.fate = 'other_sender') end,
-        case when tries = 0 then 0 else coalesce((
+        case when tries = 0 and hold <> 'retry' then 0 else coalesce((
             select case when x.fate in ('later', 'stop_carrier') then x.connection_id end from attempts x
             where x.message_id = messages.id order by x.generation desc limit 1), 0) end,
         (tries > 0 or hold = 'retry') and exists (
@@ -297,7 +297,7 @@ def _mark(
         delay = rooms.delay(sender.id, segments)
         if delay > horizon:  # another process took this room meanwhile
             due, awaited = (send.row.due_at, sender.id) if send.choice.awaited else (now + delay - horizon, 0)
-            late.append((send.row.id, send.row.generation, micros(due), PACE, awaited))
+            late.append((send.row.id, send.row.generation, micros(due), paced(send.row), awaited))
             continue
         rest = rooms.take(sender.id, segments, send.choice)
         marked.append((send, Marked(send.row, sender.number, sender.id, sender.connection_id, delay, rest)))

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from dispatcher.core.codes import Code
+from dispatcher.core.decision import AGAIN
 from dispatcher.core.lifecycle import FINAL, Event, State, advance, sources
 from dispatcher.engine.ports import Settled
 from dispatcher.store.finals import close_books
@@ -62,7 +63,7 @@ def step(tx: Tx, results: Sequence[Settled], now: datetime) -> int:
 
 def _step_row(s: Settled, now: datetime) -> Row:
     final = s.event in (Event.REFUSE, Event.DELIVER, Event.CLOSE)
-    hold = {Event.LOSE: "in doubt", Event.RETRY: "retry"}.get(s.event, "")
+    hold = {Event.LOSE: "in doubt", Event.RETRY: AGAIN}.get(s.event, "")
     return (
         s.message_id, s.generation, int(s.code), kept(s.outcome.reason) if s.code >= Code.DENIED or hold else "",
         micros(s.due_at), hold, int(s.tried), micros(now) if s.sent else None, micros(now) if final else None,

@@ -121,6 +121,11 @@ def test_those_who_wait_for_a_sender_they_know_join_the_line_for_it_in_their_old
     assert decide(row, APP, pool(busy(3 * SECOND), OTHER), NOON) == Wait(row, row.due_at, "sender's pace", 3)
 
 
+def test_who_waits_for_room_after_a_throttled_try_is_known_to_have_had_it() -> None:
+    row = replace(ROW, untaken_by=1)
+    assert decide(row, APP, pool(busy(3 * SECOND)), NOON) == Wait(row, NOON + timedelta(seconds=2), "retry")
+
+
 def test_who_is_in_line_already_does_not_make_it_longer() -> None:
     given = pool(busy(3 * SECOND), OTHER)
     row = replace(ROW, sticky_sender=3, awaited=3)

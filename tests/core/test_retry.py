@@ -19,6 +19,7 @@ from dispatcher.core.retry import (
     endpoint_rest,
     stopped_next,
     submit_next,
+    throttled_rest,
 )
 
 FIRST = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -129,6 +130,14 @@ def test_failures_back_off(tries: int, seconds: float) -> None:
 def test_the_last_failure_is_bounded(tries: int) -> None:
     assert submit(tries) is None
     assert submit(tries, retry_after=5) is None
+
+
+@pytest.mark.parametrize(
+    ("rests", "asked", "seconds"),
+    [(0, 0, 2), (1, 0, 4), (7, 0, 256), (8, 0, 300), (10**9, 0, 300), (0, 20, 20), (8, 20, 300), (0, 86_400, 3600)],
+)
+def test_one_that_throttles_all_rests_as_it_asks_and_longer_each_time(rests: int, asked: int, seconds: int) -> None:
+    assert throttled_rest(rests, timedelta(seconds=asked)) == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize("tries", [0, 1, SUBMIT_TRIES, 10**9])

@@ -360,6 +360,32 @@ def test_who_takes_over(given: Pool, known: int | None, untaken_by: int, expecte
     assert (choice.sender.id, choice.rule) == expected
 
 
+def test_one_that_throttles_all_is_used_only_where_there_is_no_other() -> None:
+    full = sender(2, connection=2, free_at=NOW + 2 * SECOND)
+    for others, throttled, known, expected in (
+        ([sender(2, connection=2)], {1}, None, (2, "country")),
+        ([sender(2, connection=2)], {1}, 1, (2, "country")),
+        ([ill(2, connection=2)], {1}, 1, (2, "country")),
+        ([full], {1}, 1, (2, "country")),  # for which it waits
+        ([], {1}, 1, (1, "sticky")),
+        ([sender(2, connection=2, region="DE")], {1}, 1, (1, "sticky")),
+        ([sender(2, connection=2)], {1, 2}, 1, (1, "sticky")),
+    ):
+        given = replace(pool(sender(1), *others), throttled=frozenset(throttled))
+        choice = given.choose(7, "US", NEW_JERSEY, known)
+        assert choice
+        assert (choice.sender.id, choice.rule) == expected
+        assert choice.fits == (others != [full])
+
+
+def test_who_else_may_carry_it() -> None:
+    two = sender(1), sender(2, connection=2)
+    assert pool(*two).elsewhere(7, "US", 1)
+    assert pool(two[0], sender(2, connection=2, free_at=NOW + 2 * SECOND)).elsewhere(7, "US", 1), "though not now"
+    assert not pool(sender(1), sender(2)).elsewhere(7, "US", 1)
+    assert not replace(pool(*two), throttled=frozenset({1, 2})).elsewhere(7, "US", 1)
+
+
 def test_failing_over_uses_up_room_and_weight() -> None:
     given = pool(sender(1), sender(2, connection=2, weight=0.5))
     for load in (0, 2, 4):

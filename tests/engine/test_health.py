@@ -7,16 +7,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from dispatcher.core.exchange import Fate, Outcome
+from dispatcher.core.exchange import Fate, Outcome, Response
 from dispatcher.core.health import ILL
 from dispatcher.core.invitation import Policy
 from dispatcher.core.lifecycle import State
-from dispatcher.engine.health import LONG, SLOW, Result, Vitals
+from dispatcher.engine.health import SLOW, Result, Vitals
 from dispatcher.engine.ports import Marked
+from dispatcher.engine.throttles import LONG, Throttles
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
 from dispatcher.store.instants import micros
@@ -24,7 +26,7 @@ from dispatcher.store.pool import SenderPool
 from dispatcher.store.provisioning import Rows
 from dispatcher.store.rescue import Sweeper
 from tests.engine.test_dispatch import House
-from tests.engine.transports import MemoryTransport, says
+from tests.engine.transports import Begun, MemoryTransport, says
 from tests.factories import NOON, candidate, provision
 
 HORIZON = timedelta(seconds=1)
@@ -33,6 +35,7 @@ OUTCOMES = {
     "yes": Outcome(Fate.TAKEN),
     "refused": Outcome(Fate.LATER, reason="connection refused"),
     "throttled": Outcome(Fate.LATER, reason="throttled", limit=True),
+    "for a day": Outcome(Fate.LATER, reason="HTTP 503", limit=True, retry_after=timedelta(days=1)),
     "503": Outcome(Fate.LATER, reason="HTTP 503", limit=True, retry_after=timedelta(minutes=1)),
     "timeout": Outcome(Fate.UNKNOWN, reason="timeout"),
     "401": Outcome(Fate.STOP_CARRIER, reason="HTTP 401"),
@@ -47,6 +50,11 @@ def two(database: Database, **app: Any) -> House:
     house = House(database, MemoryTransport(slots=2048), OUTCOMES)
     house.run("update senders set connection_id = 2 where id = 2")
     house.lines[2] = replace(house.line, id=2, name="other")
+
+    def seconds() -> float:
+        return house.now.timestamp()
+
+    house.dispatch._throttles._monotonic = seconds
     for connection_id in (1, 2):
         house.dispatch._silence.answered(connection_id)
     return house
@@ -152,7 +160,7 @@ def test_the_flow_leaves_a_connection_that_fails_and_comes_back_to_it(database: 
     sent = flow(house)
     [(reason,)] = house.run("select reason from connection_health")
     assert reason == f"9 of the last 9 submits: {OUTCOMES[how].reason}"
-    assert sent == {"refused": {"b": 9}, "timeout": {}, "503": {"a": 9}}[how], "who was told to wait has waited"
+    assert sent == ({} if how == "timeout" else {"b": 9})
     house.run("update senders set load = 0")
     house.run("update connection_health set well_at = {clock} + 80000000")  # some failures later
     invite(house, 170, 3_000_000)
@@ -190,13 +198,119 @@ def test_what_surely_did_not_leave_goes_by_another_connection_also_for_those_who
     ]  # fmt: skip
 
 
-def test_who_is_told_to_wait_waits_for_the_sender_that_they_know(database: Database) -> None:
+THROTTLING = ["throttled", "503", "for a day"]
+
+
+@pytest.mark.parametrize("how", THROTTLING)
+def test_what_is_throttled_goes_soon_by_another_connection(database: Database, how: str) -> None:
+    """Whatever wait was asked for: it is about who asked."""
     house = two(database)
     invite(house, 2)
     sticky(house, 1)
-    assert flow(house, a="throttled") == {"a": 2}
+    assert flow(house, a=how) == {"a": 2}
     house.now += timedelta(seconds=3)
-    assert flow(house) == {"a": 2}
+    assert flow(house, a=how) == {"b": 2}
+    assert house.run("select tries, state, rule from messages m join attempts x on x.message_id = m.id order by m.id") \
+        == [(0, State.SUBMITTED, "sticky"), (0, State.SUBMITTED, "failover")] * 2  # fmt: skip
+
+
+@pytest.mark.parametrize("why", ["alone", "no other for them", "paused"])
+def test_where_no_other_may_take_it_a_wait_is_kept(database: Database, why: str) -> None:
+    house = two(database)
+    house.run("update senders set load = 100 where id = 2")
+    match why:
+        case "alone":
+            house.run("delete from senders where id = 2")
+        case "no other for them":
+            house.run("insert into sender_apps (sender_id, app_id) values (1, 1)")
+        case "paused":
+            house.run("update connections set paused_at = 1 where id = 2")
+    invite(house, 1)
+    assert flow(house, a="503") == {"a": 1}
+    house.now += timedelta(seconds=59)
+    assert flow(house) == {}
+    house.now += timedelta(seconds=31)
+    assert flow(house).total() == 1
+
+
+def test_where_the_other_does_badly_a_wait_is_no_longer_than_that_may_last(database: Database) -> None:
+    house = two(database)
+    house.run("update senders set load = 100000 where id = 2")
+    house.run("insert into connection_health values (2, {clock} + 100000000, 'timeout')")
+    invite(house, 1)
+    assert flow(house, a="for a day") == {"a": 1}
+    house.now += timedelta(seconds=119)
+    assert flow(house) == {}
+    house.now += timedelta(seconds=62)
+    house.run("delete from connection_health")
+    assert flow(house) == {"b": 1}
+
+
+def test_what_two_connections_throttle_waits_as_it_is_told(database: Database) -> None:
+    house = two(database)
+    invite(house, 1)
+    assert flow(house, a="503", b="503").total() == 1
+    house.now += timedelta(seconds=3)
+    for _ in range(3):
+        assert flow(house, a="503", b="503").total() == 1
+        house.now += timedelta(seconds=59)
+        assert flow(house, a="503", b="503") == {}
+        house.now += timedelta(seconds=32)
+    by = house.run("select connection_id, count(*) from attempts group by connection_id order by connection_id")
+    assert by == [(1, 2), (2, 2)], "by turns"
+
+
+def test_what_was_throttled_waits_for_room_elsewhere_and_is_not_forgotten(database: Database) -> None:
+    house = two(database)
+    invite(house, 6)
+    sticky(house, 1)
+    assert flow(house, a="for a day") == {"a": 6}
+    house.run("update senders set mps = 0.5, free_at = {clock} + 60000000 where id = 2")
+    for _ in range(3):
+        house.now += timedelta(seconds=3)
+        assert flow(house, a="for a day") == {}, "one that throttles all is left alone, and B has no room"
+    assert house.run("select distinct hold, tries from messages") == [("retry", 0)]
+    house.now += timedelta(minutes=5)
+    house.run("update senders set mps = 100, free_at = 0")
+    assert flow(house, a="for a day") == {"b": 6}
+
+
+@pytest.mark.parametrize("how", THROTTLING)
+def test_the_flow_leaves_a_connection_that_throttles_all_and_tries_it_again(database: Database, how: str) -> None:
+    house = two(database)
+    lost = Counter[str]()
+    for n in range(60):  # a minute of ten a second
+        invite(house, 10, 2_000_000 + 10 * n)
+        lost += flow(house, a=how)
+        house.now += timedelta(seconds=1)
+    house.now += timedelta(seconds=10)
+    lost += flow(house, a=how)
+    assert house.run("select state, count(*) from messages group by state") == [(State.SUBMITTED, 600)]
+    assert lost["a"] <= 100, "most are never tried there"
+    house.now += timedelta(hours=1)
+    house.run("delete from connection_health")
+    house.run("update senders set load = 0")
+    invite(house, 10, 3_000_000)
+    assert flow(house) == {"a": 5, "b": 5}
+
+
+def test_a_connection_at_the_limit_of_its_rate_keeps_its_flow(database: Database) -> None:
+    house = two(database)
+    for n in range(30):
+        left = [4]  # so many it takes in a second
+
+        def answer(exchange: Begun, left: list[int] = left) -> Response:
+            at_limit = exchange.mt["sender"] == A and not left[0]
+            left[0] -= exchange.mt["sender"] == A and not at_limit
+            return says("throttled" if at_limit else "yes")
+
+        invite(house, 16, 2_000_000 + 16 * n)
+        while house.dispatch.turn() == timedelta(0) or house.transport.open:
+            house.settle(answer)
+        house.now += timedelta(seconds=1)
+    assert house.dispatch._throttles.resting() == frozenset()
+    [(taken,)] = house.run("select count(*) from attempts where connection_id = 1 and fate = 'taken'")
+    assert taken > 100, "nearly all that it can"
 
 
 def test_nobody_is_left_to_a_connection_that_is_ill(database: Database) -> None:
@@ -268,8 +382,8 @@ class Book:
 
 
 def outcome(fate: Fate, took: float | None = 0.1, **given: Any) -> Result:
-    no_row: Any = None  # it says nothing here
-    return Result(Marked(no_row, A, 1, 1, timedelta(0)), Outcome(fate, **given), took)
+    row: Any = SimpleNamespace(id=1)
+    return Result(Marked(row, A, 1, 1, timedelta(0)), Outcome(fate, **given), took)
 
 
 SLOWLY = 30 / SLOW + 0.1
@@ -290,7 +404,7 @@ TOLD = [
 @pytest.mark.parametrize(("result", "left"), TOLD)
 def test_what_each_outcome_says_of_its_connection(result: Result, left: float | None) -> None:
     book = Book()
-    Vitals(book, timedelta(seconds=30)).heed([result] * 10)  # type: ignore[arg-type]
+    Vitals(book, Throttles(), timedelta(seconds=30)).heed([result] * 10)  # type: ignore[arg-type]
     if left is None:
         assert book.written == []
         return
@@ -302,7 +416,7 @@ def test_what_each_outcome_says_of_its_connection(result: Result, left: float | 
 
 def test_it_is_written_once_a_second_and_forgets(database: Database) -> None:
     book, now = Book(), [0.0]
-    vitals = Vitals(book, timedelta(seconds=30), lambda: now[0])  # type: ignore[arg-type]
+    vitals = Vitals(book, Throttles(), timedelta(seconds=30), lambda: now[0])  # type: ignore[arg-type]
     bad, good = outcome(Fate.UNKNOWN), outcome(Fate.TAKEN)
     vitals.heed([good] * 6)
     vitals.heed([bad] * 4)

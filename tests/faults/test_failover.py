@@ -1,4 +1,4 @@
-"""Two carriers, of which one goes away amid the run: all goes by the other, each text once."""
+"""Two carriers, of which one goes away amid the run, or throttles all: all goes by the other, each text once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dispatcher.core.lifecycle import State
+from dispatcher.engine.throttles import SEVERAL
 from dispatcher.store.database import Database
 from dispatcher.store.statement import Statement
 from tests.factories import SECRET, provision
@@ -28,20 +29,29 @@ def stage(database_url: str, tmp_path: Path) -> Iterator[Stage]:
         assert stage.complaints() == []
 
 
+def folder(tmp_path: Path, name: str) -> Path:
+    made = tmp_path / name
+    made.mkdir()
+    return made
+
+
+def at_work(stage: Stage, database: Database, first: Recorder, other: Recorder) -> Customer:
+    """A web and a work process, with a sender on each of two carriers."""
+    rows = provision(database, carrier="generic", settings=first.settings(), senders=2)
+    rows.add_connection("other", "generic", other.settings(), {})
+    with database.write() as tx:
+        tx.run(Statement("update senders set connection_id = 2 where id = 2"))
+    stage.start("web")
+    stage.start("work", ready=False)
+    return Customer("key", SECRET, stage.port)
+
+
 def test_a_carrier_that_goes_away_leaves_its_flow_to_the_other(
     stage: Stage, database: Database, tmp_path: Path
 ) -> None:
-    for folder in ("a", "b"):
-        (tmp_path / folder).mkdir()
-    with Recorder(tmp_path / "b") as other:
-        with Recorder(tmp_path / "a", free_port()) as first:
-            rows = provision(database, carrier="generic", settings=first.settings(), senders=2)
-            rows.add_connection("other", "generic", other.settings(), {})
-            with database.write() as tx:
-                tx.run(Statement("update senders set connection_id = 2 where id = 2"))
-            stage.start("web")
-            stage.start("work", ready=False)
-            customer = Customer("key", SECRET, stage.port)
+    with Recorder(folder(tmp_path, "b")) as other:
+        with Recorder(folder(tmp_path, "a"), free_port()) as first:
+            customer = at_work(stage, database, first, other)
             ids = [customer.invite(f"301222{n:04d}").json["messageId"] for n in range(BEFORE)]
             for message_id in ids:
                 customer.final(message_id)
@@ -55,3 +65,21 @@ def test_a_carrier_that_goes_away_leaves_its_flow_to_the_other(
         assert tx.run(STATES) == [(State.DELIVERED, BEFORE + AFTER)]
         assert tx.run(BY_RULE)[0][0] > 0
         assert tx.run(AILS) == [(1,)]
+
+
+@pytest.mark.parametrize("behaviour", ["throttle", "busy", "busy for a day"])
+def test_a_carrier_that_throttles_all_leaves_its_flow_to_the_other(
+    stage: Stage, database: Database, tmp_path: Path, behaviour: str
+) -> None:
+    with Recorder(folder(tmp_path, "b")) as other, Recorder(folder(tmp_path, "a")) as first:
+        first.tell(rules=[{"behaviour": behaviour}])
+        customer = at_work(stage, database, first, other)
+        ids = [customer.invite(f"301222{n:04d}").json["messageId"] for n in range(BEFORE)]
+        eventually("all has left, and was delivered", lambda: live(database) == 0)
+        tried = Counter(submit.key for submit in first.submits())
+        assert len(tried) >= SEVERAL
+        assert max(tried.values()) == 1, "whoever was throttled went by the other at the next try"
+        assert Counter(submit.key for submit in other.submits()) == dict.fromkeys(ids, 1), "each once"
+    with database.read() as tx:
+        assert tx.run(STATES) == [(State.DELIVERED, BEFORE)]
+        assert tx.run(BY_RULE) == [(len(tried),)]
