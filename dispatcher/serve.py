@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -25,16 +26,22 @@ ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TICK_SECONDS: Final = 0.05
 GRACE_SECONDS: Final = 45.0  # an exchange that is in flight may take 30
 BACKOFF: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
+PATIENCE_SECONDS: Final = 10.0  # for what one child awaits of another
+LOOK_SECONDS: Final = 0.2
 STEADY_SECONDS: Final = 30.0  # a child that lived this long starts again without a wait
 
 
 @dataclass(slots=True)
 class Child:
-    """A process of the family: what it is called and the words after `python -m dispatcher`."""
+    """A process of the family: what it is called and the words after `python -m dispatcher`.
+
+    It starts when something listens at `after`, a host and a port, or when it has waited PATIENCE_SECONDS in vain.
+    """
 
     name: str
     words: Sequence[str]
     environment: dict[str, str] = field(default_factory=dict)
+    after: tuple[str, int] | None = None
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     start_at: float = 0.0
@@ -48,6 +55,7 @@ class Family:
         """Nothing runs before `run`."""
         self._children = list(children)
         self._signals = 0
+        self._began = time.monotonic()
 
     def run(self) -> int:
         """Keep the children running until INT, TERM or HUP; a second signal ends them without grace."""
@@ -70,7 +78,7 @@ class Family:
     def _tend(self, child: Child) -> None:
         now = time.monotonic()
         if child.process is None:
-            if now >= child.start_at and not self._signals:
+            if now >= child.start_at and not self._signals and self._awaited(child, now):
                 child.process = _spawn(child)
                 child.started_at = now
         elif (status := child.process.poll()) is not None:
@@ -81,6 +89,15 @@ class Family:
                 extra={"action": "restart", "child": child.name, "status": status, "in_seconds": wait},
             )
             child.process, child.start_at = None, now + wait
+
+    def _awaited(self, child: Child, now: float) -> bool:
+        if child.after is None or now >= self._began + PATIENCE_SECONDS:
+            return True
+        try:
+            socket.create_connection(child.after, LOOK_SECONDS).close()
+        except OSError:
+            return False
+        return True
 
     def _end(self) -> None:
         for child in reversed(self._children):
@@ -100,7 +117,7 @@ class Family:
 
 def become(children: Sequence[Child], log_level: str) -> NoReturn:
     """Turn this process into the parent of `children`."""
-    told = [[child.name, list(child.words), child.environment] for child in children]
+    told = [[child.name, list(child.words), child.environment, child.after] for child in children]
     environment = {**os.environ, FAMILY: json.dumps([log_level, told])}
     os.execve(sys.executable, [sys.executable, "-m", "dispatcher.serve"], environment)  # noqa: S606  (it needs none)
 
@@ -109,7 +126,9 @@ def main() -> int:
     """The parent, as `become` wrote it down."""
     log_level, told = json.loads(os.environ.pop(FAMILY))
     configure(log_level)
-    return Family([Child(name, words, environment) for name, words, environment in told]).run()
+    return Family(
+        [Child(name, words, environment, tuple(after) if after else None) for name, words, environment, after in told]
+    ).run()
 
 
 def _spawn(child: Child) -> subprocess.Popen[bytes]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from dispatcher.processes import PARENT
-from dispatcher.serve import BACKOFF, STEADY_SECONDS, Child, Family
+from dispatcher.serve import BACKOFF, PATIENCE_SECONDS, STEADY_SECONDS, Child, Family
 from tests.processes import free_port
 
 SOON = 20.0
@@ -26,14 +27,14 @@ FAMILY = """
 import json, sys
 from dispatcher.serve import Child, Family
 
-sys.exit(Family([Child(name, words, environment) for name, words, environment in json.loads(sys.argv[1])]).run())
+sys.exit(Family([Child(*told) for told in json.loads(sys.argv[1])]).run())
 """
 # The same, as `serve` does it: the process that was asked becomes the parent.
 BECOMES = """
 import json, sys
 from dispatcher.serve import Child, become
 
-become([Child(name, words, environment) for name, words, environment in json.loads(sys.argv[1])], "error")
+become([Child(*told) for told in json.loads(sys.argv[1])], "error")
 """
 # The children: `python -m dispatcher NAME MANNERS` in a folder where `dispatcher` is this.
 CHILD = """
@@ -113,7 +114,7 @@ def children_of(pid: int) -> list[int]:
 
 @contextmanager
 def family(
-    folder: Path, children: list[tuple[str, list[str], dict[str, str]]], how: str = FAMILY
+    folder: Path, children: Sequence[tuple[object, ...]], how: str = FAMILY
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A family in a session of its own, none of which outlives the block."""
     script = folder / "parent" / "family.py"
@@ -136,15 +137,20 @@ def family(
 
 
 @contextmanager
-def house(folder: Path, **children: str) -> Iterator[House]:
-    """Children by their manners: they note when they start, what they are told and when they end."""
+def house(folder: Path, awaited: int = 0, **children: str) -> Iterator[House]:
+    """Children by their manners: they note when they start, what they are told and when they end.
+
+    All but the first await a listener at the port `awaited`, if there is such.
+    """
     (folder / "dispatcher").mkdir()
     (folder / "dispatcher" / "__init__.py").touch()
     (folder / "dispatcher" / "__main__.py").write_text(CHILD)
-    told = [(name, [name, manners], {"MOOD": "well"}) for name, manners in children.items()]
+    told: list[tuple[object, ...]] = [(name, [name, manners], {"MOOD": "well"}) for name, manners in children.items()]
+    if awaited:
+        told = [told[0], *[(*child, ("127.0.0.1", awaited)) for child in told[1:]]]
     with family(folder, told) as parent:
         home = House(folder, parent)
-        for name in children:
+        for name in list(children)[: 1 if awaited else None]:
             until(lambda name=name: bool(home.said(name, "starts well")), f"{name} starts")  # type: ignore[misc]
         yield home
 
@@ -260,6 +266,30 @@ def test_restarts(lived: float, before: int, after: int, wait: float) -> None:
     Family([child])._tend(child)
     assert (child.process, child.failures) == (None, after)
     assert now + wait <= child.start_at < now + wait + 1
+
+
+def test_a_child_starts_when_what_it_awaits_listens(tmp_path: Path) -> None:
+    """A text must not leave before its receipt can come in."""
+    port = free_port()
+    with house(tmp_path, awaited=port, web="polite", work="polite") as home:
+        opens = time.monotonic()
+        with socket.create_server(("127.0.0.1", port)):
+            until(lambda: bool(home.said("work", "starts well")), "it starts", seconds=PATIENCE_SECONDS / 2)
+        [started] = home.said("work", "starts well")
+        assert started.at >= opens
+
+
+def test_a_child_does_not_wait_for_ever() -> None:
+    child = Child("work", ["--help"], after=("127.0.0.1", free_port()))
+    parent = Family([child])
+    parent._tend(child)
+    before = child.process
+    parent._began -= PATIENCE_SECONDS
+    parent._tend(child)
+    assert before is None
+    assert child.process, "a web that cannot listen must not keep texts from leaving"
+    child.process.kill()
+    child.process.wait()
 
 
 def test_a_child_waits_for_its_time(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def demo(
     told = {INTRODUCTION: _introduction(found, receiver_port, key, secret), API: base}
     if secret:
         told |= {CREDENTIAL: f"{key}:{secret}"}
-    children = family(None, None)
+    children = family(found)
     for child in children:
         child.environment |= environment | {"DISPATCHER_LOG_LEVEL": "warning"}
     receiver = Child("receiver", ["demo-receiver", "--port", str(receiver_port)], told)

@@ -124,11 +124,12 @@ def work() -> None:
         raise Failed(str(error)) from None
 
 
-def family(host: str | None, port: int | None) -> list[Child]:
-    """The processes of one machine."""
+def family(found: Settings, host: str | None = None, port: int | None = None) -> list[Child]:
+    """The processes of one machine: who sends starts when receipts can come in, for not every carrier calls again."""
     config = [] if state["config"] is None else ["--config", str(state["config"].resolve())]
     where = [*(["--host", host] if host else []), *(["--port", str(port)] if port else [])]
-    return [Child("web", [*config, "web", *where]), Child("work", [*config, "work"])]
+    address = host or found.web.host, port or found.web.port
+    return [Child("web", [*config, "web", *where]), Child("work", [*config, "work"], after=address)]
 
 
 def migrate_first(environment: dict[str, str] | None = None) -> None:
@@ -163,4 +164,4 @@ def serve(host: Host = None, port: Port = None) -> None:
     _check_lookups(found)
     migrate_first()
     typer.echo(f"starting at http://{host or found.web.host}:{port or found.web.port}; Ctrl-C ends it", err=True)
-    become(family(host, port), found.log_level)
+    become(family(found, host, port), found.log_level)
