@@ -163,6 +163,8 @@ def list_(as_json: AsJson = False) -> None:
             "nextTryAt": instant(row["retry_at"]),
             "silence": row["silence"] or None,
             "silentAt": instant(row["silent_at"]),
+            "unbound": row["unbound"] or None,
+            "unboundAt": instant(row["unbound_at"]),
             "missing": missing_credentials(row["settings"]),
         }
         for row in found
@@ -174,6 +176,8 @@ def _line(row: dict[str, Any]) -> str:
     state = "paused" if row["paused"] else "ok"
     if row["stoppedAt"]:
         state = f"stopped since {row['stoppedAt']}, next try {row['nextTryAt']}: {row['stopped']}"
+    elif row["unboundAt"]:
+        state = f"not bound since {row['unboundAt']}: {row['unbound']}"
     elif row["silentAt"]:
         state = f"left alone by a worker, tried last at {row['silentAt']}: {row['silence']}"
     elif row["ails"] and not row["paused"]:

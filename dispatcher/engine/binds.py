@@ -11,9 +11,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Protocol
 
+from dispatcher.core.exchange import Fate, Outcome, Response
 from dispatcher.core.smpp import Terms
+from dispatcher.engine.ports import Clock
 
 PATIENCE: Final = 5.0  # seconds that more than a fair share must have been free, and nobody wanted it
 RENEW: Final = 2 / 3  # of its lease at most is left when it is renewed
@@ -31,15 +34,20 @@ class Bindable(Protocol):
         """The slots whose binds have not ended, and of each why it is not bound, "" where it is."""
         ...
 
+    def down(self) -> Response | None:
+        """What a submit is answered while no bind is up, anew after each try; None before the first has ended."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A connection that is bound to."""
+    """A connection that is bound to; `read` tells what an answer means."""
 
     connection_id: int
     name: str
     terms: Terms
     transport: Bindable
+    read: Callable[[Response], Outcome]
 
 
 Slot = tuple[int, int]  # a connection and one of its binds, counted from 0
@@ -62,6 +70,13 @@ class BindLeases(Protocol):
 
     def give_back(self, slots: Iterable[Slot], holder: int) -> None:
         """Let others have them."""
+        ...
+
+    def note_unbound(self, connection_id: int, why: str, now: datetime, *, refused: bool) -> bool:
+        """Write down why no bind is up, unless one of another process is; whether it was.
+
+        What was `refused` stops the connection until one is bound.
+        """
         ...
 
 
@@ -98,6 +113,7 @@ class Binds:
         bound: Callable[[], Sequence[Bound]],
         holder: int,
         lease: float,
+        clock: Clock,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`holder` is the number of this process, `lease` how many seconds it may be silent."""
@@ -105,17 +121,20 @@ class Binds:
         self._bound = bound
         self._holder = holder
         self._lease = lease
+        self._clock = clock
         self._monotonic = monotonic
         self._mine: dict[Slot, float] = {}  # until when, at the latest
         self._leaving: set[Slot] = set()  # those of them that are given back once their binds have ended
         self._told: dict[Slot, str] = {}  # how each was when that was last written
         self._free_since: dict[int, float] = {}
+        self._downs: dict[int, Response] = {}  # those that were written down last
 
     def turn(self) -> None:
         """Renew, take or give back, and tell the transports. Raises StoreUnavailable."""
         bound = self._bound()
         if not bound:
             return
+        downs = [(each, each.transport.down()) for each in bound]  # asked before the states
         states = {(each.connection_id, n): state for each in bound for n, state in each.transport.held().items()}
         self._let_go(states)
         self._renew(states)
@@ -128,12 +147,27 @@ class Binds:
                 if connection_id == each.connection_id and (connection_id, n) not in self._leaving
             }
             each.transport.hold(each.terms, slots)
+        for each, down in downs:
+            if down is None:
+                self._downs.pop(each.connection_id, None)
+            elif down is not self._downs.get(each.connection_id):
+                self._note(each, down)
 
     def close(self) -> None:
         """Give everything back, once the transports have ended. Raises StoreUnavailable."""
         if self._mine:
             self._leases.give_back([*self._mine], self._holder)
             self._mine.clear()
+
+    def _note(self, bound: Bound, down: Response) -> None:
+        """Operators are told although nothing may be submitted: meanwhile no receipt comes, and no reply."""
+        outcome, before = bound.read(down), self._downs.get(bound.connection_id)
+        refused = outcome.fate is Fate.STOP_CARRIER
+        noted = self._leases.note_unbound(bound.connection_id, outcome.reason, self._clock(), refused=refused)
+        self._downs[bound.connection_id] = down
+        if noted and refused and (before is None or before.detail != down.detail):
+            told = {"action": "stop", "connection": bound.name, "reason": outcome.reason}
+            log.error("a connection was stopped", extra=told)
 
     def _let_go(self, states: Mapping[Slot, str]) -> None:
         ended = self._leaving - states.keys()

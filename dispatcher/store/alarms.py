@@ -22,6 +22,7 @@ SILENT: Final = timedelta(minutes=10) // MICROSECOND  # a process that still lea
 ABOUT: Final = {
     AlarmKind.CONNECTION_STOPPED: ("connections t", "t.name", "t.stopped_at is not null"),
     AlarmKind.CONNECTION_SILENT: ("connections t", "t.name", f"t.silent_at > :now - {SILENT}"),
+    AlarmKind.CONNECTION_NOT_BOUND: ("connections t", "t.name", "t.unbound_at is not null"),
     AlarmKind.SENDER_RESTS: (
         "senders t join connections c on c.id = t.connection_id", "t.number || ' of ' || c.name",
         "t.rest_until > {clock}",

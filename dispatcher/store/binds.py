@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Final
 
+from dispatcher.engine.ports import AlarmKind
+from dispatcher.store.alarms import raise_alarms
 from dispatcher.store.database import Database
-from dispatcher.store.statement import Statement
+from dispatcher.store.instants import MICROSECOND, instant, micros
+from dispatcher.store.pool import RESUME, stop
+from dispatcher.store.statement import Statement, Tx
 from dispatcher.store.words import kept
+
+ALARMING: Final = timedelta(minutes=1)  # for so long nobody could bind
+REST: Final = timedelta(minutes=1)  # a bind that was refused is tried again by then, and submits tell nothing more
+BEFORE: Final = timedelta(seconds=5) // MICROSECOND  # a submit may have told of a refused bind before the bind did
 
 HELD: Final = Statement("select connection_id, slot, holder from bind_leases where lease_until >= {clock}")
 SHARING: Final = Statement("select count(*) from workers where kind in ('work', 'trial') and lease_until >= {clock}")
@@ -33,6 +42,22 @@ STATES: Final = Statement(
     """select c.name, b.slot, b.state from bind_leases b join connections c on c.id = b.connection_id
     where b.lease_until >= {clock} order by c.name, b.slot"""
 )
+UNBOUND: Final = Statement(
+    """update connections set unbound_at = coalesce(unbound_at, :now), unbound = :why
+    where id = :id and not exists (
+        select 1 from bind_leases b where b.connection_id = :id and b.state = '' and b.lease_until >= {clock})
+    returning unbound_at"""
+)
+STOPPED_UNBOUND: Final = Statement(
+    f"""select c.id from {{rows}} join connections c on c.id = r.id
+    where c.stopped_at >= c.unbound_at - {BEFORE} order by c.id""",
+    "id bigint",
+)
+BOUND: Final = Statement(
+    """update connections set unbound_at = null, unbound = ''
+    where id in (select id from {rows}) and unbound_at is not null""",
+    "id bigint",
+)
 BEGINNING: Final = "not bound yet"
 
 Slot = tuple[int, int]
@@ -57,10 +82,25 @@ class Leases:
             return bool(tx.run(TAKE, **given, state=BEGINNING))
 
     def renew(self, states: Mapping[Slot, str], holder: int, seconds: float) -> Collection[Slot]:
-        """Hold them for longer; those that are still this holder's."""
+        """Hold them for longer; those that are still this holder's. A bind that is up ends a stop by one refused."""
         rows = [(*slot, kept(state)) for slot, state in states.items()]
         with self._database.write() as tx:
-            return [(row[0], row[1]) for row in tx.run(RENEW, rows, holder=holder, lease=_micros(seconds))]
+            renewed = [(row[0], row[1]) for row in tx.run(RENEW, rows, holder=holder, lease=_micros(seconds))]
+            _note_bound(tx, sorted({slot[0] for slot in renewed if not states[slot]}))
+        return renewed
+
+    def note_unbound(self, connection_id: int, why: str, now: datetime, *, refused: bool) -> bool:
+        """Write down why no bind is up, unless one of another process is; whether it was.
+
+        One that was refused stops the connection; one that could not be reached for a minute raises an alarm.
+        """
+        with self._database.write() as tx:
+            noted = tx.run(UNBOUND, id=connection_id, why=kept(why), now=micros(now))
+            if noted and refused:
+                stop(tx, connection_id, why, REST, now)
+            elif noted and now - instant(noted[0][0]) >= ALARMING:
+                raise_alarms(tx, AlarmKind.CONNECTION_NOT_BOUND, {connection_id: why}, now)
+        return bool(noted)
 
     def give_back(self, slots: Iterable[Slot], holder: int) -> None:
         """Let others have them."""
@@ -74,6 +114,14 @@ class Leases:
             for name, slot, state in tx.run(STATES):
                 found.setdefault(name, {})[slot] = state
         return found
+
+
+def _note_bound(tx: Tx, connection_ids: Iterable[int]) -> None:
+    """These are bound: a stop that a bind's refusal began is over."""
+    if rows := [(i,) for i in connection_ids]:
+        if stopped := tx.run(STOPPED_UNBOUND, rows):
+            tx.run(RESUME, stopped)
+        tx.run(BOUND, rows)
 
 
 def _micros(seconds: float) -> int:

@@ -15,7 +15,7 @@ from dispatcher.store.alarms import raise_alarms
 from dispatcher.store.database import Database
 from dispatcher.store.health import CONNECTION, SENDER, harm
 from dispatcher.store.instants import AHEAD, MICROSECOND, micros
-from dispatcher.store.statement import Row, Statement
+from dispatcher.store.statement import Row, Statement, Tx
 from dispatcher.store.words import kept
 
 # A stopped connection `c` until a submit is risked again.
@@ -117,8 +117,7 @@ class SenderPool:
     def stop_connection(self, connection_id: int, reason: str, rest: timedelta, now: datetime) -> None:
         """Leave a connection out for `rest`, then risk one submit; its queue is kept."""
         with self._database.write() as tx:
-            tx.run(STOP, id=connection_id, reason=kept(reason), rest=rest // MICROSECOND, now=micros(now))
-            raise_alarms(tx, AlarmKind.CONNECTION_STOPPED, {connection_id: reason}, now)
+            stop(tx, connection_id, reason, rest, now)
 
     def resume_connections(self, connection_ids: Sequence[int]) -> None:
         """A submit went through again: the stop is over."""
@@ -142,6 +141,12 @@ class SenderPool:
             tx.run(NOTE_SILENCE, id=connection_id, at=micros(now) if why else None, why=kept(why))
             if why:
                 raise_alarms(tx, AlarmKind.CONNECTION_SILENT, {connection_id: why}, now)
+
+
+def stop(tx: Tx, connection_id: int, reason: str, rest: timedelta, now: datetime) -> None:
+    """Stop a connection, and raise its alarm."""
+    tx.run(STOP, id=connection_id, reason=kept(reason), rest=rest // MICROSECOND, now=micros(now))
+    raise_alarms(tx, AlarmKind.CONNECTION_STOPPED, {connection_id: reason}, now)
 
 
 def room_of(row: Row, worker_id: int | None, now: int, ahead: int) -> Room:

@@ -165,6 +165,8 @@ class Connection(SQLModel, table=True):
     retry_at: datetime | None = at(optional=True)
     silent_at: datetime | None = at(optional=True)
     silence: str = words(255)
+    unbound_at: datetime | None = at(optional=True)
+    unbound: str = words(255)
 
 
 class Sender(SQLModel, table=True):

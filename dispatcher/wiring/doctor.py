@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from dispatcher.core.health import ILL
+from dispatcher.core.health import ILL, Ailment
 from dispatcher.engine.ports import Alarm, StoreUnavailable
 from dispatcher.settings import Settings
 from dispatcher.store.alarms import alarms
@@ -74,21 +74,7 @@ def _alarms(found: Sequence[Alarm]) -> Finding:
 def _provisioned(settings: Settings, rows: Rows) -> Iterator[Finding]:
     connections, senders, apps = rows.listed(Connection), rows.listed(Sender), rows.listed(App)
     unwell, ailing = rows.unwell()
-    for line in connections:
-        name = f"connection {line['name']}"
-        if objection := carrier_objection(line["carrier"], line["settings"]):
-            yield Finding(name, ok=False, what=objection, todo="set what is missing, or `connection set`")
-        elif line["stopped_at"]:
-            yield Finding(name, ok=False, what=f"stopped: {line['stop_reason']}", todo="mend it, `connection resume`")
-        elif line["silent_at"] and utc_now() - line["silent_at"] < STILL:
-            todo = "ask the carrier, or look at this host's way to it; it is tried again by itself"
-            what = f"left alone by a worker, tried last at {line['silent_at']:%H:%M:%S}Z: {line['silence']}"
-            yield Finding(name, ok=False, what=what, todo=todo)
-        elif not line["paused_at"] and (ailment := unwell.get(line["id"])):
-            todo = "ask the carrier; most of its share goes to others of the app, and comes back by itself"
-            yield Finding(name, ok=ailment.share >= ILL, what=f"can be used, health {ailment}", todo=todo)
-        else:
-            yield Finding(name, ok=True, what="is paused" if line["paused_at"] else "can be used")
+    yield from (_connection(line, unwell.get(line["id"])) for line in connections)
     if carriers := [line["settings"] for line in connections if line["carrier"] not in NO_HOOKS]:
         here = all(_loopback(_address(each)) for each in carriers)  # a trial on one machine
         yield Finding(
@@ -110,6 +96,26 @@ def _provisioned(settings: Settings, rows: Rows) -> Iterator[Finding]:
     off = [f"daily cap of {row['number']}" for row in senders if row["daily_cap"] is None]
     off += [f"countries of {row['app_id']}" for row in apps if row["countries"] == "all"]
     yield Finding("limits", ok=True, what=f"off: {', '.join(off)}" if off else "all are set")
+
+
+def _connection(line: dict[str, Any], ailment: Ailment | None) -> Finding:
+    """Whether it can be used, and how well it does."""
+    name = f"connection {line['name']}"
+    if objection := carrier_objection(line["carrier"], line["settings"]):
+        return Finding(name, ok=False, what=objection, todo="set what is missing, or `connection set`")
+    if line["stopped_at"]:
+        return Finding(name, ok=False, what=f"stopped: {line['stop_reason']}", todo="mend it, `connection resume`")
+    if line["unbound_at"]:
+        what = f"not bound since {line['unbound_at']:%Y-%m-%d %H:%M:%S}Z: {line['unbound']}"
+        return Finding(name, ok=False, what=what, todo="ask the carrier, or look at this host's way to it")
+    if line["silent_at"] and utc_now() - line["silent_at"] < STILL:
+        todo = "ask the carrier, or look at this host's way to it; it is tried again by itself"
+        what = f"left alone by a worker, tried last at {line['silent_at']:%H:%M:%S}Z: {line['silence']}"
+        return Finding(name, ok=False, what=what, todo=todo)
+    if not line["paused_at"] and ailment:
+        todo = "ask the carrier; most of its share goes to others of the app, and comes back by itself"
+        return Finding(name, ok=ailment.share >= ILL, what=f"can be used, health {ailment}", todo=todo)
+    return Finding(name, ok=True, what="is paused" if line["paused_at"] else "can be used")
 
 
 def _binds(connections: list[dict[str, Any]], states: Mapping[str, Mapping[int, str]]) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ from dispatcher.settings import Settings
 from dispatcher.store.binds import BEGINNING, Leases
 from dispatcher.store.workers import LEASE_SECONDS
 from dispatcher.transports.smpp import Ack, SmppTransport
+from dispatcher.wiring.parts import utc_now
 
 log = logging.getLogger(__name__)
 LOOK_SECONDS: Final = 1.0
@@ -44,7 +45,7 @@ class SmppBinds:
         self._lock = Lock()
         self._lines: Callable[[], Iterable[Line]] = tuple
         self._told: Gatherer[Told] = Gatherer("smpp", unavailable=StoreUnavailable, within=GATHERED_SECONDS)
-        self._binds = Binds(leases=leases, bound=self.bound, holder=holder, lease=LEASE_SECONDS)
+        self._binds = Binds(leases=leases, bound=self.bound, holder=holder, lease=LEASE_SECONDS, clock=utc_now)
 
     def of(self, name: str) -> SmppTransport:
         """The transport of a connection, the same at every call."""
@@ -85,7 +86,7 @@ class SmppBinds:
     def bound(self) -> Sequence[Bound]:
         """The connections that are bound to."""
         return [
-            Bound(line.id, line.name, line.carrier.terms, self.of(line.name))
+            Bound(line.id, line.name, line.carrier.terms, self.of(line.name), line.carrier.read)
             for line in self._lines()
             if isinstance(line.carrier, Smpp)
         ]

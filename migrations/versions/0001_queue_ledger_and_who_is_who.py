@@ -158,6 +158,8 @@ def upgrade() -> None:
         sa.Column("retry_at", sa.BigInteger(), nullable=True),
         sa.Column("silent_at", sa.BigInteger(), nullable=True),
         sa.Column("silence", sa.String(length=255), server_default="", nullable=False),
+        sa.Column("unbound_at", sa.BigInteger(), nullable=True),
+        sa.Column("unbound", sa.String(length=255), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_connections")),
         sa.UniqueConstraint("name", name=op.f("uq_connections_name")),
     )

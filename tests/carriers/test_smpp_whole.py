@@ -169,6 +169,39 @@ def test_a_refused_bind_stops_the_connection_and_keeps_the_queue(
     assert not smsc.submits
 
 
+def test_a_refused_bind_is_told_of_while_nothing_is_queued_and_ends_with_a_bind(
+    database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told() -> tuple[bool, str, bool, str]:
+        found = {each.check: each for each in examine(settled(database_url))}
+        connection, alarms = found["connection carrier"], found["alarms"]
+        return connection.ok, connection.what, alarms.ok, alarms.what
+
+    smsc.on_bind = lambda bind: 0x0E
+    reason = "bind refused: 0x0E invalid password"
+    with engine(database_url, smsc, monkeypatch) as at:
+        eventually("it is stopped", lambda: at.api.query(STOPPED) == [(reason,)])
+        ok, what, calm, alarms = told()
+        assert (ok, what, calm) == (False, f"stopped: {reason}", False)
+        assert alarms.startswith("connection_stopped carrier since")
+        smsc.on_bind = lambda bind: 0
+        eventually("it is bound", lambda: told() == (True, "can be used", True, "none"))
+
+
+def test_an_smsc_that_is_gone_is_told_of_while_nothing_is_queued(
+    database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with engine(database_url, smsc, monkeypatch):
+        eventually("it is bound", lambda: smsc.bound)
+        smsc.__exit__()
+
+        def told() -> str:
+            [found] = [each for each in examine(settled(database_url)) if each.check == "connection carrier"]
+            return "" if found.ok else found.what
+
+        eventually("it is told of", lambda: told().startswith("not bound since"))
+
+
 def test_a_pair(database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch) -> None:
     with engine(database_url, smsc, monkeypatch, bind="pair", binds="2") as at:
         eventually("two pairs", lambda: len(smsc.bound) == 4)

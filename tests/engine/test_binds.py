@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatcher.core.exchange import Fate, Fault, Outcome, Response
 from dispatcher.core.smpp import Terms
 from dispatcher.engine.binds import PATIENCE, Binds, Bound, none_left, wanted
-from dispatcher.engine.ports import StoreUnavailable
+from dispatcher.engine.ports import AlarmKind, StoreUnavailable
+from dispatcher.store.alarms import alarms
 from dispatcher.store.binds import Leases
 from dispatcher.store.database import Database
+from dispatcher.store.pool import SenderPool
 from dispatcher.store.statement import Statement
 from dispatcher.store.workers import Workers
-from tests.factories import NOON
+from tests.factories import NOON, provision
 
 LEASE = 30.0
 TAKE_OVER = Statement("update bind_leases set holder = 99")
@@ -78,6 +82,7 @@ class Line:
         self.slots: dict[int, float] = {}
         self.ending: set[int] = set()
         self.why = ""
+        self.fault: Response | None = None
 
     def hold(self, terms: Terms, slots: Mapping[int, float]) -> None:
         self.ending |= self.slots.keys() - slots.keys()
@@ -86,21 +91,35 @@ class Line:
     def held(self) -> Mapping[int, str]:
         return dict.fromkeys(self.slots.keys() | self.ending, self.why)
 
+    def down(self) -> Response | None:
+        return self.fault
+
+    def fails(self, why: str = "") -> None:
+        """A try to bind failed so, or ("") did not."""
+        self.why, self.fault = why, Response(fault=Fault.UNREACHABLE, detail=why) if why else None
+
+
+def read(response: Response) -> Outcome:
+    fate = Fate.STOP_CARRIER if response.detail.startswith("refused") else Fate.LATER
+    return Outcome(fate, reason=response.detail)
+
 
 class Process:
     """A process with its clock."""
 
     def __init__(self, database: Database, binds: int, connection_id: int = 1) -> None:
         self.now = 1000.0
+        self.clock = NOON
         self.line = Line()
         self.leases = Leases(database)
         self.terms = replace(TERMS, binds=binds)
         self.id = Workers(database).enrol("work", NOON)
         self.binds = Binds(
             leases=self.leases,
-            bound=lambda: [Bound(connection_id, "carrier", self.terms, self.line)],
+            bound=lambda: [Bound(connection_id, "carrier", self.terms, self.line, read)],
             holder=self.id,
             lease=LEASE,
+            clock=lambda: self.clock,
             monotonic=lambda: self.now,
         )
 
@@ -110,6 +129,7 @@ class Process:
             self.line.ending.clear()
         self.binds.turn()
         self.now += seconds
+        self.clock += timedelta(seconds=seconds)
         return len(self.line.held())
 
 
@@ -195,6 +215,80 @@ def test_how_a_bind_is_can_be_read(database: Database) -> None:
     process.turn()
     with database.read() as tx:
         assert tx.run(Statement("select state from bind_leases")) == [("bind refused, status 0x0e",)]
+
+
+def stopped(database: Database) -> list[object]:
+    with database.read() as tx:
+        return [row[0] for row in tx.run(Statement("select stop_reason from connections where stopped_at is not null"))]
+
+
+def raised(database: Database) -> list[tuple[AlarmKind, int, str, bool]]:
+    return [(a.kind, a.count, a.reason, a.is_open) for a in alarms(database, NOON)]
+
+
+def test_a_refused_bind_stops_the_connection_until_one_is_bound(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    provision(database)
+    process = Process(database, binds=1)
+    process.turn()
+    process.line.fails("refused: password")
+    for _ in range(3):
+        process.turn()
+    assert stopped(database) == ["refused: password"]
+    assert raised(database) == [(AlarmKind.CONNECTION_STOPPED, 1, "refused: password", True)], "one try, one alarm"
+    process.line.fails("refused: password")
+    process.turn()
+    assert raised(database) == [(AlarmKind.CONNECTION_STOPPED, 2, "refused: password", True)]
+    told = [(r.__dict__["connection"], r.__dict__["reason"]) for r in caplog.records if r.levelname == "ERROR"]
+    assert told == [("carrier", "refused: password")], "said once, by name"
+    process.line.fails()
+    process.turn()
+    assert stopped(database) == []
+    assert raised(database) == [(AlarmKind.CONNECTION_STOPPED, 2, "refused: password", False)]
+
+
+def test_a_bind_does_not_end_a_stop_that_is_about_something_else(database: Database) -> None:
+    provision(database)
+    process = Process(database, binds=1)
+    process.turn()
+    SenderPool(database).stop_connection(1, "HTTP 403", timedelta(0), NOON - timedelta(minutes=1))
+    process.turn()
+    process.line.fails("unreachable")
+    process.turn()
+    process.line.fails()
+    process.turn()
+    assert stopped(database) == ["HTTP 403"]
+
+
+def test_nobody_who_is_bound_is_stopped_by_another_who_is_refused(database: Database) -> None:
+    provision(database)
+    first, second = Process(database, binds=2), Process(database, binds=2)
+    for each in (first, second, first, second):
+        each.turn()
+    second.line.fails("refused: password")
+    second.turn()
+    assert (stopped(database), raised(database)) == ([], [])
+    first.line.fails("refused: too")
+    first.turn()
+    assert stopped(database) == ["refused: too"]
+
+
+def test_who_cannot_be_reached_for_a_minute_raises_an_alarm(database: Database) -> None:
+    provision(database)
+    process = Process(database, binds=1)
+    process.turn()
+    process.line.fails("unreachable")
+    process.turn()
+    process.turn(seconds=60)
+    assert raised(database) == [], "no other try"
+    process.line.fails("unreachable still")
+    process.turn()
+    assert raised(database) == [(AlarmKind.CONNECTION_NOT_BOUND, 1, "unreachable still", True)]
+    assert stopped(database) == []
+    process.line.fails()
+    process.turn()
+    assert raised(database) == [(AlarmKind.CONNECTION_NOT_BOUND, 1, "unreachable still", False)]
 
 
 def test_fewer_are_allowed(database: Database) -> None:

@@ -116,6 +116,12 @@ class SmppTransport:
             self._links = {slot: links for slot, links in self._links.items() if not all(link.ended for link in links)}
             return {slot: "; ".join(filter(None, map(_state, links))) for slot, links in self._links.items()}
 
+    def down(self) -> Response | None:
+        """What a submit is answered while no bind is up, anew after each try; None before the first has ended."""
+        with self._lock:
+            downs = [link.down for link in self._senders()]
+        return downs[0] if all(downs) and downs else None
+
     def leave(self, grace: float) -> None:
         """Take nothing new, let what is in flight come home for `grace` seconds, then unbind; returns at once."""
         with self._lock:
