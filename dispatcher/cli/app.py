@@ -20,6 +20,23 @@ cli.add_typer(sticky.cli, name="sticky")
 AppId = Annotated[str, typer.Argument(help="The app's id.")]
 Owner = Annotated[str, typer.Option("--account", help="Its account, where several have an app of that id.")]
 DAY = 86_400
+ABOUT = {  # of what `show` tells, where the name alone does not
+    "callbackFailures": "in a row",
+    "country": "that national numbers are read in",
+    "countryFromSender": "read them in the senderPhone's country instead",
+    "countries": "where it may invite to",
+    "policy": "what becomes of an outcome that nobody knows",
+    "duplicateDays": "how long nobody is invited again",
+    "mostSegments": "longer texts are refused",
+    "weight": "its share beside other apps",
+    "networkId": "%network_id% in acceptance reports",
+    "acceptedUrl": "called when an invited person joins",
+    "acceptedPostData": "the body of that call, which is then a POST",
+    "acceptedContentType": "of that body",
+    "stopText": "confirms a STOP",
+    "startText": "confirms a START",
+    "helpText": "answers HELP",
+}
 
 
 @cli.command()
@@ -171,7 +188,16 @@ def show(app_id: AppId, account: Owner = "", as_json: AsJson = False) -> None:
         number = rows.find_app(app_id, account)
         [found] = [row for row in rows.listed(App) if row["id"] == number]
         ailing = rows.ailing()
-    answer(_shown(found, ailing), as_json=as_json)
+    shown = _shown(found, ailing)
+    answer(shown if as_json else shown | _worded(shown), as_json=as_json, about=ABOUT)
+
+
+def _worded(shown: dict[str, Any]) -> dict[str, Any]:
+    """What people read where programs read a table or nothing."""
+    texts = {name: shown[name] or "the default" for name in ("stopText", "startText", "helpText")}
+    days = shown["hours"] or {}
+    spans = ", ".join(" ".join([day, *(open_ or ["closed"])]) for day, open_ in days.items() if open_ is not True)
+    return texts | {"hours": (spans or "always") if days else "the default"}
 
 
 def _shown(row: dict[str, Any], ailing: dict[int, dict[str, Any]]) -> dict[str, Any]:

@@ -101,7 +101,8 @@ def _shown(owed: Owed) -> dict[str, Any]:
 
 def _line(row: dict[str, Any]) -> str:
     when = f"ended {row['endedAt']}" if row["endedAt"] else f"due {row['dueAt']}"
-    told = f"{row['delivery']}  status {row['status']}  {row['state']}  {when}  {row['tries']} tries"
+    tries = "1 try" if row["tries"] == 1 else f"{row['tries']} tries"
+    told = f"{row['delivery']}  status {row['status']}  {row['state']}  {when}  {tries}"
     return f"{told}  {row['reason']}" if row["reason"] else told
 
 

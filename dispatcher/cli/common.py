@@ -71,13 +71,14 @@ def one_sentence() -> Iterator[None]:
         raise Failed(str(error)) from None
 
 
-def answer(data: Mapping[str, Any], *, as_json: bool, note: str = "") -> None:
-    """Print what was made: JSON for programs, a line each for people."""
+def answer(data: Mapping[str, Any], *, as_json: bool, note: str = "", about: Mapping[str, str] | None = None) -> None:
+    """Print what was made: JSON for programs, a line each for people, with what a name is `about` where it says so."""
     if as_json:
         typer.echo(json.dumps(data))
         return
     for name, value in data.items():
-        typer.echo(f"{name}: {_plain(value)}")
+        explained = f" ({about[name]})" if about and name in about else ""
+        typer.echo(f"{name}{explained}: {_plain(value)}")
     if note:
         typer.echo(note)
 
@@ -96,8 +97,8 @@ def listing(rows: Iterable[dict[str, Any]], *, as_json: bool, line: Callable[[di
 
 
 def instant(at: datetime | None) -> str | None:
-    """An instant as commands write it: ISO 8601 in UTC."""
-    return None if at is None else at.isoformat().replace("+00:00", "Z")
+    """An instant as commands write it: ISO 8601 in UTC, to the second."""
+    return None if at is None else at.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def instant_of(option: str, given: str) -> datetime:
@@ -123,7 +124,7 @@ def masked(phone: str) -> str:
 
 def _plain(value: object) -> object:
     """A value as people read it."""
-    if value is None or value == []:
+    if value in (None, [], ""):
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -66,8 +66,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 
 def _alarms(found: Sequence[Alarm]) -> Finding:
-    told = [f"{a.kind} {a.subject} since {a.since:%Y-%m-%d %H:%M}Z ({a.count} x): {a.reason}" for a in found]
-    todo = "see to what they say; each ends by itself once that is mended (`alarm list`)"
+    told = [f"{a.kind} {a.subject} since {a.since:%Y-%m-%dT%H:%M:%SZ} ({a.count} x): {a.reason}" for a in found]
+    todo = "mend the cause of each; an alarm ends by itself when its cause does (`alarm list`)"
     return Finding("alarms", ok=not found, what="; ".join(told) or "none", todo=todo)
 
 

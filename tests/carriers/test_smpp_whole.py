@@ -162,9 +162,9 @@ def test_a_refused_bind_stops_the_connection_and_keeps_the_queue(
         keys = [str(at.customer.invite(f"+1301222333{n}").json["messageId"]) for n in range(3)]
         eventually("it is stopped", lambda: at.api.query(STOPPED) == [("bind refused: 0x0E invalid password",)])
         assert {at.standing(key) for key in keys} == {("pending", 0)}
-        eventually("it is noted", lambda: at.api.query(BINDS) == [(0, "bind refused, status 0x0e")])
+        eventually("it is noted", lambda: at.api.query(BINDS) == [(0, "bind refused, status 0x0E")])
         [found] = [each for each in examine(settled(database_url)) if each.check == "binds of carrier"]
-        assert (found.ok, found.what) == (False, "1 of 1 held by workers: bind refused, status 0x0e")
+        assert (found.ok, found.what) == (False, "1 of 1 held by workers: bind refused, status 0x0E")
     assert len(smsc.binds) < 4
     assert not smsc.submits
 

@@ -153,7 +153,7 @@ def test_a_trial_takes_no_bind_that_others_hold(
     assert Leases(database).take((1, 0), worker, 30)
     for how, seconds, told in (
         (BEGINNING, 0.5, ", and say: not bound yet"),
-        ("bind refused, status 0x0e", inf, ", and say: bind refused, status 0x0e"),  # at once
+        ("bind refused, status 0x0E", inf, ", and say: bind refused, status 0x0E"),  # at once
         ("", inf, "; allow one more"),
     ):
         monkeypatch.setattr(wiring, "TRIAL_SECONDS", seconds)

@@ -58,7 +58,7 @@ def test_every_try_is_shown(run: Run, database: Database, app: int) -> None:
     at = utc_now() - 5 * MINUTE
     [message] = owed(database, app, 1, at)
     tried(database, app, at, 404)
-    ended = at.isoformat().replace("+00:00", "Z")
+    ended = f"{at:%Y-%m-%dT%H:%M:%SZ}"
     [shown] = run("callback", "show", str(message)).json
     assert shown == {
         "delivery": f"{message}-final",
@@ -73,7 +73,7 @@ def test_every_try_is_shown(run: Run, database: Database, app: int) -> None:
     }
     lines = run("callback", "show", str(message), as_json=False).out.splitlines()
     assert lines == [
-        f"{message}-final  status 125  failed  ended {ended}  1 tries  HTTP 404",
+        f"{message}-final  status 125  failed  ended {ended}  1 try  HTTP 404",
         f"  {ended}  HTTP 404  HTTP 404",
     ]
     refused(run("callback", "show", "7"), "7", "no callback")

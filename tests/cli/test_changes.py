@@ -91,6 +91,18 @@ def test_an_app_is_changed_piece_by_piece(run: Run, database: Database) -> None:
     assert app(database).hours == DEFAULT
 
 
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [(None, "the default"), ({"always": True}, "always"), ({"monday": ["09:00-12:00", "13:00-20:00"], "sunday": []},
+      "monday 09:00-12:00 13:00-20:00, sunday closed")],
+)  # fmt: skip
+def test_people_read_words_of_an_app(run: Run, rows: Rows, hours: dict[str, Any] | None, words: str) -> None:
+    rows.change_app(APP, "", {"hours": hours})
+    lines = run("app", "show", APP, as_json=False).out.splitlines()
+    told = {f"hours: {words}", "acceptedUrl (called when an invited person joins): -", "callbackUrl: -"}
+    assert told <= set(lines)
+
+
 def test_an_app_is_paused_and_resumed(run: Run, database: Database) -> None:
     assert run("app", "pause", APP).json == {"appId": APP, "paused": True}
     assert app(database).paused

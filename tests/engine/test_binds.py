@@ -210,11 +210,11 @@ def test_a_slot_that_another_took_over_is_no_longer_held(database: Database) -> 
 
 def test_how_a_bind_is_can_be_read(database: Database) -> None:
     process = Process(database, binds=1)
-    process.line.why = "bind refused, status 0x0e"
+    process.line.why = "bind refused, status 0x0E"
     process.turn()
     process.turn()
     with database.read() as tx:
-        assert tx.run(Statement("select state from bind_leases")) == [("bind refused, status 0x0e",)]
+        assert tx.run(Statement("select state from bind_leases")) == [("bind refused, status 0x0E",)]
 
 
 def stopped(database: Database) -> list[object]:

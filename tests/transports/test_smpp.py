@@ -302,7 +302,7 @@ def test_a_refused_bind_is_told_and_not_hammered(smsc: Smsc, status: int) -> Non
         first, second = at.submit(), at.submit()
         assert first.fault is second.fault is Fault.UNREACHABLE
         assert [(pdu.command, pdu.status) for pdu in pdus(first.body)] == [(Command.BIND_TRANSCEIVER | 1 << 31, status)]
-        assert at.transport.held() == {0: f"bind refused, status 0x{status:02x}"}
+        assert at.transport.held() == {0: f"bind refused, status 0x{status:02X}"}
         assert at.transport.room() > 0
         assert not smsc.submits
     assert len(smsc.binds) == 1
@@ -555,7 +555,7 @@ def test_a_receiver_that_is_refused_refuses_the_pair_until_it_is_bound(smsc: Sms
     smsc.on_bind = lambda bind: 0x0E if bind.kind is Command.BIND_RECEIVER else 0
     with bound(smsc, pair=True, wait=False) as at:
         smsc.bound_session(Command.BIND_TRANSMITTER)
-        eventually("it is told", lambda: at.transport.held() == {0: "bind refused, status 0x0e"}, PATIENCE)
+        eventually("it is told", lambda: at.transport.held() == {0: "bind refused, status 0x0E"}, PATIENCE)
         response = at.submit()
         assert (response.fault, statuses(response)) == (Fault.UNREACHABLE, [0x0E])
         smsc.on_bind = lambda bind: 0

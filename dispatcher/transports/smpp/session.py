@@ -69,7 +69,7 @@ class Refused(Exception):
     """The other side said no to the bind."""
 
     def __init__(self, pdu: Pdu) -> None:
-        super().__init__(f"bind refused, status 0x{pdu.status:02x}")
+        super().__init__(f"bind refused, status 0x{pdu.status:02X}")
         self.pdu = pdu
 
 
@@ -222,7 +222,7 @@ class Session:
             case Command.NACK:
                 _log.warning(
                     "a PDU was not understood",
-                    extra={"action": "bind", "connection": self._house.name, "reason": f"status 0x{pdu.status:02x}"},
+                    extra={"action": "bind", "connection": self._house.name, "reason": f"status 0x{pdu.status:02X}"},
                 )
                 self._land(pdu._replace(status=pdu.status or Status.UNKNOWN_ERROR))
             case Command.DELIVER | Command.DATA:
