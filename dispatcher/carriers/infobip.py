@@ -31,7 +31,7 @@ from dispatcher.core.exchange import (
 )
 from dispatcher.core.given import Given
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.reading import dig, id_at, json_of, text_at
+from dispatcher.core.reading import dig, id_at, instant_of, json_of, text_at
 
 MOST: Final = 255
 MOST_TEXT: Final = 4096
@@ -281,4 +281,5 @@ def _reply(result: object) -> Reply | None:
         our_number=ours,
         text=text_at(result, "text", most=MOST_TEXT),  # `cleanText` lacks the keyword
         ref=id_at(result, "messageId"),
+        said_at=instant_of(text_at(result, "receivedAt")),
     )

@@ -29,7 +29,7 @@ from dispatcher.core.exchange import (
 )
 from dispatcher.core.given import Given
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.reading import clean
+from dispatcher.core.reading import clean, instant_of
 from dispatcher.core.segments import count
 
 MOST: Final = 255
@@ -134,7 +134,8 @@ class Kannel:
         if not said.get("from") or "text" not in said:
             raise Refusal(400, "hook: neither a receipt nor a reply")
         theirs, ours = said["from"][:MOST], said.get("to", "")[:MOST]
-        return [Reply(their_number=theirs, our_number=ours, text=said["text"], ref=said["id"])]
+        said_at = instant_of(said.get("time", ""))
+        return [Reply(their_number=theirs, our_number=ours, text=said["text"], ref=said["id"], said_at=said_at)]
 
     def _dlr_url(self, receipt_url: str) -> str:
         """Kannel replaces %d and the like in it, so a percent of ours is doubled."""

@@ -25,7 +25,7 @@ from dispatcher.core.codes import Code, Refusal
 from dispatcher.core.exchange import Fate, Hook, Outcome, Receipt, Reply, Request, Response, Submission, judged
 from dispatcher.core.given import Given, SettingsError
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.reading import dig, id_at, json_of, text_at
+from dispatcher.core.reading import dig, id_at, instant_of, json_of, text_at
 
 BASE_URL: Final = "https://us.sms.api.sinch.com"
 OLDEST: Final = timedelta(hours=25)  # the last retry comes after 22 h 45 min, and may not be signed anew
@@ -203,7 +203,10 @@ def _replies(said: Mapping[str, Any]) -> Sequence[Reply]:
     if not their_number:
         raise Refusal(400, "body: a message without the number of who wrote it")
     text = text_at(said, "body", most=MOST_TEXT) or text_at(said, "body", "message", most=MOST_TEXT)
-    return [Reply(their_number=their_number, our_number=our_number, text=text, ref=ref)] if text else []
+    if not text:
+        return []
+    said_at = instant_of(text_at(said, "received_at"))
+    return [Reply(their_number=their_number, our_number=our_number, text=text, ref=ref, said_at=said_at)]
 
 
 def _problem(said: object) -> tuple[str, str]:

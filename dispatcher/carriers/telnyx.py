@@ -35,7 +35,7 @@ from dispatcher.core.exchange import (
 )
 from dispatcher.core.given import Given, SettingsError
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.reading import dig, id_at, json_of, text_at
+from dispatcher.core.reading import dig, id_at, instant_of, json_of, text_at
 from dispatcher.core.segments import count
 
 API: Final = "https://api.telnyx.com/v2"
@@ -260,4 +260,5 @@ def _reply(payload: Mapping[str, Any]) -> Reply:
         text=text_at(payload, "text", most=MOST_TEXT),
         ref=id_at(payload, "id"),
         answered=WISHES.get(text_at(payload, "autoresponse_type").upper()),
+        said_at=instant_of(text_at(payload, "received_at")),
     )

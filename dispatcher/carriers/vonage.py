@@ -28,7 +28,7 @@ from dispatcher.core.codes import Code, Refusal
 from dispatcher.core.exchange import Fate, Hook, Outcome, Receipt, Reply, Request, Response, Submission, judged
 from dispatcher.core.given import Given, SettingsError
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.reading import dig, id_at, json_of, text_at
+from dispatcher.core.reading import dig, id_at, instant_of, json_of, text_at
 
 BASE_URL: Final = "https://api.nexmo.com"
 UUID: Final = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -217,7 +217,10 @@ class Vonage:
         if not their_number:
             raise Refusal(400, "body: neither a status nor a message of API version v1")
         text = text_at(said, "text", most=MOST_TEXT) or text_at(said, "image", "caption", most=MOST_TEXT)
-        return [Reply(their_number=their_number, our_number=our_number, text=text, ref=ref)] if text else []
+        if not text:
+            return []
+        said_at = instant_of(text_at(said, "timestamp"))
+        return [Reply(their_number=their_number, our_number=our_number, text=text, ref=ref, said_at=said_at)]
 
 
 def _receipts(said: Mapping[str, Any], ref: str) -> Sequence[Receipt]:

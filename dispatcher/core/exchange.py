@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from typing import Final
@@ -145,7 +145,8 @@ class Reply:
 
     `ref` is the carrier's id for it, by which a repeat is known. `answered` is what the carrier says that the person
     asks for, where it acts on that and answers the person itself: Twilio's OptOutType, Telnyx's autoresponse_type,
-    Plivo's MessageIntent. Nobody answers a second time then.
+    Plivo's MessageIntent. Nobody answers a second time then. `said_at` is when the person wrote, as the carrier says,
+    aware UTC; None where it says nothing.
     """
 
     their_number: str
@@ -153,6 +154,7 @@ class Reply:
     text: str
     ref: str = ""
     answered: Wish | None = None
+    said_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

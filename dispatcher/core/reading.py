@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from dispatcher.core.given import NO_TEXT
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MOST_SECONDS: Final = 11  # digits; more are of milliseconds
 
 
 def json_of(body: bytes) -> Any:  # noqa: ANN401  # whatever they wrote
@@ -45,3 +49,15 @@ def id_at(value: Any, *steps: str | int, most: int = 255) -> str:  # noqa: ANN40
 def clean(text: str) -> str:
     """The text without what no database keeps: NUL and halves of surrogate pairs."""
     return NO_TEXT.sub("", text)
+
+
+def instant_of(said: str) -> datetime | None:
+    """The instant in UTC that is written as ISO 8601 with its offset, or as seconds or milliseconds since 1970."""
+    try:
+        if said.isascii() and said.isdigit():
+            count = int(said)
+            return EPOCH + (timedelta(seconds=count) if len(said) <= MOST_SECONDS else timedelta(milliseconds=count))
+        found = datetime.fromisoformat(said)
+        return found.astimezone(UTC) if found.tzinfo else None
+    except (ValueError, OverflowError):
+        return None

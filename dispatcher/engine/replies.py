@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from dispatcher.core.codes import Refusal
@@ -15,6 +15,7 @@ from dispatcher.core.phone import Phone, parse
 from dispatcher.engine.ports import CALLBACKS, DUE, Clock, Ring
 
 MOST_NUMBER: Final = 32  # characters of a number that are kept
+OLDEST: Final = timedelta(days=7)  # longer than any carrier goes on telling what somebody wrote
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,8 @@ class OurSender:
 class Letter:
     """A reply as it was read. Of the `writers`, whom we know is meant, else the first; none where nobody can tell.
 
-    `sender` is None where our number is none of ours; `answered` tells that the carrier answers it.
+    `sender` is None where our number is none of ours; `answered` tells that the carrier answers it. `said_at` is when
+    it was written, None where nobody can tell.
     """
 
     connection_id: int
@@ -49,6 +51,7 @@ class Letter:
     text: str
     heard: Heard | None
     answered: bool = False
+    said_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +88,15 @@ class Replies:
         """Take what people wrote by way of one connection."""
         numbers = {reply.our_number for reply in replies}
         senders = {number: self._book.sender(connection_id, ours(number)) for number in numbers}
-        letters = [self._letter(connection_id, reply, senders[reply.our_number]) for reply in replies]
-        made = self._book.take(letters, self._clock())
+        now = self._clock()
+        letters = [self._letter(connection_id, reply, senders[reply.our_number], now) for reply in replies]
+        made = self._book.take(letters, now)
         if made.discarded:
             self._ring(CALLBACKS)
         if made.answers:
             self._ring(DUE)
 
-    def _letter(self, connection_id: int, reply: Reply, sender: OurSender | None) -> Letter:
+    def _letter(self, connection_id: int, reply: Reply, sender: OurSender | None, now: datetime) -> Letter:
         writers = [
             Writer(person_of(self._pepper, phone.e164), phone.e164, phone.region)
             for phone in theirs(reply.their_number, sender.region if sender else "")
@@ -108,6 +112,8 @@ class Replies:
             text=reply.text,
             heard=Heard(Wish(reply.answered)) if reply.answered else heard(reply.text),
             answered=reply.answered is not None or not writers,
+            # What is to come, or is from long ago, says more of the carrier's clock than of the reply.
+            said_at=reply.said_at if reply.said_at and now - OLDEST <= reply.said_at <= now else None,
         )
 
 

@@ -9,13 +9,15 @@ from typing import Final
 from dispatcher.core.codes import Code
 from dispatcher.core.invitation import OptOut, Scope
 from dispatcher.core.lifecycle import Event, State, sources
-from dispatcher.core.screening import AT_DISPATCH, OPT_OUT
+from dispatcher.core.screening import AT_DISPATCH, OPT_OUT, Source
 from dispatcher.store.database import Database
 from dispatcher.store.finals import close_books
 from dispatcher.store.instants import instant, micros
 from dispatcher.store.statement import Statement, Tx
 from dispatcher.store.words import kept
 
+REPLY: Final = "reply"  # the source of what somebody texted
+THEIRS: Final = f"'{REPLY}', '{Source.CARRIER}'"  # the sources of what people said themselves; START ends that
 STOPPED: Final = [kind for kind, rules in AT_DISPATCH.items() if OPT_OUT in rules]  # the kinds that an opt-out stops
 
 
@@ -44,11 +46,12 @@ MEET: Final = Statement(
     "person text, address text",
 )
 ADD: Final = Statement(
-    """insert into optouts (person, scope, scope_id, created_at, source, said, sender_id)
-    select person, scope, scope_id, :now, source, said, sender_id from {rows}
+    f"""insert into optouts (person, scope, scope_id, created_at, source, said, sender_id)
+    select person, scope, scope_id, created_at, source, said, sender_id from {{rows}}
     where true order by person, scope, scope_id
-    on conflict (person, scope, scope_id) do nothing returning person""",
-    "person text, scope text, scope_id bigint, source text, said text, sender_id bigint",
+    on conflict (person, scope, scope_id) do update set created_at = excluded.created_at
+    where optouts.source in ({THEIRS}) and optouts.created_at < excluded.created_at""",
+    "person text, scope text, scope_id bigint, created_at bigint, source text, said text, sender_id bigint",
 )
 DISCARD: Final = Statement(
     f"""update messages set state = '{State.DISCARDED}', code = {int(Code.OPTED_OUT)},
@@ -107,7 +110,7 @@ def opt_out(tx: Tx, optouts: Sequence[OptOut], now: datetime) -> int:
     """The same as `OptOutBook.add`, within a transaction."""
     tx.run(MEET, sorted({o.person: o.address or None for o in optouts}.items()))
     rows = sorted({(o.person, o.scope, o.scope_id): o for o in optouts}.items())
-    tx.run(ADD, [(*scope, o.source, kept(o.said), o.sender_id) for scope, o in rows], now=micros(now))
+    tx.run(ADD, [(*scope, micros(o.created_at or now), o.source, kept(o.said), o.sender_id) for scope, o in rows])
     discarded = {row[0] for row in tx.run(DISCARD, [scope for scope, _ in rows], now=micros(now))}
     close_books(tx, sorted(discarded), now)
     return len(discarded)

@@ -17,7 +17,7 @@ from dispatcher.engine.ports import Clock, Ids
 from dispatcher.engine.replies import Letter, Made, OurSender, Writer
 from dispatcher.store.database import Database
 from dispatcher.store.group import Group
-from dispatcher.store.instants import micros
+from dispatcher.store.instants import maybe_micros, micros
 from dispatcher.store.optouts import MEET
 from dispatcher.store.statement import Row, Statement, Tx
 from dispatcher.store.wishes import NONE, Judged, judge
@@ -37,9 +37,12 @@ KNOWN: Final = Statement(
     "select r.n, r.m from {rows} join people p on p.person = r.person", "n integer, m integer, person text"
 )
 KEEP_TEXT: Final = """insert into replies (connection_id, ref, sender, sender_id, person, text, verdict, review,
-        received_at)
-    select connection_id, ref, sender, sender_id, person, text, verdict, '', :now from {rows}"""
-COLUMNS: Final = "connection_id bigint, ref text, sender text, sender_id bigint, person text, text text, verdict text"
+        said_at, received_at)
+    select connection_id, ref, sender, sender_id, person, text, verdict, '', said_at, :now from {rows}"""
+COLUMNS: Final = (
+    "connection_id bigint, ref text, sender text, sender_id bigint, person text, text text, verdict text, "
+    "said_at bigint"
+)
 KEEP: Final = Statement(
     f"""{KEEP_TEXT} where true on conflict (connection_id, ref) where ref <> '' do nothing
     returning connection_id, ref, id""",
@@ -97,7 +100,7 @@ class GroupedReplies(ReplyBook):
 
 def take(tx: Tx, letters: Sequence[Letter], now: datetime, ids: Ids) -> Made:
     """The same, in a transaction that is open."""
-    written = _written(tx, letters)
+    written = _in_order(_written(tx, letters), now)
     tx.run(MEET, sorted({writer.person: writer.address or None for _, writer in written}.items()))
     named = _keep_named(tx, written, now)
     new = dict[int, tuple[Letter, Writer, Heard]]()
@@ -153,6 +156,12 @@ def _written(tx: Tx, letters: Sequence[Letter]) -> list[tuple[Letter, Writer]]:
     return [(letter, letter.writers[known.get(n, 0)]) for n, letter in enumerate(letters)]
 
 
+def _in_order(written: Sequence[tuple[Letter, Writer]], now: datetime) -> list[tuple[Letter, Writer]]:
+    """Each person's in the order in which they were said; as they came, where that is not known of all of them."""
+    unknown = {writer.person for letter, writer in written if letter.said_at is None}
+    return sorted(written, key=lambda each: now if each[1].person in unknown else each[0].said_at or now)
+
+
 def _name(letter: Letter) -> tuple[int, str]:
     return letter.connection_id, kept(letter.ref)
 
@@ -161,7 +170,8 @@ def _row(letter: Letter, writer: Writer) -> tuple[object, ...]:
     sender_id = letter.sender.id if letter.sender else 0
     text = NO_TEXT.sub("", letter.text[:MOST_TEXT])
     verdict = "" if letter.heard else NONE
-    return letter.connection_id, kept(letter.ref), kept(letter.number), sender_id, writer.person, text, verdict
+    said_at = maybe_micros(letter.said_at)
+    return letter.connection_id, kept(letter.ref), kept(letter.number), sender_id, writer.person, text, verdict, said_at
 
 
 def _keep_named(tx: Tx, written: Sequence[tuple[Letter, Writer]], now: datetime) -> dict[tuple[int, str], int]:

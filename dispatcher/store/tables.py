@@ -419,7 +419,10 @@ class IdempotencyKey(SQLModel, table=True):
 
 
 class OptOut(SQLModel, table=True):
-    """A person who may not be texted: by one app, by an account, or at all (`scope` app, account, global)."""
+    """A person who may not be texted: by one app, by an account, or at all (`scope` app, account, global).
+
+    `created_at` is when that was said, the last time where people said it themselves.
+    """
 
     __tablename__ = "optouts"
     __table_args__ = KEYED
@@ -513,7 +516,7 @@ class ReceiptBox(SQLModel, table=True):
 
 
 class ReplyBox(SQLModel, table=True):
-    """Every reply, with what was made of it.
+    """Every reply, with what was made of it; `said_at` is when it was written, as far as its carrier tells.
 
     `sender` is our number as the carrier wrote it, `sender_id` which sender that is, or 0; `answer_id` the message that
     answers it. `review` says why a person should look, and is empty once they did.
@@ -537,6 +540,7 @@ class ReplyBox(SQLModel, table=True):
     verdict: str = words(16)
     review: str = words(64)
     answer_id: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    said_at: datetime | None = at(optional=True)
     received_at: datetime = at()
     settled_at: datetime | None = at(optional=True)
 

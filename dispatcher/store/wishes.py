@@ -2,6 +2,10 @@
 
 A STOP belongs to every app that texted the person from that sender within 90 days; where there is none, to those that
 the sender is dedicated to; else to all that texted the person; else to everybody, for a STOP is never lost.
+
+Carriers may tell late, and in another order. A START ends only what was said before it. A STOP that comes late counts
+as well, unless a START to the same sender was said after it; it never loses against a START of which nobody knows when
+it was said, and where that is not known of the STOP, it was said when it came.
 """
 
 from __future__ import annotations
@@ -15,23 +19,22 @@ from typing import Final
 from dispatcher.core.answers import DAY, KINDS, VALIDITY, Answered, may_answer, text_of
 from dispatcher.core.exchange import Wish
 from dispatcher.core.invitation import Kind, OptOut, Scope
-from dispatcher.core.keywords import Heard
+from dispatcher.core.keywords import Heard, heard
 from dispatcher.core.lifecycle import State
-from dispatcher.core.screening import Source
 from dispatcher.core.segments import count
 from dispatcher.engine.ports import Ids
 from dispatcher.engine.replies import Letter, OurSender, Writer
 from dispatcher.store.instants import instant, micros
-from dispatcher.store.optouts import OF_PERSON, opt_out
+from dispatcher.store.optouts import OF_PERSON, REPLY, THEIRS, opt_out
 from dispatcher.store.pool import OF_APP
 from dispatcher.store.statement import Statement, Tx
 from dispatcher.store.sticky import REFRESHED, REMEMBERED
 
-REPLY: Final = "reply"  # the source of an opt-out
 NONE, DOUBTFUL = "none", "doubtful"  # verdicts, beside the wishes
 PERHAPS: Final = "perhaps STOP"
 FROM_NOBODY: Final = "STOP from a number that cannot be read"
 OF_STRANGER: Final = "STOP of whom no app texted: now nobody texts them"
+OVERTAKEN: Final = "STOP came late: START was said after it"
 
 ANSWERED: Final = Statement(
     """select verdict, sender_id, received_at from replies
@@ -60,10 +63,15 @@ APPS: Final = Statement(
 )
 # What they said themselves, to that sender or to another of these apps; an operator's word stays.
 LIFT: Final = Statement(
-    f"""delete from optouts where person = :person and source in ('{REPLY}', '{Source.CARRIER}')
+    f"""delete from optouts where person = :person and source in ({THEIRS}) and created_at <= :at
     and (sender_id = :sender_id or (scope = '{Scope.APP}' and scope_id in (select id from {{rows}})))
     returning scope, scope_id""",
     "id bigint",
+)
+# Where nothing was stopped, START was a word like others. One that waits to be heeded has no verdict yet.
+SINCE: Final = Statement(
+    f"""select verdict, text from replies where person = :person and received_at >= :said_at and said_at > :said_at
+    and sender_id = :sender_id and verdict in ('{Wish.START}', '{NONE}')"""
 )
 OUTDATE: Final = Statement(
     f"""update messages set state = '{State.DISCARDED}', reason = 'another reply came', hold = '', completed_at = :now,
@@ -100,23 +108,37 @@ class Judged:
     discarded: int = 0
 
 
-def judge(tx: Tx, letter: Letter, heard: Heard, writer: Writer, now: datetime, ids: Ids) -> Judged:
+def judge(tx: Tx, letter: Letter, meant: Heard, writer: Writer, now: datetime, ids: Ids) -> Judged:
     """Do what a reply that is new asks for; what was made of it."""
-    if not heard.sure:
+    if not meant.sure:
         return Judged(DOUBTFUL, PERHAPS)
-    wish, sender, news, discarded, review = heard.wish, letter.sender, True, 0, ""
+    wish, sender, news, discarded, review = meant.wish, letter.sender, True, 0, ""
+    if wish is Wish.STOP and _is_overtaken(tx, letter, writer.person):
+        return Judged(wish, OVERTAKEN)
+    said_at = letter.said_at or now
     apps = scope_of(tx, writer.person, sender, now)
     if wish is Wish.STOP:
         review = FROM_NOBODY if not writer.address else "" if apps else OF_STRANGER
-        news, discarded = stop(tx, writer, sender.id if sender else 0, apps, letter.text, now)
+        news, discarded = stop(tx, writer, sender.id if sender else 0, apps, letter.text, now, said_at)
     elif wish is Wish.START:
-        news, apps = lift(tx, writer.person, sender.id if sender else 0, apps)
+        news, apps = lift(tx, writer.person, sender.id if sender else 0, apps, said_at)
         if not news:  # to whom nothing is stopped, yes is a word like others
             return Judged(NONE)
     answer_id = None
     if sender and not letter.answered and (apps or wish is not Wish.START):
         answer_id = _answer(tx, wish, sender, writer, apps, now, ids, news=news)
     return Judged(wish, review, answer_id, discarded)
+
+
+def _is_overtaken(tx: Tx, letter: Letter, person: str) -> bool:
+    """Whether START was said to that sender after this letter, and came before it."""
+    if not (letter.said_at and letter.sender):
+        return False
+    later = tx.run(SINCE, person=person, sender_id=letter.sender.id, said_at=micros(letter.said_at))
+    return any(
+        verdict == Wish.START or ((said := heard(text)) and said.sure and said.wish is Wish.START)
+        for verdict, text in later
+    )
 
 
 def scope_of(tx: Tx, person: str, sender: OurSender | None, now: datetime) -> list[int]:
@@ -133,17 +155,22 @@ def scope_of(tx: Tx, person: str, sender: OurSender | None, now: datetime) -> li
     return list(dict.fromkeys([*others, *(row[0] for row in tx.run(INVITED, person=person))]))
 
 
-def stop(tx: Tx, writer: Writer, sender_id: int, apps: Sequence[int], said: str, now: datetime) -> tuple[bool, int]:
+def stop(
+    tx: Tx, writer: Writer, sender_id: int, apps: Sequence[int], said: str, now: datetime, said_at: datetime
+) -> tuple[bool, int]:
     """Opt a person out of these apps, of everything if there are none: whether that is news, how many it discarded."""
     scopes = [(Scope.APP, app_id) for app_id in apps] or [(Scope.GLOBAL, 0)]
     before = {(row[2], row[3]) for row in tx.run(OF_PERSON, person=writer.person)}
-    asked = [OptOut(writer.person, *scope, REPLY, said, writer.address, sender_id=sender_id) for scope in scopes]
+    asked = [OptOut(writer.person, *scope, REPLY, said, writer.address, said_at, sender_id) for scope in scopes]
     return not before.issuperset(scopes), opt_out(tx, asked, now)
 
 
-def lift(tx: Tx, person: str, sender_id: int, apps: Sequence[int]) -> tuple[bool, list[int]]:
-    """End what this person said to this sender, or to others of these apps: whether anything, who may text them now."""
-    lifted = tx.run(LIFT, [(app_id,) for app_id in apps], person=person, sender_id=sender_id)
+def lift(tx: Tx, person: str, sender_id: int, apps: Sequence[int], at: datetime) -> tuple[bool, list[int]]:
+    """End what this person said until then to this sender, or to others of these apps.
+
+    Whether that was anything, and who may text them now.
+    """
+    lifted = tx.run(LIFT, [(app_id,) for app_id in apps], person=person, sender_id=sender_id, at=micros(at))
     ended = [app_id for scope, app_id in lifted if scope == Scope.APP]
     if (Scope.GLOBAL, 0) in lifted:
         ended = [*apps, *ended]

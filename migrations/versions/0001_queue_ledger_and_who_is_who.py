@@ -380,6 +380,7 @@ def upgrade() -> None:
         sa.Column("verdict", sa.String(length=16), server_default="", nullable=False),
         sa.Column("review", sa.String(length=64), server_default="", nullable=False),
         sa.Column("answer_id", sa.BigInteger(), nullable=True),
+        sa.Column("said_at", sa.BigInteger(), nullable=True),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
         sa.Column("settled_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_replies")),

@@ -656,6 +656,14 @@ def test_what_people_answer(receipts: Mapping[str, Any] | None) -> None:
     assert found.ref == ""
 
 
+@pytest.mark.parametrize(("at", "said_at"), [("2026-11-22T12:00:00Z", NOON), ("1795348800000", NOON), ("noon", None)])
+def test_when_people_answered(at: str, said_at: datetime | None) -> None:
+    carrier = generic(replies=OF_REPLIES | {"said_at": "json:at", "verify": "none"})
+    [told] = carrier.events(hook(json.dumps({"from": "1301", "to": "42420", "text": "STOP", "at": at}).encode(), {}))
+    assert isinstance(told, Reply)
+    assert told.said_at == said_at
+
+
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"from": "1"}', b'{"to": "1", "text": "STOP"}', b"\xff"])
 def test_what_is_no_reply(body: bytes) -> None:
     with pytest.raises(Refusal) as raised:

@@ -284,7 +284,9 @@ def mo(**more: object) -> dict[str, object]:
 
 
 def reply(text: str = "Stop it") -> Reply:
-    return Reply(their_number="13012223333", our_number="15005550006", text=text, ref="817790313235066447")
+    return Reply(
+        their_number="13012223333", our_number="15005550006", text=text, ref="817790313235066447", said_at=NOON
+    )
 
 
 SEVERAL: Final = [

@@ -111,5 +111,11 @@ def test_its_models_read_the_same_report(stand: Stand) -> None:
 def test_its_models_read_the_same_reply(stand: Stand) -> None:
     [message] = SmsInboundMessageResult.from_json(INBOUND).results
     assert ours(stand).events(Hook("POST", "", {}, {}, INBOUND.encode())) == [
-        Reply(their_number=message.var_from, our_number=message.to, text=message.text, ref=message.message_id)
+        Reply(
+            their_number=message.var_from,
+            our_number=message.to,
+            text=message.text,
+            ref=message.message_id,
+            said_at=message.received_at,
+        )
     ]

@@ -211,6 +211,12 @@ def test_replies(said: str, text: str) -> None:
     assert reply == Reply(their_number="+13012223333", our_number="+15005550006", text=text, ref="57a31e9e")
 
 
+def test_when_a_reply_was_written() -> None:
+    [reply] = CARRIER.events(hook(f"{SENT}&text=STOP&time={int(NOON.timestamp())}&token={SAID}"))
+    assert isinstance(reply, Reply)
+    assert reply.said_at == NOON
+
+
 def test_a_reply_needs_no_more_than_who_wrote_what() -> None:
     reply = Reply(their_number="+13012223333", our_number="", text="STOP")
     assert CARRIER.events(hook("from=%2B13012223333&text=STOP")) == [reply]

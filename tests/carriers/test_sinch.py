@@ -417,7 +417,7 @@ INBOUND: Final[dict[str, object]] = {
     "body": "Stop please",
     "received_at": "2026-11-22T12:00:00.000Z",
 }
-REPLY: Final = Reply(their_number="13012223333", our_number="12015550160", text="Stop please", ref="01XX")
+REPLY: Final = Reply(their_number="13012223333", our_number="12015550160", text="Stop please", ref="01XX", said_at=NOON)
 
 
 def test_a_reply() -> None:

@@ -321,6 +321,12 @@ def test_replies(content: bytes, text: str, wish: Wish | None) -> None:
     )  # fmt: skip
 
 
+def test_when_a_reply_was_written() -> None:
+    [told] = CARRIER.events(signed(reply(received_at="2026-11-22T07:00:00.000-05:00"), ""))
+    assert isinstance(told, Reply)
+    assert told.said_at == NOON
+
+
 def test_a_reply_needs_no_more_than_who_wrote() -> None:
     content = event("message.received", text="STOP", **{"from": {"phone_number": "+13012223333"}, "to": "+2"})
     assert CARRIER.events(signed(content, "")) == [Reply(their_number="+13012223333", our_number="", text="STOP")]

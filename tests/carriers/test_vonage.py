@@ -421,7 +421,7 @@ INBOUND: Final[dict[str, object]] = {
 
 def test_a_reply() -> None:
     their_number, our_number = "13012223333", "12015550160"
-    reply = Reply(their_number=their_number, our_number=our_number, text="Stop please", ref="m2")
+    reply = Reply(their_number=their_number, our_number=our_number, text="Stop please", ref="m2", said_at=NOON)
     assert VONAGE.events(told(INBOUND)) == [reply]
     assert VONAGE.events(told(INBOUND | {"message_type": "text"})) == [reply]
     picture = {name: value for name, value in INBOUND.items() if name != "text"}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from dispatcher.core.reading import clean, dig, id_at, json_of, text_at
+from dispatcher.core.reading import clean, dig, id_at, instant_of, json_of, text_at
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b"nul"])
@@ -39,3 +41,31 @@ def test_clean() -> None:
 )  # fmt: skip
 def test_id_at(value: object, found: str) -> None:
     assert id_at({"a": [value]}, "a", 0, most=5) == found
+
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("said", "instant"),
+    [
+        ("2026-11-22T12:00:00Z", NOON),
+        ("2026-11-22T12:00:00.250+0000", NOON + timedelta(seconds=0.25)),
+        ("2026-11-22T07:00:00-05:00", NOON),
+        ("1795348800", NOON),
+        ("1795348800250", NOON + timedelta(seconds=0.25)),
+        ("2026-11-22T12:00:00", None),  # anywhere
+        ("2026-11-22", None),
+        ("0001-01-01T00:00:00+10:00", None),
+        ("9" * 30, None),
+        ("9" * 5000, None),
+        ("-1", None),
+        ("\N{SUPERSCRIPT TWO}", None),
+        ("noon", None),
+        ("", None),
+    ],
+)
+def test_instant_of(said: str, instant: datetime | None) -> None:
+    found = instant_of(said)
+    assert found == instant
+    assert found is None or found.tzinfo is UTC

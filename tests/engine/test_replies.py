@@ -286,6 +286,75 @@ def test_two_machines_that_answer_each_other_end(desk: Desk) -> None:
     assert len(desk.answers()) == before
 
 
+# --- Late, and in another order --------------------------------------------------------------------------------------
+
+MINUTE = timedelta(minutes=1)
+STOPPED = [("app", 1, "reply")]
+# What came, in this order, and how many minutes ago each was said (None: nobody knows); whether they are stopped then.
+ORDERS: list[tuple[list[tuple[str, int | None]], bool, list[str]]] = [
+    ([("STOP", 1), ("START", 6)], True, ["stop", "none"]),
+    ([("STOP", 6), ("START", 1)], False, ["stop", "start"]),
+    ([("STOP", None), ("START", 1)], True, ["stop", "none"]),
+    ([("STOP", 1), ("START", None)], False, ["stop", "start"]),
+    ([("STOP", 9), ("STOP", 1), ("START", 6)], True, ["stop", "stop", "none"]),
+    ([("STOP", 1), ("STOP", 9), ("START", 6)], True, ["stop", "stop", "none"]),
+    ([("STOP", 9), ("START", 1), ("STOP", 6)], False, ["stop", "start", "stop"]),
+    ([("STOP", 9), ("START", 6), ("STOP", 1)], True, ["stop", "start", "stop"]),
+    ([("START", 1), ("STOP", 6)], False, ["none", "stop"]),
+    ([("yes", 6), ("STOP", 1)], True, ["none", "stop"]),
+    ([("hello", 1), ("STOP", 6)], True, ["none", "stop"]),
+    ([("STOP", 9), ("START", None), ("STOP", 6)], True, ["stop", "start", "stop"]),
+    ([("STOP", 9), ("START", 1), ("STOP", None)], True, ["stop", "start", "stop"]),
+    ([("STOP", 9), ("START", 6), ("STOP", 6)], True, ["stop", "start", "stop"]),  # in the same second, perhaps
+    ([("STOP", 1), ("START", -1)], False, ["stop", "start"]),  # it cannot be yet to come: it was said when it came
+    ([("STOP", 1), ("START", 60 * 24 * 9)], False, ["stop", "start"]),  # nor is it told so late
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("at_once", [False, True], ids=["one by one", "in one hook"])
+@pytest.mark.parametrize(("told", "stopped", "verdicts"), ORDERS)
+def test_what_was_said_last_counts_in_whatever_order_it_comes(
+    desk: Desk, told: list[tuple[str, int | None]], stopped: bool, verdicts: list[str], at_once: bool
+) -> None:
+    desk.text()
+    replies = [
+        Reply(
+            their_number=ANN,
+            our_number=OURS,
+            text=text,
+            ref=f"mo-{n}",
+            said_at=None if ago is None else desk.now - ago * MINUTE,
+        )
+        for n, (text, ago) in enumerate(told)
+    ]
+    for some in [replies] if at_once else [[reply] for reply in replies]:
+        desk.replies.take(1, some)
+    assert desk.stopped() == (STOPPED if stopped else [])
+    if not at_once:
+        assert desk.verdicts() == verdicts
+
+
+def test_a_late_stop_that_is_overtaken_is_shown(desk: Desk) -> None:
+    """It answers nobody; and a START to one sender says nothing of what is said to another."""
+    desk.text()
+    desk.say("START", said_at=desk.now - MINUTE)
+    desk.say("STOP", said_at=desk.now - 2 * MINUTE)
+    assert (desk.stopped(), desk.answers(), desk.reviews()) == ([], [], ["STOP came late: START was said after it"])
+    desk.say("STOP", our=OTHER, said_at=desk.now - 2 * MINUTE)
+    assert desk.stopped() == STOPPED
+
+
+def test_a_late_start_ends_nothing_that_a_carrier_or_an_operator_said_since(desk: Desk) -> None:
+    desk.text()
+    book = OptOutBook(desk.database)
+    book.add([OptOut(person_of(PEPPER, ANN), Scope.APP, 1, Source.CARRIER)], NOON)
+    desk.say("START", said_at=desk.now - MINUTE)
+    assert desk.stopped() == [("app", 1, "carrier")]
+    desk.now += MINUTE
+    desk.say("START", said_at=desk.now)
+    assert desk.stopped() == []
+
+
 # --- Once, and from whom ---------------------------------------------------------------------------------------------
 
 

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(bool(ABSENT), reason=f"Debian's {ABSENT} is not 
 TOKEN: Final = "t%ken & é"
 TAKEN: Final = Outcome(Fate.TAKEN)
 FULL: Final = Outcome(Fate.LATER, reason="Temporal failure, try again later.", limit=True)
-REPLIES: Final = f"from=%p&to=%P&text=%b&id=%I&charset=%C&coding=%c&token={quote(TOKEN, safe='')}"
+REPLIES: Final = f"from=%p&to=%P&text=%b&id=%I&charset=%C&coding=%c&time=%T&token={quote(TOKEN, safe='')}"
 PERSON, SENDER = "+13012223333", "+12015550000"
 MT: Final = Submission("77", SENDER, PERSON, "Join me", 1, "http://127.0.0.1:9/hooks/carrier?id=77")
 

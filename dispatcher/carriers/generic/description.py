@@ -39,7 +39,7 @@ KEYS: Final = {
     "answer": {"id", "taken", "refused"},
     "answer.refused[]": {"status", "where", "equals", "fate", "code", "retry_seconds", "reason"},
     "receipts": {"key", "ref", "status", "reason", "delivered", "failed", "accepted", "codes", "verify"},
-    "replies": {"their_number", "our_number", "text", "ref", "verify"},
+    "replies": {"their_number", "our_number", "text", "ref", "said_at", "verify"},
     "verify": {"by", "name", "credential", "hash"},
 }
 

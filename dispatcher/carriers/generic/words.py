@@ -18,6 +18,7 @@ from dispatcher.carriers.generic.places import Place
 from dispatcher.core.codes import Code, Refusal
 from dispatcher.core.exchange import Fate, Hook, Outcome, Receipt, Reply, Request, Response, Submission, judged
 from dispatcher.core.lifecycle import Event
+from dispatcher.core.reading import instant_of
 
 MARK: Final = re.compile(r"\{(\w+)\}")
 FORM: Final = "application/x-www-form-urlencoded"
@@ -165,7 +166,8 @@ class Generic:
         their, our, text = said["their_number"], said["our_number"], said["text"]
         place = self.replies.get("ref")
         ref = place.find_id(hook.headers, hook.body, hook.query, most=MOST) if place else ""
-        return Reply(their_number=their, our_number=our, text=text, ref=ref)
+        said_at = instant_of(said.get("said_at", ""))
+        return Reply(their_number=their, our_number=our, text=text, ref=ref, said_at=said_at)
 
     def _said(self, hook: Hook, name: str) -> str:
         place: Place | None = self.receipts.get(name)
