@@ -237,8 +237,8 @@ class SenderPool(Protocol):
         """Let the shares of these fall."""
         ...
 
-    def heard_of(self, message_ids: Sequence[int]) -> bool:
-        """Whether any of these was taken, as its carrier told since."""
+    def heard_of(self, connection_id: int, message_ids: Sequence[int]) -> bool:
+        """Whether any of these was taken by this connection, as its carrier told since."""
         ...
 
     def note_silence(self, connection_id: int, why: str, now: datetime) -> None:

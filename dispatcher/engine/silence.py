@@ -73,13 +73,13 @@ class Silence:
         self._heard[connection_id] = self._monotonic()
 
     def judge(
-        self, results: Sequence[tuple[int, int, Outcome]], proven: Callable[[Sequence[int]], bool]
+        self, results: Sequence[tuple[int, int, Outcome]], proven: Callable[[int, Sequence[int]], bool]
     ) -> dict[int, News]:
         """What is new of connections.
 
         Args:
             results: connection, message and outcome of submits, in the order in which they ended.
-            proven: whether any of these messages was taken all the same, as receipts tell.
+            proven: whether any of these messages was taken all the same by a connection, as receipts tell.
         """
         news: dict[int, News] = {}
         last: dict[int, Outcome] = {}
@@ -100,7 +100,7 @@ class Silence:
             vain = self._vain[connection_id]
             if len(vain.ids) < IN_VAIN:
                 continue
-            if proven(list(vain.ids)):
+            if proven(connection_id, list(vain.ids)):
                 del self._vain[connection_id]
                 news |= {connection_id: News("", again=True)} if vain.tries else {}
                 continue

@@ -53,8 +53,11 @@ RESUME: Final = Statement(
     where id in (select id from {rows}) and stopped_at is not null""",
     "id bigint",
 )
+# By this connection: who is in doubt goes by no other, and what surely did not leave may have gone by another since.
 HEARD: Final = Statement(
-    "select count(*) from {rows} join messages m on m.id = r.id where m.state in ('submitted', 'delivered')",
+    """select count(*) from {rows} join messages m on m.id = r.id
+    where m.state in ('submitted', 'delivered') and :connection_id = (
+        select a.connection_id from attempts a where a.message_id = m.id order by a.generation desc limit 1)""",
     "id bigint",
 )
 NOTE_SILENCE: Final = Statement("update connections set silent_at = :at, silence = :why where id = :id")
@@ -130,10 +133,10 @@ class SenderPool:
             harm(tx, CONNECTION, connections)
             harm(tx, SENDER, senders)
 
-    def heard_of(self, message_ids: Sequence[int]) -> bool:
-        """Whether any of these was taken, as its carrier told since."""
+    def heard_of(self, connection_id: int, message_ids: Sequence[int]) -> bool:
+        """Whether any of these was taken by this connection, as its carrier told since."""
         with self._database.read() as tx:
-            return bool(tx.run(HEARD, [(i,) for i in message_ids])[0][0])
+            return bool(tx.run(HEARD, [(i,) for i in message_ids], connection_id=connection_id)[0][0])
 
     def note_silence(self, connection_id: int, why: str, now: datetime) -> None:
         """Write down for operators why a process leaves a connection alone; "" once it is heard again."""

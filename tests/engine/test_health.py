@@ -17,9 +17,11 @@ from dispatcher.core.health import ILL
 from dispatcher.core.invitation import Policy
 from dispatcher.core.lifecycle import State
 from dispatcher.engine.health import SLOW, Result, Vitals
-from dispatcher.engine.ports import Marked
+from dispatcher.engine.ports import AlarmKind, Marked
+from dispatcher.engine.silence import IN_VAIN
 from dispatcher.engine.throttles import LONG, Throttles
 from dispatcher.store.admissions import Admissions
+from dispatcher.store.alarms import alarms
 from dispatcher.store.database import Database
 from dispatcher.store.instants import micros
 from dispatcher.store.pool import SenderPool
@@ -196,6 +198,21 @@ def test_what_surely_did_not_leave_goes_by_another_connection_also_for_those_who
     assert house.run("select rule, count(*) from attempts group by rule order by rule") == [
         ("failover", 2), ("sticky", 2)
     ]  # fmt: skip
+
+
+def test_a_connection_that_nobody_reaches_is_left_alone_though_others_take_its_texts(database: Database) -> None:
+    house = two(database)
+    for first in range(0, 5 * IN_VAIN, IN_VAIN):
+        invite(house, IN_VAIN // 2, 3_000_000 + first)
+        flow(house, a="refused")
+        house.run("delete from connection_health")
+        house.now += timedelta(minutes=1)
+    assert flow(house)["a"] == 0
+    assert house.run("select name from connections where silent_at is not null") == [("carrier",)]
+    assert [alarm.kind for alarm in alarms(database, house.now)] == [AlarmKind.CONNECTION_SILENT]
+    taken = [i for (i,) in house.run("select id from messages where state = 'submitted'")]
+    assert len(taken) == 5 * IN_VAIN // 2
+    assert [SenderPool(database).heard_of(i, taken) for i in (1, 2)] == [False, True]
 
 
 THROTTLING = ["throttled", "503", "for a day"]

@@ -22,7 +22,8 @@ class Room:
         self.heard = False
         self.silence = Silence(TIMEOUT, lambda: self.now)
 
-    def proven(self, ids: Sequence[int]) -> bool:
+    def proven(self, connection_id: int, ids: Sequence[int]) -> bool:
+        assert connection_id == 1
         self.asked.append(ids)
         return self.heard
 
