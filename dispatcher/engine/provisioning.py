@@ -149,10 +149,9 @@ class Provisioning:
     def pause_connection(self, name: str, *, paused: bool) -> None:
         """Submit nothing more by a connection, or go on, which also ends a stop and what is held against it."""
         check_texts(name=name)
-        stop = {} if paused else {"stopped_at": None, "stop_reason": "", "retry_at": None}
-        self._register.change_connection(name, self._paused(paused) | stop)
+        self._register.change_connection(name, self._paused(paused))
         if not paused:
-            self._register.heal_connection(name)
+            self._register.resume_connection(name)
         self._ring(DUE)
 
     def change_sender(

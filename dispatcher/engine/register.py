@@ -49,8 +49,8 @@ class Register(Protocol):
         """Other values for a connection."""
         ...
 
-    def heal_connection(self, name: str) -> None:
-        """Its whole share for a connection, at once."""
+    def resume_connection(self, name: str) -> None:
+        """An end to a stop of a connection, to the rests that came of it, and to what is held against its health."""
         ...
 
     def change_sender(

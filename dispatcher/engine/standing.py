@@ -55,12 +55,13 @@ class Standing:
         self._taken_at: dict[int, float] = {}  # when a connection last took something
         self._told: set[int] = set()  # the connections that the log knows to be stopped
         self._forbidden: dict[int, _Forbidden] = {}  # by sender
-        self._refused: dict[int, dict[int, str]] = {}  # by message, the senders that it may not leave from, and why
+        self._refused: dict[int, dict[int, Result]] = {}  # by message and the senders that it may not leave from
 
     def look(self, pool: Pool) -> None:
         """Note which connections are stopped now, so that whatever goes there tries them, and which have a choice."""
         self._vitals.write()
         self._stopped = pool.stopped
+        self._forgive(pool.stopped)
         senders = Counter(sender.connection_id for sender in pool.senders.values())
         self._choice = frozenset(i for i, count in senders.items() if count > 1)
         for connection_id in self._told & (pool.capacity.keys() - pool.stopped):  # somebody resumed it
@@ -100,6 +101,10 @@ class Standing:
 
     def heed(self, results: Sequence[Result], stopping: Mapping[int, timedelta], now: datetime) -> None:
         """Rest, stop, resume and leave alone by what was settled."""
+        if working := _connections(results, Fate.TAKEN) & self._stopped:
+            self._pool.resume_connections(sorted(working))
+            for connection_id in working:
+                self._vitals.comes_back(connection_id, "takes submits again after a stop")
         for sender_id, (rest, why) in self._resting(results, stopping).items():
             self._pool.rest_sender(sender_id, rest, why, now if rest == SENDER_REST else None)
             if rest == SENDER_REST:
@@ -113,10 +118,6 @@ class Standing:
                 extra={"action": "stop", "connection": connection_id, "reason": reasons[connection_id]},
             )
             self._told.add(connection_id)
-        if working := _connections(results, Fate.TAKEN) & self._stopped:
-            self._pool.resume_connections(sorted(working))
-            for connection_id in working:
-                self._vitals.comes_back(connection_id, "takes submits again after a stop")
         for result in results:
             self._note(result)
         self._vitals.heed(results)
@@ -140,26 +141,41 @@ class Standing:
         elif result.outcome.fate is Fate.STOP_CARRIER:
             self._forbidden.setdefault(sender_id, _Forbidden(connection_id)).messages.append(result.row.row.id)
 
+    def _forgive(self, stopped: Collection[int]) -> None:
+        """What these connections forbade was their own fault, whoever sends it later."""
+        for refused in self._refused.values() if stopped else ():
+            for sender_id, result in [*refused.items()]:
+                if result.row.connection_id in stopped and result.outcome.fate is Fate.STOP_CARRIER:
+                    del refused[sender_id]
+
     def _resting(self, results: Sequence[Result], stopping: Collection[int]) -> dict[int, tuple[timedelta, str]]:
         """How long which senders rest, and why: for long where another may send what they may not."""
         resting: dict[int, tuple[timedelta, str]] = {}
+        self._forgive(stopping)
         for result in results:
             message_id, sender_id, outcome = result.row.row.id, result.row.sender_id, result.outcome
             if outcome.fate is Fate.STOP_CARRIER and self._at_fault(result):
                 resting[sender_id] = (SENDER_REST, outcome.reason)
             elif outcome.fate is Fate.STOP_CARRIER and result.row.connection_id in stopping:
-                self._refused.pop(message_id, None)  # it is the connection's fault, whoever else sends that later
                 if result.row.connection_id in self._choice:
                     resting[sender_id] = (PROBED_REST, outcome.reason)
             elif outcome.fate in (Fate.OTHER_SENDER, Fate.STOP_CARRIER):
                 if len(self._refused) >= MOST_REFUSED:
                     self._refused.clear()
-                self._refused.setdefault(message_id, {})[sender_id] = outcome.reason
+                self._refused.setdefault(message_id, {})[sender_id] = result
                 if outcome.fate is Fate.OTHER_SENDER:
                     resting.setdefault(sender_id, (DOUBTED_REST, outcome.reason))
-            elif outcome.fate is Fate.TAKEN and message_id in self._refused:
-                resting |= {i: (SENDER_REST, why) for i, why in self._refused.pop(message_id).items() if i != sender_id}
+            elif outcome.fate is Fate.TAKEN:
+                proven = [r for r in self._refused.pop(message_id, {}).values() if _is_proven(r, result)]
+                resting |= {refused.row.sender_id: (SENDER_REST, refused.outcome.reason) for refused in proven}
         return resting
+
+
+def _is_proven(refused: Result, taken: Result) -> bool:
+    """Whether it was the sender's fault that a message was refused. What a connection forbids, another may take."""
+    if refused.row.sender_id == taken.row.sender_id:
+        return False
+    return refused.outcome.fate is Fate.OTHER_SENDER or refused.row.connection_id == taken.row.connection_id
 
 
 def _connections(results: Sequence[Result], fate: Fate) -> set[int]:

@@ -48,6 +48,13 @@ STOP: Final = Statement(
     """update connections set stopped_at = coalesce(stopped_at, :now), stop_reason = :reason, retry_at = {clock} + :rest
     where id = :id"""
 )
+# Of the senders that rest since their connection was stopped.
+END_RESTS: Final = Statement(
+    """update senders set rest_until = null, rest_reason = '' from {rows} join connections c on c.id = r.id
+    where senders.connection_id = c.id and c.stopped_at is not null
+    and senders.rest_until is not null and senders.rest_reason = c.stop_reason""",
+    "id bigint",
+)
 RESUME: Final = Statement(
     """update connections set stopped_at = null, stop_reason = '', retry_at = null
     where id in (select id from {rows}) and stopped_at is not null""",
@@ -123,9 +130,9 @@ class SenderPool:
             stop(tx, connection_id, reason, rest, now)
 
     def resume_connections(self, connection_ids: Sequence[int]) -> None:
-        """A submit went through again: the stop is over."""
+        """A submit went through again: the stop is over, and so are the rests that came of it."""
         with self._database.write() as tx:
-            tx.run(RESUME, [(i,) for i in connection_ids])
+            resume(tx, connection_ids)
 
     def harm(self, connections: Mapping[int, Harm], senders: Mapping[int, Harm]) -> None:
         """Let the shares of these fall."""
@@ -150,6 +157,13 @@ def stop(tx: Tx, connection_id: int, reason: str, rest: timedelta, now: datetime
     """Stop a connection, and raise its alarm."""
     tx.run(STOP, id=connection_id, reason=kept(reason), rest=rest // MICROSECOND, now=micros(now))
     raise_alarms(tx, AlarmKind.CONNECTION_STOPPED, {connection_id: reason}, now)
+
+
+def resume(tx: Tx, connection_ids: Sequence[int]) -> None:
+    """Let a stop of these be over, and so the rests of their senders that came of it."""
+    rows = [(i,) for i in sorted(connection_ids)]
+    tx.run(END_RESTS, rows)
+    tx.run(RESUME, rows)
 
 
 def room_of(row: Row, worker_id: int | None, now: int, ahead: int) -> Room:

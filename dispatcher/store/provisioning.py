@@ -16,6 +16,7 @@ from dispatcher.engine.ports import Clock
 from dispatcher.store.database import Database
 from dispatcher.store.health import CONNECTION, SENDER, ailing, heal
 from dispatcher.store.instants import micros
+from dispatcher.store.pool import resume
 from dispatcher.store.statement import Statement
 from dispatcher.store.tables import Account, ApiKey, App, Connection, Endpoint, Sender, SenderApp
 
@@ -130,11 +131,12 @@ class Rows:
         with self._database.session() as session:
             _set(session, _connection(session, name), values)
 
-    def heal_connection(self, name: str) -> None:
-        """Its whole share for a connection, at once."""
+    def resume_connection(self, name: str) -> None:
+        """An end to a stop of a connection, to the rests that came of it, and to what is held against its health."""
         with self._database.session() as session:
             number = _number(_connection(session, name))
         with self._database.write() as tx:
+            resume(tx, [number])
             heal(tx, CONNECTION, number)
 
     def change_sender(

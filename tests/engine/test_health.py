@@ -19,6 +19,7 @@ from dispatcher.core.lifecycle import State
 from dispatcher.engine.health import SLOW, Result, Vitals
 from dispatcher.engine.ports import AlarmKind, Marked
 from dispatcher.engine.silence import IN_VAIN
+from dispatcher.engine.standing import STOPS
 from dispatcher.engine.throttles import LONG, Throttles
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.alarms import alarms
@@ -376,6 +377,51 @@ def test_a_connection_that_was_stopped_comes_back_step_by_step(database: Databas
     assert healths(house)[1] < 1 / 32
     [(reason,)] = house.run("select reason from connection_health")
     assert reason == "takes submits again after a stop"
+
+
+def test_a_key_that_is_revoked_is_no_senders_fault_though_another_connection_takes_the_text(database: Database) -> None:
+    house = two(database, senders=3)  # the third beside the first
+    resting = "select id from senders where rest_until is not null order by id"
+    for n in range(1, STOPS):
+        house.run("update senders set load = case id when 1 then 0 else 1000 end")
+        invite(house, 1, 3_000_000 + n)
+        assert flow(house, a="401") == {"a": 1}
+        house.now += timedelta(seconds=2)
+        invite(house, 1, 4_000_000 + n)  # so that somebody looks while both are in line
+        house.run("update senders set load = case id when 2 then 0 else 1000 end")
+        assert flow(house, a="401") == {"b": 2}
+        assert house.run(resting) == []
+    house.run("update senders set load = case id when 1 then 0 else 1000 end")
+    invite(house, 1, 5_000_000)
+    assert flow(house, a="401") == {"a": 1}
+    assert house.run("select stop_reason from connections where id = 1") == [("HTTP 401",)]
+    assert house.run(resting) == [(1,)], "so that the other tries it next"
+    Rows(database, lambda: NOON).resume_connection("carrier")
+    assert set(SenderPool(database).usable(HORIZON, None).senders) == {1, 2, 3}
+
+
+def test_what_was_forbidden_before_a_stop_is_held_against_nobody_after_it(database: Database) -> None:
+    provision(database, senders=2)
+    house = House(database, MemoryTransport(slots=2048), OUTCOMES)
+    words = "401"
+
+    def settle() -> None:
+        house.turns()
+        house.settle(lambda exchange: says(words))
+
+    for sender in (1, 1, 1):
+        house.run("update senders set load = case id when :id then 0 else 1000 end", id=sender)
+        house.admit(1, first=5000 + len(house.transport.begun))
+        settle()
+    assert house.run("select count(*) from connections where stopped_at is not null") == [(1,)]
+    Rows(database, lambda: NOON).resume_connection("carrier")
+    words = "yes"
+    house.run("update senders set load = case id when 2 then 0 else 1000 end")
+    for _ in range(4):
+        house.now += timedelta(minutes=1)
+        settle()
+    assert house.run("select count(*) from messages where state = 'submitted'") == [(3,)]
+    assert house.run("select count(*) from senders where rest_until is not null") == [(0,)]
 
 
 def test_a_sender_that_may_not_loses_its_share(database: Database) -> None:

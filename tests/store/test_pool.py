@@ -36,3 +36,18 @@ def test_resting_senders_and_stopped_connections_leave_the_pool(database: Databa
     assert probing.capacity == {1: 1}, "after its rest one submit is risked"
     pool.resume_connections([1])
     assert pool.usable(HORIZON, None).capacity == {1: 256}
+
+
+@pytest.mark.parametrize("who", ["a submit", "an operator"])
+def test_rests_that_came_of_a_stop_end_with_it(database: Database, who: str) -> None:
+    rows = provision(database, senders=3)
+    pool = SenderPool(database)
+    pool.stop_connection(1, "HTTP 401", timedelta(0), NOON)
+    for sender_id, reason in enumerate(("HTTP 401", "filtered"), start=1):
+        pool.rest_sender(sender_id, timedelta(minutes=10), reason)
+    if who == "a submit":
+        pool.resume_connections([1])
+    else:
+        rows.resume_connection("carrier")
+    left = pool.usable(HORIZON, None)
+    assert (set(left.senders), left.capacity) == ({1, 3}, {1: 256})
