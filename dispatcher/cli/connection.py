@@ -149,7 +149,7 @@ def list_(as_json: AsJson = False) -> None:
     from dispatcher.wiring.desk import missing_credentials
 
     with provisioned() as (_, rows):
-        found, (unwell, _) = rows.listed(Connection), rows.unwell()
+        found, (unwell, _), unusable = rows.listed(Connection), rows.unwell(), rows.unusable()
     shown = [
         {
             "name": row["name"],
@@ -165,6 +165,7 @@ def list_(as_json: AsJson = False) -> None:
             "silentAt": instant(row["silent_at"]),
             "unbound": row["unbound"] or None,
             "unboundAt": instant(row["unbound_at"]),
+            "unusable": unusable.get(row["id"]),
             "missing": missing_credentials(row["settings"]),
         }
         for row in found
@@ -176,6 +177,8 @@ def _line(row: dict[str, Any]) -> str:
     state = "paused" if row["paused"] else "ok"
     if row["stoppedAt"]:
         state = f"stopped since {row['stoppedAt']}, next try {row['nextTryAt']}: {row['stopped']}"
+    elif row["unusable"]:
+        state = row["unusable"]
     elif row["unboundAt"]:
         state = f"not bound since {row['unboundAt']}: {row['unbound']}"
     elif row["silentAt"]:

@@ -127,7 +127,7 @@ class Lookups(Protocol):
         ...
 
     def ailments(self, sender: Sender) -> Sequence[str]:
-        """Why a sender or its connection has less than its whole share."""
+        """Why a sender or its connection has less than its whole share, or can send nothing at all for now."""
         ...
 
     def hindrances(self, app_id: int) -> Sequence[Hindrance]:

@@ -33,6 +33,7 @@ class AlarmKind(StrEnum):
     CONNECTION_STOPPED = "connection_stopped"  # its carrier forbids all: credentials, address
     CONNECTION_SILENT = "connection_silent"  # a process hears nothing from its carrier
     CONNECTION_NOT_BOUND = "connection_not_bound"  # no process could bind for a minute, if it binds at all
+    CONNECTION_UNUSABLE = "connection_unusable"  # a process lacks a credential of it
     SENDER_RESTS = "sender_rests"  # its carrier forbids it, and lets others send
     ENDPOINT_STOPPED = "endpoint_stopped"  # of an app's callbacks, which said that it is gone
     LOOKUPS_USED_UP = "lookups_used_up"  # of the day: who is not looked up passes

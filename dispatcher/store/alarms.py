@@ -23,6 +23,11 @@ ABOUT: Final = {
     AlarmKind.CONNECTION_STOPPED: ("connections t", "t.name", "t.stopped_at is not null"),
     AlarmKind.CONNECTION_SILENT: ("connections t", "t.name", f"t.silent_at > :now - {SILENT}"),
     AlarmKind.CONNECTION_NOT_BOUND: ("connections t", "t.name", "t.unbound_at is not null"),
+    AlarmKind.CONNECTION_UNUSABLE: (
+        "connections t", "t.name",
+        """exists (select 1 from unusable u join workers w on w.id = u.worker_id
+        where u.connection_id = t.id and w.lease_until >= {clock})""",
+    ),
     AlarmKind.SENDER_RESTS: (
         "senders t join connections c on c.id = t.connection_id", "t.number || ' of ' || c.name",
         "t.rest_until > {clock}",

@@ -66,6 +66,7 @@ REPLIES: Final = Statement(
         order by received_at limit :most {lock_skip})
     returning id"""
 )
+UNUSABLE: Final = Statement("delete from unusable where worker_id not in (select id from workers) returning worker_id")
 WORKERS: Final = Statement("delete from workers where lease_until < {clock} - :gone and lease_until > 0 returning id")
 ENDED: Final = Statement("delete from workers where lease_until = 0 and started_at < {clock} - :gone returning id")
 
@@ -94,6 +95,6 @@ class StoreAttic:
                 removed.append(len(tx.run(statement, **given)))
         with self._database.write() as tx:
             end_alarms(tx, now)
-            for statement in (WORKERS, ENDED):
+            for statement in (WORKERS, ENDED, UNUSABLE):
                 tx.run(statement, gone=GONE // MICROSECOND)
         return max(removed)

@@ -16,6 +16,7 @@ from dispatcher.store.optouts import OptOutBook
 from dispatcher.store.pool import LEFT_ALONE, OF_APP
 from dispatcher.store.statement import Row, Statement
 from dispatcher.store.sticky import StickySenders
+from dispatcher.store.workers import unusable
 
 ACCOUNT: Final = Statement("select id, paused_at is not null from accounts where id = :id")
 PERSON: Final = Statement(
@@ -31,6 +32,9 @@ HINDERED: Final = Statement(
     and {OF_APP.format(app=":app_id")}
     order by s.id"""
 )
+
+
+HALTED: Final = Statement("select stopped_at is not null, stop_reason, unbound from connections where id = :id")
 
 
 class StoreLookups:
@@ -69,10 +73,15 @@ class StoreLookups:
         return self._sticky.of(app_id, person, now)
 
     def ailments(self, sender: Sender) -> list[str]:
-        """Why a sender or its connection has less than its whole share."""
+        """Why a sender or its connection has less than its whole share, or can send nothing at all for now."""
         with self._database.read() as tx:
             its, of_connection = ailing(tx, SENDER).get(sender.id), ailing(tx, CONNECTION).get(sender.connection_id)
-        return [f"health {its}"] * bool(its) + [f"its connection's health {of_connection}"] * bool(of_connection)
+            [(stopped, reason, unbound)] = tx.run(HALTED, id=sender.connection_id)
+            why = unusable(tx).get(sender.connection_id)
+        told = [f"health {its}"] * bool(its) + [f"its connection's health {of_connection}"] * bool(of_connection)
+        told += [f"its connection is stopped: {reason}"] * bool(stopped)
+        told += [f"its connection is not bound: {unbound}"] * bool(unbound and not stopped)
+        return told + [f"its connection: {why}"] * bool(why)
 
     def hindrances(self, app_id: int) -> list[Hindrance]:
         """The senders of this app that cannot be used now: its own, else the shared ones."""

@@ -19,6 +19,7 @@ from dispatcher.store.instants import micros
 from dispatcher.store.pool import resume
 from dispatcher.store.statement import Statement
 from dispatcher.store.tables import Account, ApiKey, App, Connection, Endpoint, Sender, SenderApp
+from dispatcher.store.workers import unusable
 
 HEEDED: Final = timedelta(seconds=3)  # by then every process has seen what was changed
 PAGE: Final = 5000
@@ -200,6 +201,11 @@ class Rows:
         """The connections and the senders whose share is not whole now, and why."""
         with self._database.read() as tx:
             return ailing(tx, CONNECTION), ailing(tx, SENDER)
+
+    def unusable(self) -> dict[int, str]:
+        """The connections that a process at work cannot use, and why."""
+        with self._database.read() as tx:
+            return unusable(tx)
 
     def listed(self, kind: type[Account] | type[Connection] | type[Sender] | type[App]) -> list[dict[str, Any]]:
         """Every row of a kind, in the order made."""

@@ -594,6 +594,15 @@ class BindLease(SQLModel, table=True):
     state: str = words(255)
 
 
+class Unusable(SQLModel, table=True):
+    """A connection that a process cannot use, for want of a credential, and why."""
+
+    __tablename__ = "unusable"
+    connection_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    worker_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    reason: str = words(255)
+
+
 class Worker(SQLModel, table=True):
     """A process that works or serves, and its heartbeat."""
 

@@ -7,9 +7,12 @@ import socket
 from datetime import datetime
 from typing import Final
 
+from dispatcher.engine.ports import AlarmKind
+from dispatcher.store.alarms import raise_alarms
 from dispatcher.store.database import Database
 from dispatcher.store.instants import micros
-from dispatcher.store.statement import Statement
+from dispatcher.store.statement import Statement, Tx
+from dispatcher.store.words import kept
 
 LEASE_SECONDS: Final = 30
 
@@ -19,6 +22,15 @@ ENROL: Final = Statement(
 )
 BEAT: Final = Statement("update workers set lease_until = {clock} + :lease where id = :id returning id")
 ALIVE: Final = Statement("select count(*) from workers where kind = 'work' and lease_until >= {clock}")
+NOTE_UNUSABLE: Final = Statement(
+    """insert into unusable (connection_id, worker_id, reason) values (:connection_id, :id, :why)
+    on conflict (connection_id, worker_id) do update set reason = excluded.reason"""
+)
+USABLE: Final = Statement("delete from unusable where connection_id = :connection_id and worker_id = :id")
+UNUSABLE: Final = Statement(
+    """select u.connection_id, w.host, u.reason from unusable u join workers w on w.id = u.worker_id
+    where w.lease_until >= {clock} order by w.id desc"""
+)
 LEAVE: Final = Statement("update workers set lease_until = 0 where id = :id")
 
 
@@ -42,7 +54,21 @@ class Workers:
         with self._database.write() as tx:
             tx.run(BEAT, id=worker_id, lease=LEASE_SECONDS * 1_000_000)
 
+    def note_unusable(self, worker_id: int, connection_id: int, why: str, now: datetime) -> None:
+        """Tell operators why this process cannot use a connection; "" once it can."""
+        with self._database.write() as tx:
+            if not why:
+                tx.run(USABLE, id=worker_id, connection_id=connection_id)
+                return
+            tx.run(NOTE_UNUSABLE, id=worker_id, connection_id=connection_id, why=kept(why))
+            raise_alarms(tx, AlarmKind.CONNECTION_UNUSABLE, {connection_id: why}, now)
+
     def leave(self, worker_id: int) -> None:
         """Say that it ended as it should."""
         with self._database.write() as tx:
             tx.run(LEAVE, id=worker_id)
+
+
+def unusable(tx: Tx) -> dict[int, str]:
+    """The connections that a process at work cannot use, and why: as the one that has been there the longest says."""
+    return {row[0]: f"a worker on {row[1]} cannot use it: {row[2]}" for row in tx.run(UNUSABLE)}

@@ -74,7 +74,8 @@ def _alarms(found: Sequence[Alarm]) -> Finding:
 def _provisioned(settings: Settings, rows: Rows) -> Iterator[Finding]:
     connections, senders, apps = rows.listed(Connection), rows.listed(Sender), rows.listed(App)
     unwell, ailing = rows.unwell()
-    yield from (_connection(line, unwell.get(line["id"])) for line in connections)
+    unusable = rows.unusable()
+    yield from (_connection(line, unwell.get(line["id"]), unusable.get(line["id"])) for line in connections)
     if carriers := [line["settings"] for line in connections if line["carrier"] not in NO_HOOKS]:
         here = all(_loopback(_address(each)) for each in carriers)  # a trial on one machine
         yield Finding(
@@ -98,13 +99,15 @@ def _provisioned(settings: Settings, rows: Rows) -> Iterator[Finding]:
     yield Finding("limits", ok=True, what=f"off: {', '.join(off)}" if off else "all are set")
 
 
-def _connection(line: dict[str, Any], ailment: Ailment | None) -> Finding:
+def _connection(line: dict[str, Any], ailment: Ailment | None, unusable: str | None) -> Finding:
     """Whether it can be used, and how well it does."""
     name = f"connection {line['name']}"
     if objection := carrier_objection(line["carrier"], line["settings"]):
         return Finding(name, ok=False, what=objection, todo="set what is missing, or `connection set`")
     if line["stopped_at"]:
         return Finding(name, ok=False, what=f"stopped: {line['stop_reason']}", todo="mend it, `connection resume`")
+    if unusable:
+        return Finding(name, ok=False, what=unusable, todo="give it there, and start that process again")
     if line["unbound_at"]:
         what = f"not bound since {line['unbound_at']:%Y-%m-%d %H:%M:%S}Z: {line['unbound']}"
         return Finding(name, ok=False, what=what, todo="ask the carrier, or look at this host's way to it")

@@ -85,10 +85,19 @@ class Lines(Generic[Spoken]):
     One that cannot be read keeps its last good form.
     """
 
-    def __init__(self, contracts: Contracts, make: Callable[[Contract], Spoken]) -> None:
-        """`make` turns a contract into what this process needs of it, or raises SettingsError."""
+    def __init__(
+        self,
+        contracts: Contracts,
+        make: Callable[[Contract], Spoken],
+        tell: Callable[[int, str], None] = lambda connection_id, why: None,
+    ) -> None:
+        """`make` turns a contract into what this process needs of it, or raises SettingsError.
+
+        `tell` takes the key of a connection that cannot be used, and why; "" once it can.
+        """
         self._contracts = contracts
         self._make: Callable[[Contract], Spoken] = make
+        self._tell = tell
         self._lines: dict[int, Spoken] = {}
         self._seen: dict[int, tuple[Contract, Mapping[str, str]]] = {}
         self._broken: dict[int, str] = {}
@@ -114,9 +123,12 @@ class Lines(Generic[Spoken]):
                 if self._seen.get(contract.id) != seen:
                     lines[contract.id] = self._make(contract)
                     self._seen[contract.id] = seen
-                self._broken.pop(contract.id, None)
+                if contract.id in self._broken:
+                    self._tell(contract.id, "")
+                    del self._broken[contract.id]
             except SettingsError as error:
                 if self._broken.get(contract.id) != str(error):  # said once, not at every look
+                    self._tell(contract.id, str(error))
                     log.error(
                         "connection %s cannot be used: %s",
                         contract.name,

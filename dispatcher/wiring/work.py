@@ -101,7 +101,8 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
         pool, outbox, reach = SenderPool(database), CallbackOutbox(database), Reach()
         receipts = ReceiptBook(database, reach)
         ids = _minting(house, database)
-        worker = _enrolled(house, Workers(database), pool)
+        workers = Workers(database)
+        worker = _enrolled(house, workers, pool)
         pace = _pace(settings)
         clockwork: Clockwork
 
@@ -112,7 +113,11 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
         smpp = SmppBinds(settings, Leases(database), worker.id)
         transports = carrier_transports(house, settings, told, smpp)
         called = _callback_transport(house, settings)
-        lines: Lines[Line] = Lines(Contracts(database), lambda c: line_of(c, transports, settings.public_url))
+        lines: Lines[Line] = Lines(
+            Contracts(database),
+            lambda c: line_of(c, transports, settings.public_url),
+            lambda connection_id, why: workers.note_unusable(worker.id, connection_id, why, utc_now()),
+        )
         dispatch = Dispatch(
             queue=MessageQueue(database, reach),
             pool=pool,

@@ -318,6 +318,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("node", name=op.f("pk_node_leases")),
     )
     op.create_table(
+        "unusable",
+        sa.Column("connection_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("worker_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("reason", sa.String(length=255), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("connection_id", "worker_id", name=op.f("pk_unusable")),
+    )
+    op.create_table(
         "bind_leases",
         sa.Column("connection_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("slot", sa.Integer(), autoincrement=False, nullable=False),
@@ -602,6 +609,7 @@ def downgrade() -> None:
     op.drop_table("people")
     op.drop_table("optouts")
     op.drop_table("bind_leases")
+    op.drop_table("unusable")
     op.drop_table("node_leases")
     with op.batch_alter_table("messages", schema=None) as batch_op:
         batch_op.drop_index(

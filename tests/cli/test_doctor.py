@@ -117,6 +117,11 @@ def test_an_installation_that_lacks_things_until_it_is_mended(
         line = findings(run)[1]["connection simulated"]
         assert line["ok"] == ok
         assert str(line["what"]).startswith("left alone by a worker, tried last at ") != ok
+    Workers(database).note_unusable(1, 1, "credentials.token: the environment has no TOKEN", utc_now())
+    line = findings(run)[1]["connection simulated"]
+    assert line["ok"] is False
+    assert str(line["what"]).endswith(" cannot use it: credentials.token: the environment has no TOKEN")
+    assert str(line["what"]) in run("connection", "list", as_json=False).out
 
 
 def test_an_app_that_is_paused_is_told_of_and_is_no_fault(run: Run) -> None:

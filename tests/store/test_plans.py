@@ -28,6 +28,7 @@ SMALL = {
     "workers",
     "node_leases",
     "bind_leases",
+    "unusable",
     "endpoints",
     "connection_health",
     "sender_health",
