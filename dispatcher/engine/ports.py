@@ -35,6 +35,7 @@ class AlarmKind(StrEnum):
     CONNECTION_NOT_BOUND = "connection_not_bound"  # no process could bind for a minute, if it binds at all
     CONNECTION_UNUSABLE = "connection_unusable"  # a process lacks a credential of it
     SENDER_RESTS = "sender_rests"  # its carrier forbids it, and lets others send
+    HOOKS_REFUSED = "hooks_refused"  # of a connection: forged, or its credentials are wrong
     ENDPOINT_STOPPED = "endpoint_stopped"  # of an app's callbacks, which said that it is gone
     LOOKUPS_USED_UP = "lookups_used_up"  # of the day: who is not looked up passes
 

@@ -32,6 +32,10 @@ ABOUT: Final = {
         "senders t join connections c on c.id = t.connection_id", "t.number || ' of ' || c.name",
         "t.rest_until > {clock}",
     ),
+    AlarmKind.HOOKS_REFUSED: (
+        "connections t", "t.name",
+        f"t.hooks_refused_at > :now - {DAY} and t.hooks_refused_at > coalesce(t.hooks_at, 0)",
+    ),
     AlarmKind.ENDPOINT_STOPPED: (
         "apps t join endpoints e on e.app_id = t.id", "t.app_id || ' of account ' || t.account_id",
         "e.stopped_at is not null",

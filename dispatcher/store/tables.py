@@ -167,6 +167,8 @@ class Connection(SQLModel, table=True):
     silence: str = words(255)
     unbound_at: datetime | None = at(optional=True)
     unbound: str = words(255)
+    hooks_at: datetime | None = at(optional=True)
+    hooks_refused_at: datetime | None = at(optional=True)
 
 
 class Sender(SQLModel, table=True):

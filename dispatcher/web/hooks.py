@@ -8,13 +8,13 @@ from flask import Blueprint, Request, Response, request
 
 from dispatcher.core.codes import Refusal
 from dispatcher.core.exchange import Hook
-from dispatcher.engine.inbox import Inbox, Lookup
+from dispatcher.engine.hooks import Hooks, Lookup
 from dispatcher.web.kit import WebKit
 
 MOST_BYTES: Final = 1 << 20  # a carrier may tell of many messages at once, and several send chunks
 
 
-def door(inbox: Inbox, lookup: Lookup, public_url: str, kit: WebKit) -> Blueprint:
+def door(taking: Hooks, lookup: Lookup, public_url: str, kit: WebKit) -> Blueprint:
     """GET and POST /hooks/{connection}, which carriers know as `public_url`/hooks/{connection}."""
     hooks = Blueprint("hooks", __name__)
 
@@ -23,7 +23,7 @@ def door(inbox: Inbox, lookup: Lookup, public_url: str, kit: WebKit) -> Blueprin
         known = lookup(connection)
         if known is None:
             raise Refusal(404, "no such connection")
-        inbox.hook(
+        taking.take(
             known,
             Hook(
                 method=request.method,

@@ -44,6 +44,13 @@ def tells(contract: Contract) -> bool:
     return contract.carrier != "generic" or bool(contract.settings.get("receipts"))
 
 
+def takes_hooks(contract: Contract) -> bool:
+    """Whether the carrier of a connection has anything to say to us by HTTP: a receipt or a reply."""
+    if contract.carrier == "generic":
+        return bool(contract.settings.get("receipts") or contract.settings.get("replies"))
+    return contract.carrier not in NO_HOOKS
+
+
 def hook_url(contract: Contract, public_url: str) -> str:
     """Where the carrier of a connection reports to; "" where it reports nothing by HTTP."""
     silent = contract.carrier in NO_HOOKS or not tells(contract)

@@ -19,6 +19,7 @@ from dispatcher.core.phone import warm_up
 from dispatcher.core.screening import LinePolicy
 from dispatcher.dialects.social_invite import routes as social_invite
 from dispatcher.engine.clicks import Clicks
+from dispatcher.engine.hooks import Hooks
 from dispatcher.engine.inbox import Inbox
 from dispatcher.engine.intake import Intake
 from dispatcher.engine.ports import CALLBACKS, DUE, LOOKUPS
@@ -32,6 +33,7 @@ from dispatcher.store.database import Database
 from dispatcher.store.directory import CachedDirectory
 from dispatcher.store.figures import StoreFigures
 from dispatcher.store.group import Group
+from dispatcher.store.hooks import HookBook
 from dispatcher.store.nodes import NodeIds
 from dispatcher.store.queries import MessageQueries
 from dispatcher.store.receipts import GroupedReceipts
@@ -40,7 +42,7 @@ from dispatcher.store.revision import pepper
 from dispatcher.web import hooks
 from dispatcher.web.app import application
 from dispatcher.web.kit import WebKit
-from dispatcher.wiring.carriers import carrier_of, credentials_of, discretion_of
+from dispatcher.wiring.carriers import carrier_of, credentials_of, discretion_of, takes_hooks
 from dispatcher.wiring.parts import Lines, Pulse, policy_of, ready_database, utc_now
 
 # Doubles the groups of a busy PostgreSQL, at a fifth less work for each row (`make bench`).
@@ -55,11 +57,12 @@ class Speaker:
     name: str
     carrier: Carrier
     discretion: Discretion
+    takes_hooks: bool
 
 
 def _speaker(contract: Contract) -> Speaker:
     words = carrier_of(contract.carrier, contract.settings)
-    return Speaker(contract.id, contract.name, words, discretion_of(contract))
+    return Speaker(contract.id, contract.name, words, discretion_of(contract), takes_hooks(contract))
 
 
 def load_rules() -> None:
@@ -92,10 +95,11 @@ def web_application(settings: Settings) -> Flask:
     book = GroupedReplies(database, ids, utc_now)
     replies = Replies(book=book, pepper=secret, clock=utc_now, ring=database.ring)
     inbox = Inbox(receipts=GroupedReceipts(database, utc_now), replies=replies, clock=utc_now, ring=database.ring)
+    taking = Hooks(inbox=inbox, heard=HookBook(database), clock=utc_now)
     clicks = Clicks(book=GroupedClicks(database, utc_now), ids=ids, ring=database.ring)
     doors = [
         social_invite.door(intake, MessageQueries(database, utc_now), clicks, kit),
-        hooks.door(inbox, lines.named, settings.public_url, kit),
+        hooks.door(taking, lines.named, settings.public_url, kit),
     ]
     app = application([*doors, *_metrics(settings, token, database, kit)], kit)
     app.extensions["house"] = house

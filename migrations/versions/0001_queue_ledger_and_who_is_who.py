@@ -160,6 +160,8 @@ def upgrade() -> None:
         sa.Column("silence", sa.String(length=255), server_default="", nullable=False),
         sa.Column("unbound_at", sa.BigInteger(), nullable=True),
         sa.Column("unbound", sa.String(length=255), server_default="", nullable=False),
+        sa.Column("hooks_at", sa.BigInteger(), nullable=True),
+        sa.Column("hooks_refused_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_connections")),
         sa.UniqueConstraint("name", name=op.f("uq_connections_name")),
     )

@@ -1,8 +1,7 @@
-"""The inbox over a real store: what is genuine is on disk on return, and the bell rings only for news."""
+"""The inbox over a real store: what is told is on disk on return, and the bell rings only for news."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
@@ -10,9 +9,8 @@ from itertools import count
 import pytest
 
 from dispatcher.carriers.simulated import Simulated
-from dispatcher.core.codes import Refusal
 from dispatcher.core.discretion import Discretion
-from dispatcher.core.exchange import Fate, Hook, Outcome, Receipt, Reply
+from dispatcher.core.exchange import Fate, Outcome, Receipt, Reply
 from dispatcher.core.lifecycle import Event, State
 from dispatcher.engine.inbox import CHUNK, Inbox
 from dispatcher.engine.ports import CALLBACKS, DUE
@@ -35,10 +33,6 @@ class Known:
     id: int = 1
     carrier: Carrier = field(default_factory=Simulated)
     discretion: Discretion = field(default_factory=Discretion)
-
-
-def hook(url: str = "simulated:/receipts", **told: str) -> Hook:
-    return Hook("POST", url, body=json.dumps(told).encode())
 
 
 @pytest.fixture
@@ -67,30 +61,16 @@ def state(house: House) -> State:
     return State(found)
 
 
-def test_a_genuine_hook_is_kept_and_rings_once(house: House, inbox: Inbox) -> None:
-    told = hook(status="delivered", key="", id="r")
-    inbox.hook(Known(), told)
+def test_what_is_told_is_kept_and_rings_once(house: House, inbox: Inbox) -> None:
+    told = [Receipt(Event.DELIVER, ref="r")]
+    inbox.take(Known(), told)
     assert (state(house), house.rung) == (State.DELIVERED, [CALLBACKS])
-    inbox.hook(Known(), told)
+    inbox.take(Known(), told)
     assert house.rung == [CALLBACKS], "a repeat is no news"
 
 
-def test_what_could_not_be_verified_changes_nothing(house: House, inbox: Inbox) -> None:
-    with pytest.raises(Refusal) as refused:
-        inbox.hook(Known(), hook("https://us.example/hooks/carrier", status="delivered", key="", id="r"))
-    assert (refused.value.code, refused.value.http) == (403, 403)
-    assert (state(house), house.rung) == (State.SUBMITTED, [])
-
-
-def test_what_cannot_be_read_changes_nothing(house: House, inbox: Inbox) -> None:
-    with pytest.raises(Refusal) as refused:
-        inbox.hook(Known(), hook(status="on its way", key="", id="r"))
-    assert refused.value.http == 400
-    assert (state(house), house.rung) == (State.SUBMITTED, [])
-
-
 def test_another_connection_does_not_speak_of_ours(house: House, inbox: Inbox) -> None:
-    inbox.hook(Known(id=2), hook(status="delivered", key="", id="r"))
+    inbox.take(Known(id=2), [Receipt(Event.DELIVER, ref="r")])
     assert (state(house), house.rung) == (State.SUBMITTED, [])
     assert house.run("select connection_id, ref from receipts") == [(2, "r")], "kept, for it may yet be known"
 
