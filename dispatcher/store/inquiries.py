@@ -84,12 +84,13 @@ class InquiryBook:
         Where asking `submits`, only what may be sent comes back, and its sender's room is taken.
         """
         with self._database.write() as tx:
+            # Senders before attempts, as a mark has them: who goes the other way round waits for who waits for them.
+            rooms = Rooms(tx, [doubt.marked.sender_id for doubt, _ in doubts], worker_id, horizon) if submits else None
             rows = [(*_fence(doubt), micros(again_at), int(submits)) for doubt, again_at in doubts]
             won = {row[0] for row in tx.run(CLAIM, rows)}
             claimed = [(doubt, again_at) for doubt, again_at in doubts if doubt.marked.row.id in won]
-            if not (submits and claimed):
+            if rooms is None:
                 return [doubt for doubt, _ in claimed]
-            rooms = Rooms(tx, [doubt.marked.sender_id for doubt, _ in claimed], worker_id, horizon)
             asked, late = [], []
             for doubt, again_at in claimed:
                 marked, segments = doubt.marked, doubt.marked.row.segments

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,10 +24,13 @@ from dispatcher.store.inquiries import InquiryBook
 from dispatcher.store.instants import micros
 from dispatcher.store.receipts import ReceiptBook
 from dispatcher.store.rescue import Sweeper
+from dispatcher.store.rooms import LOCK_ROOM
+from dispatcher.store.statement import Statement
 from tests.engine import test_dispatch
 from tests.engine.test_dispatch import HOUR, MINUTE, SECOND
 from tests.engine.transports import Begun, Plain, says
 from tests.factories import NOON, provision
+from tests.processes import eventually
 
 TAKEN = Outcome(Fate.TAKEN, ref="r-1")
 OUTCOMES = {
@@ -465,3 +469,25 @@ def test_senders_of_fifty_a_second_stay_with_their_holder(submitting: House) -> 
     submitting.run("update senders set mps = 10, holder = 8, free_at = {clock}")
     assert submitting.ask(20 * SECOND) == []
     assert submitting.row(made.id)["state"] is State.IN_DOUBT
+
+
+def test_who_asks_waits_for_senders_while_it_holds_nothing(submitting: House) -> None:
+    """Else one who holds a sender and comes to the attempts would wait for it, and it for them."""
+    [made] = submitting.doubt()
+    waiting = Statement(
+        """select count(*) from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'"""
+    )
+
+    def waits() -> bool:
+        with submitting.database.read() as other:
+            return bool(other.run(waiting)[0][0])
+
+    with ThreadPoolExecutor(1) as pool:
+        with submitting.database.write() as tx:
+            tx.run(LOCK_ROOM, [(1,)])
+            asked = pool.submit(submitting.ask, 20 * SECOND)
+            if submitting.database.name == "postgres":  # where SQLite's only writer is, nobody else is amid anything
+                eventually("the one who asks waits", waits)
+            tx.run(Statement("update attempts set reason = 'seen' where message_id = :id"), id=made.id)
+        assert len(asked.result(10)) == 1
