@@ -1,4 +1,8 @@
-"""What every test may lean on: both databases, migrated and empty, and zones from the package."""
+"""What every test may lean on: both databases, migrated and empty, and zones from the package.
+
+The gate is to be short: tests that run whole processes for seconds, and whose parts are proven on both databases by
+others, run on one of them, and what is drawn at random is drawn less often. With FAULTS=short nothing is left out.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
+from zlib import crc32
 
 import freezegun
 import psycopg
 import pytest
+from hypothesis import settings
 
 from dispatcher.core.zones import use_packaged_zones
 from dispatcher.store.database import Database
@@ -25,6 +31,10 @@ from dispatcher.store.sqlite import Sqlite
 freezegun.configure(extend_ignore_list=["sqlalchemy", "psycopg", "psycopg_pool"])  # their waits need the real clock
 use_packaged_zones()
 TEMPLATE = "dispatcher_template"
+AT_LENGTH = os.environ.get("FAULTS") in {"short", "full"}
+WHOLE = frozenset({"faults", "journeys", "deploy", "peers"})  # folders whose tests run whole processes
+settings.register_profile("gate", max_examples=25)
+settings.load_profile("default" if AT_LENGTH else "gate")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,6 +51,22 @@ def pytest_configure(config: pytest.Config) -> None:
     migrate(database)
     database.close()
     config.stash[POSTGRES] = url
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In the gate run what runs whole processes on one of its databases, by turns."""
+    left_out = {item for item in items if not AT_LENGTH and _is_on_the_other(item)}
+    config.hook.pytest_deselected(items=[*left_out])
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _is_on_the_other(item: pytest.Item) -> bool:
+    if item.path.parent.name not in WHOLE and not item.path.stem.endswith("whole"):
+        return False
+    databases = ("sqlite", "postgres")
+    called = getattr(item, "callspec", None)
+    name = getattr(item, "originalname", "")
+    return called is not None and called.params.get("database_url") == databases[crc32(name.encode()) % 2]
 
 
 POSTGRES = pytest.StashKey[str]()

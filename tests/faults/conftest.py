@@ -1,7 +1,7 @@
 """What stands around Dispatcher in a fault test: the carrier that witnesses, and a customer's endpoint.
 
-The gate runs each test on one of its databases, FAULTS=short on both; FAULTS=full runs the long forms, and every test
-with five seeds. `make faults` prints what they counted as a table.
+The gate runs each test on one of its databases, FAULTS=short on both (tests/conftest.py); FAULTS=full runs the long
+forms, and every test with five seeds. `make faults` prints what they counted as a table.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
-from zlib import crc32
 
 import pytest
 
@@ -89,18 +88,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line("\n".join(table(runs)))
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with the longest; where nobody asks for the faults, run each on one of its databases."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest."""
     items.sort(key=lambda item: item.get_closest_marker("loaded") is None)
-    if os.environ.get("FAULTS") in {"short", "full"}:
-        return
-    left_out = [item for item in items if item.path.parent == Path(__file__).parent and _is_on_the_other(item)]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
-
-
-def _is_on_the_other(item: pytest.Item) -> bool:
-    databases = ("sqlite", "postgres")
-    called = getattr(item, "callspec", None)
-    name = getattr(item, "originalname", "")
-    return called is not None and called.params.get("database_url") == databases[crc32(name.encode()) % 2]
