@@ -10,7 +10,7 @@ from dispatcher.engine.ports import AlarmKind
 from dispatcher.store.alarms import raise_alarms
 from dispatcher.store.database import Database
 from dispatcher.store.instants import MICROSECOND, instant, micros
-from dispatcher.store.pool import RESUME, stop
+from dispatcher.store.pool import resume, stop
 from dispatcher.store.statement import Statement, Tx
 from dispatcher.store.words import kept
 
@@ -120,7 +120,7 @@ def _note_bound(tx: Tx, connection_ids: Iterable[int]) -> None:
     """These are bound: a stop that a bind's refusal began is over."""
     if rows := [(i,) for i in connection_ids]:
         if stopped := tx.run(STOPPED_UNBOUND, rows):
-            tx.run(RESUME, stopped)
+            resume(tx, [row[0] for row in stopped])
         tx.run(BOUND, rows)
 
 

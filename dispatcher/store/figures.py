@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+from dispatcher.core.health import Ailment
 from dispatcher.core.lifecycle import State
 from dispatcher.engine.figures import Figures
-from dispatcher.engine.ports import Clock
+from dispatcher.engine.ports import AlarmKind, Clock
 from dispatcher.store.alarms import alarms
 from dispatcher.store.database import Database
 from dispatcher.store.health import CONNECTION, SENDER, ailing
@@ -17,6 +18,9 @@ from dispatcher.store.rescue import IN_DOUBT
 from dispatcher.store.statement import Statement
 from dispatcher.store.workers import ALIVE
 
+IDLE: Final = frozenset(  # of connections by which nothing, or next to nothing, goes out
+    {AlarmKind.CONNECTION_STOPPED, AlarmKind.CONNECTION_SILENT, AlarmKind.CONNECTION_NOT_BOUND}
+)
 MOST: Final = 1_000_000  # counted of each: whoever asks every few seconds must not read through more
 
 
@@ -52,6 +56,8 @@ class StoreFigures:
             doubts = int(tx.run(IN_DOUBT, until=micros(now + self._doubt))[0][0])
             names = tx.run(NAMES)
             lines, senders = ailing(tx, CONNECTION), ailing(tx, SENDER)
+        raised = [alarm for alarm in alarms(self._database, now) if alarm.is_open]
+        idle = {alarm.subject for alarm in raised if alarm.kind in IDLE}
         due = min((lane.due_at for lane in MessageQueue(self._database).lanes()), default=now)
         return Figures(
             messages={
@@ -63,7 +69,11 @@ class StoreFigures:
             late=max(0.0, (now - due).total_seconds()),
             callbacks=owed,
             workers=workers,
-            connections={row[1]: lines[row[0]].share if row[0] in lines else 1.0 for row in names},
-            senders={(row[3], row[1]): senders[row[2]].share if row[2] in senders else 1.0 for row in names if row[2]},
-            alarms=[alarm for alarm in alarms(self._database, now) if alarm.is_open],
+            connections={row[1]: _share(lines.get(row[0])) if row[1] not in idle else 0.0 for row in names},
+            senders={(row[3], row[1]): _share(senders.get(row[2])) for row in names if row[2]},
+            alarms=raised,
         )
+
+
+def _share(ailment: Ailment | None) -> float:
+    return ailment.share if ailment else 1.0

@@ -38,7 +38,9 @@ class _Scrape(Collector):
         yield GaugeMetricFamily("dispatcher_callbacks_queued", "Callbacks that are owed.", found.callbacks)
         yield GaugeMetricFamily("dispatcher_workers", "Work processes that are alive.", found.workers)
         connections = GaugeMetricFamily(
-            "dispatcher_connection_health", "The share of a connection that is left to it.", labels=["connection"]
+            "dispatcher_connection_health",
+            "The share that a connection has left; 0 while it is stopped, silent or not bound.",
+            labels=["connection"],
         )
         for name, share in found.connections.items():
             connections.add_metric([name], share)
