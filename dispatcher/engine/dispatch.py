@@ -43,7 +43,9 @@ from dispatcher.engine.transport import Answerable, Batching, Carrier, Paced, Tr
 log = logging.getLogger(__name__)
 REFUSALS: Final = 3  # by so many senders are the number's fault
 MOST_PER_TURN: Final = 1024  # bounds one claim, however many slots the transports have
-REFILL: Final = 32  # so many free slots are worth a turn: fewer would make small transactions, more leave slots empty
+# So many free slots are worth a turn, or half as many as are in use: fewer would make small transactions, more leave
+# slots empty.
+REFILL: Final = 32
 NO_ROOM: Final = timedelta(milliseconds=100)  # when to look again if no answer frees a slot meanwhile
 UNWELL: Final = timedelta(minutes=2)  # in which a connection that does badly is well again (core.health)
 LATEST: Final = HANDOVER / 1_000_000  # seconds after its slot at which a submit of a held sender may still begin
@@ -303,14 +305,15 @@ class Dispatch:
         def answered(response: Response) -> None:
             with self._lock:
                 self._open[line.id] -= len(rows)
-                left = self._per_line - self._open[line.id]
+                used = self._open[line.id]
             if response.status:
                 self._silence.answered(line.id)
             self._between("answered")
             took = None if response.fault is Fault.UNSENT else time.monotonic() - begins
             for row, mt, outcome in zip(rows, mts, _outcomes(line.carrier, mts, response), strict=True):
                 self._put(Result(row, line.discretion.outcome(outcome, mt.to), took))
-            if self._short_of_room and min(left, line.transport.room()) >= REFILL:
+            free = min(self._per_line - used, line.transport.room()) if self._short_of_room else 0
+            if free and free >= min(REFILL, used // 2):
                 self._short_of_room = False
                 self._ring(DUE)
 

@@ -854,18 +854,27 @@ def test_an_app_with_senders_of_its_own_borrows_none(database: Database, out: st
     assert house.waits(made.id) == ("no sender", timedelta(0))
 
 
-def test_free_slots_are_filled_before_their_results_are_written(database: Database) -> None:
+@pytest.mark.parametrize(("slots", "worth"), [(120, 32), (20, 7), (2, 1)])
+def test_free_slots_are_filled_before_their_results_are_written(database: Database, slots: int, worth: int) -> None:
+    """Once there are enough of them to be worth a turn."""
     provision(database)
-    house = House(database, MemoryTransport(slots=80), {"yes": Outcome(Fate.TAKEN)})
+    house = House(database, MemoryTransport(slots), {"yes": Outcome(Fate.TAKEN)})
     house.warm()
     house.admit(200)
     house.turns()
-    house.transport.answer(lambda exchange: says("yes") if exchange.mt["to"] < "+12012223031" else None)
-    assert house.rung == [], "31 free slots are not worth a turn yet"
-    house.transport.answer(lambda exchange: says("yes") if exchange.mt["to"] < "+12012223040" else None)
+
+    def answer(count: int) -> None:
+        first = {exchange.mt["key"] for exchange in house.transport.open[:count]}
+        house.transport.answer(lambda exchange: says("yes") if exchange.mt["key"] in first else None)
+
+    answer(worth - 1)
+    assert house.rung == []
+    answer(1)
+    assert house.rung == [DUE]
+    answer(1)
     assert house.rung == [DUE], "once"
     house.dispatch.turn()
-    assert len(house.transport.begun) == 120
+    assert len(house.transport.open) == slots
 
 
 def test_a_tenant_with_many_does_not_keep_another_waiting(database: Database) -> None:

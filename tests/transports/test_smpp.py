@@ -23,7 +23,7 @@ from dispatcher.core.smpp import Address, Command, Pdu, Short, Status, Tag, Term
 from dispatcher.engine.transport import Paced
 from dispatcher.transports.smpp import Ack, SmppTransport
 from dispatcher.transports.smpp.session import END_EARLY
-from dispatcher.transports.smpp.transport import AHEAD
+from dispatcher.transports.smpp.transport import MOST_AHEAD
 from tests.processes import eventually
 from tests.smsc import PATIENCE, Session, Smsc, Submit
 
@@ -133,14 +133,16 @@ def test_the_window_is_kept_and_filled(smsc: Smsc) -> None:
         assert sorted(refs(at.answer())[0] for _ in range(6)) == [f"1555000{n}" for n in (0, 2, 3, 4, 5, 6)]
 
 
-def test_room_is_the_window_and_what_waits_for_it(smsc: Smsc) -> None:
+def test_room_is_the_window_and_as_many_that_wait_for_it(smsc: Smsc) -> None:
     smsc.on_submit = lambda submit: None
     with bound(smsc, window=4) as at:
-        assert at.transport.room() == 4 + AHEAD
+        assert at.transport.room() == 4 + 4
         for _ in range(6):
             at.start()
-        assert at.transport.room() == AHEAD - 2
+        assert at.transport.room() == 2
     assert at.transport.room() == 0
+    with bound(smsc, window=1000) as at:
+        assert at.transport.room() == 1000 + MOST_AHEAD
 
 
 def test_many_submits_are_answered_each_with_its_own_answer(smsc: Smsc) -> None:
@@ -547,7 +549,7 @@ def test_a_pair_submits_by_one_and_hears_by_the_other(smsc: Smsc) -> None:
         sequence = session.deliver(b"hi")
         at.hear()[1](Status.OK)
         smsc.wait("the acknowledgement", lambda: session.acked == {sequence: 0})
-        assert at.transport.room() == at.terms.window + AHEAD
+        assert at.transport.room() == 2 * at.terms.window
 
 
 def test_a_receiver_that_is_refused_refuses_the_pair_until_it_is_bound(smsc: Smsc) -> None:

@@ -18,7 +18,9 @@ from dispatcher.transports.smpp.link import Link
 from dispatcher.transports.smpp.session import Ack
 from dispatcher.transports.smpp.waiting import Waiting
 
-AHEAD: Final = 128  # that may wait for each bind beside its window, so that it is never short of work
+# As many as its window may wait beside it for each bind, and no more than these: so it is not short of work, and a
+# process that is killed leaves few in doubt that nobody submitted.
+MOST_AHEAD: Final = 128
 UNBOUND: Final = Response(fault=Fault.UNSENT, detail="this process holds no bind of the connection")
 CLOSED: Final = Response(fault=Fault.UNSENT, detail="the transport is closed")
 _log = logging.getLogger(__name__)
@@ -68,7 +70,8 @@ class SmppTransport:
     def room(self) -> int:
         """How many more may be started now; where no bind is up they are answered why."""
         with self._lock:
-            places = sum(link.terms.window + AHEAD for link in self._senders())
+            windows = [link.terms.window for link in self._senders()]
+            places = sum(window + min(window, MOST_AHEAD) for window in windows)
             return max(0, places - self._pending)
 
     def hold(self, terms: Terms, slots: Mapping[int, float]) -> None:
