@@ -99,6 +99,14 @@ def resume(name: Name, as_json: AsJson = False) -> None:
     answer({"name": name, "paused": False}, as_json=as_json)
 
 
+@cli.command()
+def remove(name: Name, as_json: AsJson = False) -> None:
+    """Remove a connection that has no senders and was never used; any other can be paused."""
+    with provisioned() as (provisioning, _):
+        provisioning.remove_connection(name)
+    answer({"name": name, "removed": True}, as_json=as_json)
+
+
 @cli.command("test")
 def try_(
     name: Name,

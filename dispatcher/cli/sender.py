@@ -77,6 +77,14 @@ def resume(number: Number, connection: OfConnection = "", as_json: AsJson = Fals
 
 
 @cli.command()
+def remove(number: Number, connection: OfConnection = "", as_json: AsJson = False) -> None:
+    """Remove a sender that was never used; any other can be paused."""
+    with provisioned() as (provisioning, _):
+        written = provisioning.remove_sender(number, connection)
+    answer({"number": written, "removed": True}, as_json=as_json)
+
+
+@cli.command()
 def rest(
     number: Number,
     clear: Annotated[bool, typer.Option("--clear", help="End it now.")] = False,

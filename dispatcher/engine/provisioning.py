@@ -177,6 +177,18 @@ class Provisioning:
         check_texts(connection=connection)
         return self._change_sender(number, connection, {"rest_until": None, "rest_reason": ""})
 
+    def remove_connection(self, name: str) -> None:
+        """An end to a connection that was never used. Raises Wrong for any other."""
+        check_texts(name=name)
+        self._register.remove_connection(name)
+
+    def remove_sender(self, number: str, connection: str) -> str:
+        """An end to a sender that was never used; its number as it was. Raises Wrong for any other."""
+        check_texts(connection=connection)
+        written, _, _ = sender_number(number)
+        self._register.remove_sender(written, connection)
+        return written
+
     def _change_sender(
         self, number: str, connection: str, values: Mapping[str, Any], apps: Sequence[str] | None = None
     ) -> str:

@@ -59,6 +59,14 @@ class Register(Protocol):
         """Other values for a sender, and other apps unless `apps` is None; `connection` says which where several."""
         ...
 
+    def remove_connection(self, name: str) -> None:
+        """An end to a connection that has no senders and was never heard of. Raises Wrong."""
+        ...
+
+    def remove_sender(self, number: str, connection: str) -> None:
+        """An end to a sender that never sent anything, nor was written to. Raises Wrong."""
+        ...
+
     def contract(self, name: str) -> tuple[str, Mapping[str, Any]]:
         """The carrier of a connection, and its settings."""
         ...

@@ -18,7 +18,21 @@ from dispatcher.store.health import CONNECTION, SENDER, ailing, heal
 from dispatcher.store.instants import micros
 from dispatcher.store.pool import resume
 from dispatcher.store.statement import Statement
-from dispatcher.store.tables import Account, ApiKey, App, Connection, Endpoint, Sender, SenderApp
+from dispatcher.store.tables import (
+    Account,
+    ApiKey,
+    App,
+    BindLease,
+    Connection,
+    ConnectionHealth,
+    Endpoint,
+    ReceiptBox,
+    ReplyBox,
+    Sender,
+    SenderApp,
+    SenderHealth,
+    Unusable,
+)
 from dispatcher.store.workers import unusable
 
 HEEDED: Final = timedelta(seconds=3)  # by then every process has seen what was changed
@@ -144,23 +158,42 @@ class Rows:
         self, number: str, connection: str, values: Mapping[str, Any], apps: Sequence[str] | None = None
     ) -> None:
         """Other values for a sender, and other apps unless `apps` is None; `connection` says which where several."""
-        named = select(Sender).where(Sender.number == number)
         with self._database.session() as session:
-            if connection:
-                named = named.where(Sender.connection_id == _connection(session, connection).id)
-            found = session.exec(named).all()
-            if len(found) != 1:
-                many = "a sender of several connections; name the connection"
-                raise Wrong(f"number: {number} is {many if found else 'not a sender'}")
-            _set(session, found[0], values)
+            found = _sender(session, number, connection)
+            _set(session, found, values)
             if apps is not None:
-                session.exec(delete(SenderApp).where(col(SenderApp.sender_id) == found[0].id))
+                session.exec(delete(SenderApp).where(col(SenderApp.sender_id) == found.id))
                 owners = {_app(session, name) for name in apps}
-                session.add_all([SenderApp(sender_id=_number(found[0]), app_id=app_id) for app_id in sorted(owners)])
-            changed = _number(found[0])
+                session.add_all([SenderApp(sender_id=_number(found), app_id=app_id) for app_id in sorted(owners)])
+            changed = _number(found)
         if "mps" in values:
             with self._database.write() as tx:
                 tx.run(SOONER, id=changed, wait=max(gap_of(values["mps"]), LEAST_WAIT))
+
+    def remove_connection(self, name: str) -> None:
+        """An end to a connection that has no senders and was never heard of; who submitted has senders."""
+        with self._database.session() as session:
+            number = _number(_connection(session, name))
+            if session.exec(select(Sender.id).where(Sender.connection_id == number).limit(1)).first():
+                raise Wrong(f"name: {name} has senders; `sender remove` them first, or `connection pause` it")
+            for box in (ReceiptBox, ReplyBox):
+                if session.exec(select(box.id).where(box.connection_id == number).limit(1)).first():
+                    raise Wrong(f"name: {name} was used; `connection pause` it instead")
+            session.exec(delete(ConnectionHealth).where(col(ConnectionHealth.connection_id) == number))
+            session.exec(delete(BindLease).where(col(BindLease.connection_id) == number))
+            session.exec(delete(Unusable).where(col(Unusable.connection_id) == number))
+            session.exec(delete(Connection).where(col(Connection.id) == number))
+
+    def remove_sender(self, number: str, connection: str) -> None:
+        """An end to a sender that never sent anything, nor was written to."""
+        with self._database.session() as session:
+            found = _number(_sender(session, number, connection))
+            session.exec(delete(SenderApp).where(col(SenderApp.sender_id) == found))
+            session.exec(delete(SenderHealth).where(col(SenderHealth.sender_id) == found))
+            answered = select(ReplyBox.id).where(ReplyBox.sender_id == found).exists()
+            unused = (col(Sender.id) == found, col(Sender.free_at) == 0, ~answered)  # every text moves free_at
+            if not session.exec(delete(Sender).where(*unused)).rowcount:
+                raise Wrong(f"number: {number} was used; `sender pause` it instead")
 
     def contract(self, name: str) -> tuple[str, Mapping[str, Any]]:
         """The carrier of a connection, and its settings."""
@@ -237,6 +270,17 @@ def _connection(session: Session, name: str) -> Connection:
     if found is None:
         raise Wrong(f"connection: {name} is not known")
     return found
+
+
+def _sender(session: Session, number: str, connection: str) -> Sender:
+    named = select(Sender).where(Sender.number == number)
+    if connection:
+        named = named.where(Sender.connection_id == _connection(session, connection).id)
+    found = session.exec(named).all()
+    if len(found) != 1:
+        many = "a sender of several connections; name the connection"
+        raise Wrong(f"number: {number} is {many if found else 'not a sender'}")
+    return found[0]
 
 
 def _set(session: Session, row: App | Connection | Sender, values: Mapping[str, Any]) -> None:

@@ -21,6 +21,7 @@ TAKE_ROOM: Final = Statement(
     from {rows} where senders.id = r.id""",
     "id bigint, free_at bigint, day integer, used bigint, load float8",
 )
+GONE: Final = timedelta(seconds=1)
 
 
 class Rooms:
@@ -29,7 +30,7 @@ class Rooms:
     def __init__(self, tx: Tx, sender_ids: Collection[int], worker_id: int, horizon: timedelta) -> None:
         """Lock these senders."""
         locked = tx.run(LOCK_ROOM, [(i,) for i in sorted(set(sender_ids))])
-        self._tx, self._worker_id = tx, worker_id
+        self._tx, self._worker_id, self._horizon = tx, worker_id, horizon
         self._clock: int = tx.run(CLOCK)[0][0]
         self._rooms = {row[6]: room_of(row, worker_id, self._clock, horizon // MICROSECOND) for row in locked}
         self._loads = {row[6]: row[7] for row in locked}
@@ -37,6 +38,8 @@ class Rooms:
 
     def delay(self, sender_id: int, segments: int) -> timedelta:
         """How long until it may send so many segments."""
+        if sender_id not in self._rooms:  # it was removed meanwhile: let another be chosen
+            return self._horizon + GONE
         slot: int = self._rooms[sender_id].slot(self._clock, segments)
         return (slot - self._clock) * MICROSECOND
 

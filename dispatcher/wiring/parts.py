@@ -116,8 +116,10 @@ class Lines(Generic[Spoken]):
         return next((line for line in self().values() if line.name == name), None)
 
     def _refresh(self) -> None:
-        lines = dict(self._lines)
-        for contract in self._contracts.all():
+        contracts = self._contracts.all()
+        there = {contract.id for contract in contracts}
+        lines = {number: line for number, line in self._lines.items() if number in there}
+        for contract in contracts:
             try:
                 seen = contract, credentials_of(contract.settings)  # a file may hold another one since
                 if self._seen.get(contract.id) != seen:

@@ -10,13 +10,16 @@ from typing import Any, Final
 
 import pytest
 
+from dispatcher.core.exchange import Receipt
 from dispatcher.core.health import Harm
 from dispatcher.core.hours import ALWAYS, DEFAULT
 from dispatcher.core.invitation import App, Policy
+from dispatcher.core.lifecycle import Event
 from dispatcher.store.database import Database
 from dispatcher.store.directory import CachedDirectory
 from dispatcher.store.pool import SenderPool
 from dispatcher.store.provisioning import Rows
+from dispatcher.store.receipts import ReceiptBook
 from dispatcher.store.statement import Statement
 from dispatcher.store.tables import App as AppRow
 from dispatcher.store.tables import Connection
@@ -235,6 +238,52 @@ def test_a_connection_is_changed_paused_and_its_stop_ended(
     assert run("connection", "resume", "acme-2").json
     assert "+12015550172" in usable(database)
     assert named(run("connection", "list").json, "name", "acme-2")["stoppedAt"] is None
+
+
+def test_what_was_never_used_is_removed(run: Run, rows: Rows) -> None:
+    number = "+12015550173"
+    run("connection", "add", "typo", "--carrier", "simulated")
+    run("sender", "add", number, "--connection", "typo", "--app", APP)
+    refused(run("connection", "remove", "typo"), "name: typo has senders; `sender remove` them first")
+    assert run("sender", "remove", number).json == {"number": number, "removed": True}
+    assert run("connection", "remove", "typo").json == {"name": "typo", "removed": True}
+    assert number not in {row["number"] for row in run("sender", "list").json}
+    assert "typo" not in {row["name"] for row in run("connection", "list").json}
+    assert APP not in {name for names in rows.dedicated().values() for name in map(str, names)}
+    refused(run("sender", "remove", number), f"number: {number} is not a sender")
+    refused(run("connection", "remove", "typo"), "connection: typo is not known")
+
+
+@pytest.mark.parametrize(
+    "used",
+    [
+        "update senders set free_at = 1 where id = :sender",
+        """insert into replies (connection_id, ref, sender, sender_id, person, text, verdict, review, received_at)
+        values (:line, '', '', :sender, 'x', 'hi', 'none', '', 0)""",
+    ],
+    ids=["a text", "a reply"],
+)
+def test_a_sender_that_was_used_stays(run: Run, database: Database, used: str) -> None:
+    number = "+12015550176"
+    run("connection", "add", "used", "--carrier", "simulated")
+    made = run("sender", "add", number, "--connection", "used", "--app", APP).json["sender"]
+    line = named(Rows(database, utc_now).listed(Connection), "name", "used")["id"]
+    with database.write() as tx:
+        tx.run(Statement(used.replace(":line", str(line))), sender=made)
+    refused(run("sender", "remove", number), f"number: {number} was used; `sender pause` it instead")
+    assert named(run("sender", "list").json, "number", number)["apps"] == [APP], "all of it stays"
+    with database.write() as tx:
+        tx.run(Statement("delete from replies where sender_id = :id"), id=made)
+        tx.run(Statement("update senders set free_at = 0 where id = :id"), id=made)
+    assert run("sender", "remove", number).json
+    assert run("connection", "remove", "used").json
+
+
+def test_a_connection_that_was_heard_of_stays(run: Run, database: Database, rows: Rows) -> None:
+    run("connection", "add", "heard", "--carrier", "simulated")
+    line = named(rows.listed(Connection), "name", "heard")["id"]
+    ReceiptBook(database).take(line, [Receipt(Event.DELIVER, ref="of another")], utc_now())
+    refused(run("connection", "remove", "heard"), "name: heard was used; `connection pause` it instead")
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,25 @@ def test_room_taken_by_another_process_sends_rows_back(database: Database) -> No
     assert [state(database, c.id) for c in made] == [State.SUBMITTING] * 2 + [State.QUEUED] * 2
 
 
+def test_a_sender_that_was_removed_meanwhile_sends_nothing(database: Database) -> None:
+    rows = provision(database, senders=2)
+    made = queued(database, 2)
+    claimed = take(database)
+    sends = []
+    pool = SenderPool(database).usable(HORIZON, None)
+    for row in claimed:
+        choice = pool.choose(1, "US", row.address or "")
+        assert choice is not None
+        pool.charge(choice, 1)
+        sends.append(Send(row, choice))
+    rows.remove_sender(sends[0].choice.sender.number, "")
+    [marked] = MessageQueue(database).mark(sends, [], [], now=NOON, lease=LEASE, horizon=HORIZON, worker_id=1)
+    assert marked.sender_id == sends[1].choice.sender.id
+    assert [state(database, c.id) for c in made] == [State.QUEUED, State.SUBMITTING]
+    [again] = mark(database, take(database, now=NOON + HORIZON), now=NOON + HORIZON)
+    assert (again.row.id, again.sender_id) == (made[0].id, marked.sender_id)
+
+
 def test_what_was_claimed_again_is_not_marked_by_the_first(database: Database) -> None:
     provision(database)
     [made] = queued(database)

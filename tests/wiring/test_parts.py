@@ -46,6 +46,16 @@ def test_a_credential_that_one_process_lacks_is_told_until_it_has_it(database: D
     assert raised(database) == [(AlarmKind.CONNECTION_UNUSABLE, 2, False)]
 
 
+def test_a_connection_that_was_removed_is_gone_for_running_processes(database: Database) -> None:
+    rows = provision(database)
+    rows.add_connection("typo", "simulated", {}, {})
+    found = lines(database, 1)
+    assert [line.name for line in found().values()] == ["carrier", "typo"]
+    rows.remove_connection("typo")
+    rows.add_connection("main", "simulated", {}, {})
+    eventually("it is noticed", lambda: [line.name for line in found().values()] == ["carrier", "main"])
+
+
 def test_what_a_process_told_goes_with_it(database: Database) -> None:
     provision(database)
     worker = Workers(database).enrol("work", NOON)
