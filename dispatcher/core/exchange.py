@@ -202,3 +202,10 @@ def judged(response: Response) -> Outcome | None:
         case status if status >= 500 or status < 200 or 300 <= status < 400:  # 302 and 303 are also said after obeying
             return Outcome(Fate.UNKNOWN, reason=f"HTTP {status}")
     return None
+
+
+def judged_answer(response: Response) -> Outcome | None:
+    """The same of a question, which nobody obeys: any redirect is an address to mend."""
+    if 300 <= response.status < 400 and response.fault is None:
+        return Outcome(Fate.STOP_CARRIER, reason=f"HTTP {response.status}, a redirect")
+    return judged(response)

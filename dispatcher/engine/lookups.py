@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from dispatcher.core.exchange import Fate, Outcome, Request, Response
 from dispatcher.core.phone import LineType
+from dispatcher.core.retry import LONGEST_RETRY_AFTER
 from dispatcher.engine.ports import CALLBACKS, DUE, LOOKUPS, Clock, Ring
 
 log = logging.getLogger(__name__)
@@ -209,7 +210,7 @@ class Lookups:
             return LookedUp(wanted, line_type=found)
         if found.fate is Fate.NEVER or wanted.tries + 1 >= MOST_TRIES:
             return LookedUp(wanted, reason=found.reason)
-        again = now + (found.retry_after or FIRST_WAIT * 4**wanted.tries)
+        again = now + (_asked(found) or FIRST_WAIT * 4**wanted.tries)
         free = found.limit or found.fate is Fate.STOP_CARRIER  # nothing is said of this number
         return LookedUp(wanted, reason=found.reason, again_at=again, tried=not free)
 
@@ -223,7 +224,7 @@ class Lookups:
             if found.fate is Fate.STOP_CARRIER:
                 self._leave_alone(LONGEST_REST, found.reason, now)
             elif found.limit:
-                self._leave_alone(found.retry_after or self._rest, found.reason, now)
+                self._leave_alone(_asked(found) or self._rest, found.reason, now)
             elif self._failures >= FAILURES:
                 self._leave_alone(self._rest, found.reason, now)
 
@@ -247,6 +248,10 @@ class Lookups:
             self._told_over = _next_day(now)
             told = {"action": "lookups", "cap": self._cap}
             log.warning("today's lookups are used up: who is not looked up passes", extra=told)
+
+
+def _asked(found: Outcome) -> timedelta | None:
+    return found.retry_after and min(found.retry_after, LONGEST_RETRY_AFTER)
 
 
 def _next_day(now: datetime) -> datetime:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from dispatcher.core.exchange import Fate, Outcome, Request, Response, judged
+from dispatcher.core.exchange import Fate, Outcome, Request, Response, judged_answer
 from dispatcher.core.given import CONTROL, NOT_IN_URL, Given, SettingsError
 from dispatcher.core.phone import LineType
 from dispatcher.core.reading import json_of, text_at
@@ -44,7 +44,7 @@ class Generic:
         """What the answer tells."""
         if response.status in self.missing and not response.fault:
             return LineType.NONE
-        if outcome := judged(response):
+        if outcome := judged_answer(response):
             return outcome
         if response.status != 200:
             return Outcome(Fate.NEVER, reason=f"HTTP {response.status}")

@@ -7,13 +7,14 @@ Numbers of Canada need an approval; without one the answer names error 60601 and
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
 
-from dispatcher.core.exchange import Fate, Outcome, Request, Response, judged
+from dispatcher.core.exchange import Fate, Outcome, Request, Response, judged_answer
 from dispatcher.core.given import Given
 from dispatcher.core.phone import LineType
 from dispatcher.core.reading import dig, json_of, text_at
@@ -35,7 +36,9 @@ TYPES: Final = MappingProxyType(
         "unknown": LineType.UNKNOWN,
     }
 )
-NOT_FOUND: Final = 20404  # of an invalid number, where the answer is not "valid": false
+NOT_FOUND: Final = 20404
+# Of a number, where the answer is not "valid": false; any other path that is not found is a wrong address of ours.
+NO_NUMBER: Final = re.compile(r"The requested resource /PhoneNumbers/(?:\+|%2B)?[0-9]+ was not found", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +56,10 @@ class Twilio:
     def read(self, response: Response) -> LineType | Outcome:
         """What the answer tells. A type that is not known here, or not told, is UNKNOWN."""
         body = json_of(response.body)
-        if response.status == 404 and dig(body, "code") == NOT_FOUND:
+        not_found = response.status == 404 and response.fault is None and dig(body, "code") == NOT_FOUND
+        if not_found and NO_NUMBER.match(text_at(body, "message")):
             return LineType.NONE
-        if outcome := judged(response):
+        if outcome := judged_answer(response):
             return outcome
         if response.status != 200:
             code = text_at(body, "code", most=10)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from dispatcher.core.codes import Refusal
-from dispatcher.core.exchange import Fate, Fault, Hook, Outcome, Request, Response, Submission, judged
+from dispatcher.core.exchange import Fate, Fault, Hook, Outcome, Request, Response, Submission, judged, judged_answer
 
 MINUTE = timedelta(minutes=1)
 ASKED = {"retry-after": "60"}
@@ -135,3 +135,10 @@ def test_a_key_of_one_text_by_one_sender() -> None:
     keys = {Submission(key, sender, "+13012223333", "x", 1).sent_by for key in ("7", "77") for sender in senders}
     assert len(keys) == 12
     assert all(re.fullmatch("7{1,2}-[0-9a-f]{8}", key) for key in keys)
+
+
+def test_a_question_that_is_led_elsewhere_is_one_to_mend() -> None:
+    for status in (300, 302, 303, 308):
+        assert judged_answer(Response(status)) == Outcome(Fate.STOP_CARRIER, reason=f"HTTP {status}, a redirect")
+    for response in (Response(200), Response(302, fault=Fault.CUT), Response(401), Response(500)):
+        assert judged_answer(response) == judged(response)

@@ -233,3 +233,13 @@ def test_a_budget_that_is_used_up_is_said_once_a_day(database: Database, caplog:
         house.turn(MOBILE)
     assert house.asked() == 1
     assert len(caplog.records) == 2
+
+
+def test_nobody_may_ask_for_more_than_an_hour(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    house.invite(1)
+    house.turn(Response(429, {"retry-after": "99999999999"}))
+    assert [vars(record)["seconds"] for record in caplog.records if "seconds" in vars(record)] == [3600.0]
+    house.now += timedelta(hours=1)
+    house.invite(2)
+    house.turn()
+    assert len(house.desk.open) == 2, "also of the number that was asked about before"

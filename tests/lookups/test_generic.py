@@ -53,6 +53,8 @@ ANSWERS: list[tuple[Response, LineType | Outcome]] = [
     (Response(410), Outcome(Fate.NEVER, reason="HTTP 410")),
     (Response(204), Outcome(Fate.NEVER, reason="HTTP 204")),
     (Response(401), Outcome(Fate.STOP_CARRIER, reason="HTTP 401")),
+    (Response(302), Outcome(Fate.STOP_CARRIER, reason="HTTP 302, a redirect")),
+    (Response(303), Outcome(Fate.STOP_CARRIER, reason="HTTP 303, a redirect")),
     (Response(503), Outcome(Fate.UNKNOWN, reason="HTTP 503")),
     (Response(200, body=b"CELL"), Outcome(Fate.UNKNOWN, reason="an answer that cannot be read")),
     (Response(200, body=b'"CELL"'), Outcome(Fate.UNKNOWN, reason="an answer that cannot be read")),

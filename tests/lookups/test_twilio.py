@@ -105,6 +105,7 @@ def test_its_types(word: object, line_type: LineType) -> None:
     assert words().read(Response(200, body=line(word))) is line_type
 
 
+NOT_FOUND = b'{"code": 20404, "message": "The requested resource %b was not found", "status": 404}'
 # What it answers, and what we make of that.
 ANSWERS: list[tuple[Response, LineType | Outcome]] = [
     (Response(200, body=line(None, 60601)), LineType.UNKNOWN),  # Canada, without the approval
@@ -112,12 +113,22 @@ ANSWERS: list[tuple[Response, LineType | Outcome]] = [
     (Response(200, body=answer(line_type_intelligence=None)), LineType.UNKNOWN),
     (Response(200, body=answer(valid=False, validation_errors=["TOO_SHORT"])), LineType.NONE),
     (Response(200, body=answer(valid=False, line_type_intelligence={"type": "mobile"})), LineType.NONE),
-    (Response(404, body=b'{"code": 20404, "message": "not found", "status": 404}'), LineType.NONE),
+    (Response(404, body=NOT_FOUND % b"/PhoneNumbers/+15005550000"), LineType.NONE),
+    (Response(404, body=NOT_FOUND % b"/PhoneNumbers/%2B15005550000"), LineType.NONE),
+    *(
+        (Response(404, body=NOT_FOUND % path), Outcome(Fate.NEVER, reason="HTTP 404, error 20404"))
+        for path in (b"/v2/PhoneNumbers/+15005550000", b"/2010-04-01/PhoneNumbers/+15005550000", b"/PhoneNumbers/")
+    ),
+    (
+        Response(404, body=b'{"code": 20404, "message": "not found"}'),
+        Outcome(Fate.NEVER, reason="HTTP 404, error 20404"),
+    ),
     (Response(404, body=b"<html>"), Outcome(Fate.NEVER, reason="HTTP 404")),
     (Response(400, body=b'{"code": 60200, "status": 400}'), Outcome(Fate.NEVER, reason="HTTP 400, error 60200")),
     (Response(401, body=b'{"code": 20003}'), Outcome(Fate.STOP_CARRIER, reason="HTTP 401")),
     (Response(403), Outcome(Fate.STOP_CARRIER, reason="HTTP 403")),
     (Response(301), Outcome(Fate.STOP_CARRIER, reason="HTTP 301, a redirect")),
+    (Response(302), Outcome(Fate.STOP_CARRIER, reason="HTTP 302, a redirect")),
     (
         Response(429, {"retry-after": "7"}, b'{"code": 20429}'),
         Outcome(Fate.LATER, reason="throttled", retry_after=timedelta(seconds=7), limit=True),
@@ -140,7 +151,7 @@ def test_its_answers(response: Response, found: LineType | Outcome) -> None:
 
 
 def test_what_the_sdk_raises_is_what_we_take_for_no_number() -> None:
-    with Stand(Response(404, body=b'{"code": 20404, "message": "not found", "status": 404}')) as stand:
+    with Stand(Response(404, body=NOT_FOUND % b"/PhoneNumbers/+15005550000")) as stand:
         with pytest.raises(TwilioRestException) as raised:
             by_the_sdk(stand, stand.url)
         assert raised.value.code == 20404
