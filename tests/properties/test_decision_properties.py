@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.decision import Discard, Send, Wait, decide_all
 from dispatcher.core.invitation import App, Channel, Claimed, Kind
 from dispatcher.core.pacing import DAY, SECOND, Room
 from dispatcher.core.senders import Pool, Sender
+from tests.properties.drawn import drawn
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 CLOCK = 20_000 * DAY + 6 * 3600 * SECOND
@@ -67,7 +68,7 @@ def pools(draw: st.DrawFn) -> Pool:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@drawn(200)
 @given(st.lists(rows, max_size=30), pools())
 def test_one_decision_for_each_row_and_no_slot_or_place_given_twice(batch: list[Claimed], pool: Pool) -> None:
     senders, places = dict(pool.senders), dict(pool.capacity)
@@ -84,7 +85,7 @@ def test_one_decision_for_each_row_and_no_slot_or_place_given_twice(batch: list[
     assert places == pool.capacity
 
 
-@settings(max_examples=200, deadline=None)
+@drawn(200)
 @given(st.lists(rows, max_size=30), pools())
 def test_only_what_may_go_goes_and_only_from_whom_it_may(batch: list[Claimed], pool: Pool) -> None:
     for decision in decide_all(batch, APPS, pool, NOON):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.hours import HORIZON, OpenHours, Span, from_mapping
 from dispatcher.core.zones import change, zone
+from tests.properties.drawn import drawn
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 ZONES = [
@@ -85,14 +86,14 @@ def grid(since: datetime, until: datetime) -> Iterator[datetime]:
         at += MINUTE
 
 
-@settings(max_examples=150, deadline=None)
+@drawn(150)
 @given(st.data(), instants)
 def test_open_at_is_the_plain_rule(data: st.DataObject, now: datetime) -> None:
     hours = data.draw(hours_near(now))
     assert hours.open_at(now) is is_open(hours, now)
 
 
-@settings(max_examples=40, deadline=None)
+@drawn(40)
 @given(st.data(), instants, zones)
 def test_next_open_is_open_everywhere_and_nothing_before_it_is(
     data: st.DataObject, now: datetime, names: list[str]
@@ -104,7 +105,7 @@ def test_next_open_is_open_everywhere_and_nothing_before_it_is(
     assert not any(all_open(hours, at, names) for at in grid(now, opens or now + HORIZON) if at != opens)
 
 
-@settings(max_examples=40, deadline=None)
+@drawn(40)
 @given(st.data(), instants, zones)
 def test_closes_at_is_the_first_closed_instant(data: st.DataObject, now: datetime, names: list[str]) -> None:
     hours = data.draw(hours_near(now))
@@ -114,7 +115,7 @@ def test_closes_at_is_the_first_closed_instant(data: st.DataObject, now: datetim
     assert all(all_open(hours, at, names) for at in grid(now, closes or now + HORIZON) if at != closes)
 
 
-@settings(max_examples=100, deadline=None)
+@drawn(100)
 @given(st.dictionaries(st.integers(0, 6), spans.map(lambda span: (span,)), min_size=1), st.frozensets(st.dates()))
 def test_there_and_back(week: dict[int, tuple[Span, ...]], closed: frozenset[date]) -> None:
     hours = OpenHours(week, closed)

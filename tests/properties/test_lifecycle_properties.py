@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dispatcher.core.lifecycle import FINAL, Event, State, Word, advance, word
+from tests.properties.drawn import drawn
 
 # What is written beside the step (store.steps and store.receipts): once taken, or perhaps taken, always taken.
 # A refusal counts as taken when a receipt brought it, not when it was the answer to the submit.
@@ -31,7 +32,7 @@ def life(events: Sequence[Happening]) -> list[tuple[State, bool]]:
     return told
 
 
-@settings(max_examples=500, deadline=None)
+@drawn(500)
 @given(happenings)
 @example([CLAIMED, MARKED, (Event.LOSE, False), (Event.RETRY, False), CLAIMED, MARKED, (Event.SUBMIT, False)])
 @example([CLAIMED, MARKED, (Event.LOSE, False), (Event.CLOSE, False), (Event.DELIVER, True)])
@@ -57,14 +58,14 @@ def test_a_delivery_of_what_the_carrier_refused_turns_discarded_into_sent() -> N
     assert life([*refused, (Event.DELIVER, True)])[-1] == (State.DELIVERED, True)
 
 
-@settings(max_examples=500, deadline=None)
+@drawn(500)
 @given(happenings)
 def test_final_states_stay_final(events: list[Happening]) -> None:
     for (before, _), (after, _) in pairwise(life(events)):
         assert before not in FINAL or (before, after) == (State.FAILED, State.DELIVERED)
 
 
-@settings(max_examples=500, deadline=None)
+@drawn(500)
 @given(happenings)
 def test_only_a_marked_message_was_ever_taken(events: list[Happening]) -> None:
     lived = life(events)

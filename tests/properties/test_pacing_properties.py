@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from fractions import Fraction
 from random import Random
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dispatcher.core.pacing import DAY, SECOND, Room, gap_of
+from tests.properties.drawn import drawn
 
 START = 20_000 * DAY
 Sent = tuple[int, int]  # a slot and its segments
@@ -35,7 +36,7 @@ def sent(room: Room, begin: int, asked: Sequence[Ask], horizon: int) -> list[Sen
     return out
 
 
-@settings(max_examples=300, deadline=None)
+@drawn(300)
 @given(gaps, st.integers(START, START + DAY), asks, horizons)
 def test_no_window_holds_more_than_its_rate_and_one_message(
     gap: int, begin: int, asked: list[Ask], horizon: int
@@ -49,7 +50,7 @@ def test_no_window_holds_more_than_its_rate_and_one_message(
             held += size
 
 
-@settings(max_examples=300, deadline=None)
+@drawn(300)
 @given(
     gaps,
     st.integers(1, 30),
@@ -68,7 +69,7 @@ def test_no_day_holds_more_than_its_cap_unless_one_message_alone_does(
         assert sum(sizes) <= cap or len(sizes) == 1
 
 
-@settings(max_examples=300, deadline=None)
+@drawn(300)
 @given(st.integers(1, 60 * SECOND), st.lists(segments, max_size=20), st.integers(0, SECOND), st.randoms())
 def test_the_order_of_charging_does_not_matter_for_the_total(
     gap: int, sizes: list[int], ahead: int, mix: Random
@@ -83,7 +84,7 @@ def test_the_order_of_charging_does_not_matter_for_the_total(
     assert one.free_at == now + ahead + gap * sum(sizes)
 
 
-@settings(max_examples=300, deadline=None)
+@drawn(300)
 @given(gaps, st.none() | st.integers(1, 30), st.integers(START - 2 * SECOND, START + DAY), horizons)
 def test_as_many_may_begin_as_are_counted(gap: int, cap: int | None, now: int, horizon: int) -> None:
     room = Room(max(gap, SECOND // 50), daily_cap=cap)
@@ -92,7 +93,7 @@ def test_as_many_may_begin_as_are_counted(gap: int, cap: int | None, now: int, h
     assert count >= 1
 
 
-@settings(max_examples=500, deadline=None)
+@drawn(500)
 @given(st.floats(0.001, 1_000_000))
 def test_the_gap_never_lets_the_rate_be_passed(mps: float) -> None:
     gap = gap_of(mps)

@@ -11,12 +11,13 @@ from collections.abc import Iterator
 
 import phonenumbers
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from dispatcher.core.codes import Code, Refusal
 from dispatcher.core.phone import LINE_TYPES, MAX_E164, YOUNG, Phone, known_region, parse, quick, slow
+from tests.properties.drawn import drawn
 
 REGIONS = ["US", "CA", "GB", "BR", "MX", "DE", "IT", "AG", "RU", "IN", "CI"]
 E164 = re.compile(r"\+[1-9][0-9]{4,14}")
@@ -41,7 +42,7 @@ def attempt(raw: str, region: str) -> Phone | Refusal:
         return refusal
 
 
-@settings(max_examples=300, deadline=None)
+@drawn(300)
 @given(plain | nanp | typed, st.sampled_from(REGIONS))
 @example("8612000000", "US")
 def test_a_number_or_a_refusal(raw: str, region: str) -> None:
@@ -58,14 +59,14 @@ def test_a_number_or_a_refusal(raw: str, region: str) -> None:
         assert not re.search(r"[0-9]{3}", found.message)
 
 
-@settings(max_examples=500, deadline=None)
+@drawn(500)
 @given(plain | nanp, st.sampled_from(REGIONS))
 def test_the_fast_path_never_differs_from_the_library(raw: str, region: str) -> None:
     found = quick(raw, region)
     assert found is None or found == slow(raw, region)
 
 
-@settings(max_examples=300, deadline=None)
+@drawn(300)
 @given(nanp, st.sampled_from(["{}", "+1{}", "1{}", "1 {}", "({}", " {}\n"]))
 def test_marks_change_nothing(number: str, form: str) -> None:
     bare, marked = attempt(number, "US"), attempt(form.format(number), "US")
@@ -124,7 +125,7 @@ def test_every_example_of_the_library_is_read_as_the_library_reads_it(reader: st
         agree(text, home if reader == "home" else reader)
 
 
-@settings(max_examples=500, deadline=None)
+@drawn(500)
 @given(plain | nanp, st.sampled_from(REGIONS))
 def test_digits_are_read_as_the_library_reads_them(raw: str, region: str) -> None:
     agree(raw, region)
@@ -136,7 +137,7 @@ hostile = st.sampled_from(
 edits = st.lists(st.tuples(st.integers(0, 40), st.booleans(), hostile), max_size=4)
 
 
-@settings(max_examples=1000, deadline=None)
+@drawn(1000)
 @given(st.sampled_from(WRITTEN), edits, st.sampled_from(REGIONS))
 @example(("+39 02 1234 5678", "IT"), [(11, True, "~")], "US")  # the library takes what follows for an extension
 @example(("+230 219 0123", "MU"), [(7, False, "~"), (2, True, "0"), (14, False, "-")], "US")  # whatever ends it
@@ -149,7 +150,7 @@ def test_hostile_texts_are_read_as_the_library_reads_them_or_refused(
     agree(text, region)
 
 
-@settings(max_examples=300, deadline=None)
+@drawn(300)
 @given(typed, st.sampled_from(REGIONS))
 def test_whatever_is_typed_is_read_as_the_library_reads_it_or_refused(raw: str, region: str) -> None:
     agree(raw, region)

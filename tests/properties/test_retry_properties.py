@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.retry import CALLBACK_LIFE, SUBMIT_TRIES, Again, callback_next, submit_next
+from tests.properties.drawn import drawn
 
 FIRST = datetime(2026, 11, 22, 12, tzinfo=UTC)
 jitters = st.floats(0, 1)
 waits = st.none() | st.timedeltas(timedelta(days=-1), timedelta(days=7))
 
 
-@settings(max_examples=200, deadline=None)
+@drawn(200)
 @given(st.integers(0, 999), st.integers(1), st.timedeltas(timedelta(0), timedelta(days=2)), waits, jitters)
 def test_a_callback_is_tried_within_its_day(
     status: int, tries: int, late: timedelta, wait: timedelta | None, jitter: float
@@ -25,7 +26,7 @@ def test_a_callback_is_tried_within_its_day(
         assert now <= step.at <= FIRST + CALLBACK_LIFE
 
 
-@settings(max_examples=30, deadline=None)
+@drawn(30)
 @given(st.lists(st.floats(0.5, 1), min_size=1, max_size=9), st.integers(1, 30))
 def test_an_endpoint_that_stays_dead_is_given_up(shares: list[float], seconds: int) -> None:
     now, tries = FIRST, 0
@@ -41,7 +42,7 @@ def test_an_endpoint_that_stays_dead_is_given_up(shares: list[float], seconds: i
     assert 90 < tries < 220
 
 
-@settings(max_examples=200, deadline=None)
+@drawn(200)
 @given(st.integers(0), waits, jitters, st.booleans())
 def test_a_submit_is_tried_in_the_future(tries: int, wait: timedelta | None, jitter: float, limit: bool) -> None:
     at = submit_next(tries, FIRST, retry_after=wait, jitter=jitter, limit=limit)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dispatcher.core.segments import BASIC, EXTENSION, count, split
+from tests.properties.drawn import drawn
 
 # TS 23.038 6.2.1, a row for every 16 codes; \x1b is the escape, and what follows it is in the table below (6.2.1.1).
 DEFAULT = (
@@ -38,7 +39,7 @@ def units(text: str, encoding: str) -> int:
     return sum(2 if char in EXTENSION else 1 for char in text)
 
 
-@settings(max_examples=200, deadline=None)
+@drawn(200)
 @given(gsm | anything)
 def test_parts_join_to_the_text_and_keep_the_limit(text: str) -> None:
     size, parts = count(text), split(text)
@@ -52,7 +53,7 @@ def test_parts_join_to_the_text_and_keep_the_limit(text: str) -> None:
         assert units(part + following[0], size.encoding) > joined
 
 
-@settings(max_examples=200, deadline=None)
+@drawn(200)
 @given(gsm | anything)
 def test_costly_characters_are_the_reason(text: str) -> None:
     size = count(text)
@@ -97,7 +98,7 @@ runs = st.builds(
 whole = st.text(st.sampled_from("abcя€~😀🇩") | st.characters(exclude_categories=["Cs"]), max_size=300)
 
 
-@settings(max_examples=500, deadline=None)
+@drawn(500)
 @given(runs | gsm | whole)
 @example("\f" * 77)
 @example("a" * 159 + "😀")
