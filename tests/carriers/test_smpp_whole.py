@@ -131,6 +131,24 @@ def test_a_refused_number(database_url: str, smsc: Smsc, monkeypatch: pytest.Mon
         eventually("it is refused", lambda: at.standing(key) == ("discarded", 123))
 
 
+def test_no_more_is_marked_than_can_begin_soon(database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is marked when a process is killed is in doubt, whether it was submitted or not."""
+    waiting: list[Submit] = []
+    smsc.on_submit = waiting.append
+    with engine(database_url, smsc, monkeypatch, window="2") as at:
+        keys = [str(at.customer.invite(f"+1301222{n}").json["messageId"]) for n in range(3000, 3012)]
+        eventually("the window is full", lambda: len(waiting) == 2)
+        eventually(
+            "as many wait", lambda: at.query("select count(*) from messages where state = 'submitting'") == [(4,)]
+        )
+        smsc.on_submit = lambda submit: submit.answer(submit.to)
+        for submit in [*waiting]:
+            submit.answer(submit.to)
+        for key in keys:
+            at.sent(key)
+    assert len(smsc.submits) == len(keys)
+
+
 def test_throttling_costs_no_try(database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch) -> None:
     with engine(database_url, smsc, monkeypatch) as at:
         smsc.on_submit = lambda submit: submit.answer("a", status=0x58 if len(smsc.submits) == 1 else 0)
