@@ -137,7 +137,7 @@ class Binds:
         downs = [(each, each.transport.down()) for each in bound]  # asked before the states
         states = {(each.connection_id, n): state for each in bound for n, state in each.transport.held().items()}
         self._let_go(states)
-        self._renew(states)
+        self._renew(states, {each.connection_id: each.name for each in bound})
         sharing, held = self._leases.look()
         for each in bound:
             self._share(each, sharing, held)
@@ -177,7 +177,7 @@ class Binds:
             for slot in ended:
                 self._mine.pop(slot, None)
 
-    def _renew(self, states: Mapping[Slot, str]) -> None:
+    def _renew(self, states: Mapping[Slot, str], names: Mapping[int, str]) -> None:
         now = self._monotonic()
         mine = {slot: states.get(slot, "") for slot in self._mine}
         due = any(until - now < self._lease * RENEW for until in self._mine.values())
@@ -185,7 +185,8 @@ class Binds:
             return
         kept = self._leases.renew(mine, self._holder, self._lease)
         for slot in mine.keys() - set(kept):  # we were silent for too long, and another holds it now
-            log.warning("a bind was lost to another process", extra={"action": "bind", "connection": slot[0]})
+            told = {"action": "bind", "connection": names.get(slot[0])}
+            log.warning("a bind was lost to another process", extra=told)
             del self._mine[slot]
             self._leaving.discard(slot)
         self._mine |= dict.fromkeys(kept, now + self._lease)

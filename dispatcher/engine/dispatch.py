@@ -134,8 +134,9 @@ class Dispatch:
         self._open: Counter[int] = Counter()  # submits that are not answered yet, by connection
         self._lock = Lock()
         self._silence = Silence(pace.timeout)
-        self._throttles = Throttles()
-        self._standing = Standing(pool, self._silence, Vitals(pool, self._throttles, pace.timeout))
+        self._names: dict[int, str] = {}  # of connections
+        self._throttles = Throttles(self._names)
+        self._standing = Standing(pool, self._silence, Vitals(pool, self._throttles, pace.timeout), self._names)
         self._seen: Pool | None = None  # by the last turn
         self._lasts: dict[int, int] = {}  # when the line for a sender is over, as far as we put it there
         self._served: dict[int | LaneKey, int] = {}  # the turn in which each app and lane last got a place
@@ -323,6 +324,7 @@ class Dispatch:
         """Write what became of submits, in one transaction; a poisonous one fails alone. Raises StoreUnavailable."""
         now = self._clock()
         stopping = self._standing.stopping(results)
+        self._names.update({i: line.name for i, line in self._lines().items()})
         settled = [self._settled(result, now, result.row.connection_id in stopping) for result in results]
         self._between("unsettled")
         self._queue.settle(settled, now)

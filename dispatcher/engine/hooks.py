@@ -29,6 +29,11 @@ class Hooked(Known, Protocol):
     """A connection as it is hooked to its carrier."""
 
     @property
+    def name(self) -> str:
+        """What operators call it."""
+        ...
+
+    @property
     def takes_hooks(self) -> bool:
         """Whether its carrier has anything to say by hooks."""
         ...
@@ -82,7 +87,7 @@ class Hooks:
             self._refused(known, refusal.message)
             raise
         if not events:
-            log.warning("a hook told nothing that is known", extra={"action": "hook", "connection": known.id})
+            log.warning("a hook told nothing that is known", extra={"action": "hook", "connection": known.name})
         self._inbox.take(known, events)
         self._genuine(known)
 
@@ -94,7 +99,7 @@ class Hooks:
             if now - word.refused_at < BETWEEN:
                 return
             count, word.refused, word.refused_at = word.refused, 0, now
-        extra = {"action": "hook", "connection": known.id, "count": count, "reason": why}
+        extra = {"action": "hook", "connection": known.name, "count": count, "reason": why}
         log.warning("hooks were refused", extra=extra)
         if known.takes_hooks:
             self._write(lambda: self._heard.refused(known.id, why, self._clock()))

@@ -42,9 +42,15 @@ class Standing:
     """How senders and connections stand, as one process sees it by its own submits."""
 
     def __init__(
-        self, pool: SenderPool, silence: Silence, vitals: Vitals, monotonic: Callable[[], float] = time.monotonic
+        self,
+        pool: SenderPool,
+        silence: Silence,
+        vitals: Vitals,
+        names: Mapping[int, str],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Write to the pool what other processes and operators must know."""
+        """Write to the pool what other processes and operators must know; `names` is what the log calls connections."""
+        self._names = names
         self._monotonic = monotonic
         self._pool = pool
         self._silence = silence
@@ -105,17 +111,22 @@ class Standing:
             self._pool.resume_connections(sorted(working))
             for connection_id in working:
                 self._vitals.comes_back(connection_id, "takes submits again after a stop")
-        for sender_id, (rest, why) in self._resting(results, stopping).items():
+        for sender_id, (rest, refused) in self._resting(results, stopping).items():
+            why = refused.outcome.reason
             self._pool.rest_sender(sender_id, rest, why, now if rest == SENDER_REST else None)
             if rest == SENDER_REST:
-                log.warning("a sender rests", extra={"action": "rest", "sender": sender_id, "reason": why})
+                log.warning("a sender rests", extra={"action": "rest", "sender": refused.row.sender, "reason": why})
         reasons = {r.row.connection_id: r.outcome.reason for r in results if r.outcome.fate is Fate.STOP_CARRIER}
         for connection_id, rest in sorted(stopping.items()):
             self._pool.stop_connection(connection_id, reasons[connection_id], rest, now)
             log.log(
                 logging.INFO if connection_id in self._told else logging.ERROR,
                 "a connection was stopped",
-                extra={"action": "stop", "connection": connection_id, "reason": reasons[connection_id]},
+                extra={
+                    "action": "stop",
+                    "connection": self._names.get(connection_id),
+                    "reason": reasons[connection_id],
+                },
             )
             self._told.add(connection_id)
         for result in results:
@@ -129,7 +140,7 @@ class Standing:
             log.log(
                 logging.ERROR if news.why and not news.again else logging.INFO,
                 "a carrier is left alone" if news.why else "a carrier is heard again",
-                extra={"action": "silence", "connection": connection_id, "reason": news.why},
+                extra={"action": "silence", "connection": self._names.get(connection_id), "reason": news.why},
             )
 
     def _note(self, result: Result) -> None:
@@ -148,26 +159,26 @@ class Standing:
                 if result.row.connection_id in stopped and result.outcome.fate is Fate.STOP_CARRIER:
                     del refused[sender_id]
 
-    def _resting(self, results: Sequence[Result], stopping: Collection[int]) -> dict[int, tuple[timedelta, str]]:
-        """How long which senders rest, and why: for long where another may send what they may not."""
-        resting: dict[int, tuple[timedelta, str]] = {}
+    def _resting(self, results: Sequence[Result], stopping: Collection[int]) -> dict[int, tuple[timedelta, Result]]:
+        """How long which senders rest, and by which result: for long where another may send what they may not."""
+        resting: dict[int, tuple[timedelta, Result]] = {}
         self._forgive(stopping)
         for result in results:
             message_id, sender_id, outcome = result.row.row.id, result.row.sender_id, result.outcome
             if outcome.fate is Fate.STOP_CARRIER and self._at_fault(result):
-                resting[sender_id] = (SENDER_REST, outcome.reason)
+                resting[sender_id] = (SENDER_REST, result)
             elif outcome.fate is Fate.STOP_CARRIER and result.row.connection_id in stopping:
                 if result.row.connection_id in self._choice:
-                    resting[sender_id] = (PROBED_REST, outcome.reason)
+                    resting[sender_id] = (PROBED_REST, result)
             elif outcome.fate in (Fate.OTHER_SENDER, Fate.STOP_CARRIER):
                 if len(self._refused) >= MOST_REFUSED:
                     self._refused.clear()
                 self._refused.setdefault(message_id, {})[sender_id] = result
                 if outcome.fate is Fate.OTHER_SENDER:
-                    resting.setdefault(sender_id, (DOUBTED_REST, outcome.reason))
+                    resting.setdefault(sender_id, (DOUBTED_REST, result))
             elif outcome.fate is Fate.TAKEN:
                 proven = [r for r in self._refused.pop(message_id, {}).values() if _is_proven(r, result)]
-                resting |= {refused.row.sender_id: (SENDER_REST, refused.outcome.reason) for refused in proven}
+                resting |= {refused.row.sender_id: (SENDER_REST, refused) for refused in proven}
         return resting
 
 

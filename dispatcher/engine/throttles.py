@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -36,8 +36,9 @@ class _Throttle:
 class Throttles:
     """Counts, by connection, what was throttled."""
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Nobody throttles yet."""
+    def __init__(self, names: Mapping[int, str], monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Nobody throttles yet; `names` is what the log calls connections."""
+        self._names = names
         self._monotonic = monotonic
         self._found: dict[int, _Throttle] = {}
 
@@ -59,7 +60,12 @@ class Throttles:
             log.log(
                 logging.INFO if found.rests else logging.WARNING,
                 "a connection throttles all",
-                extra={"action": "throttle", "connection": connection_id, "reason": outcome.reason, "seconds": rest},
+                extra={
+                    "action": "throttle",
+                    "connection": self._names.get(connection_id),
+                    "reason": outcome.reason,
+                    "seconds": rest,
+                },
             )
             found.rests, found.until, found.asked = found.rests + 1, now + rest, timedelta.max
             found.messages.clear()

@@ -233,7 +233,9 @@ def test_a_connection_whose_acceptance_is_final(house: House) -> None:
     assert (house.row(made.id)["state"], house.run(OWED, id=made.id)) == (State.DELIVERED, [(1,)])
 
 
-def test_a_sender_that_may_not_rests_and_another_takes_over(database: Database) -> None:
+def test_a_sender_that_may_not_rests_and_another_takes_over(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
     provision(database, senders=2)
     house = House(database, outcomes={"no": Outcome(Fate.OTHER_SENDER, reason="30034"), "yes": Outcome(Fate.TAKEN)})
     [made] = house.admit()
@@ -247,6 +249,7 @@ def test_a_sender_that_may_not_rests_and_another_takes_over(database: Database) 
     assert house.row(made.id)["state"] is State.SUBMITTED
     assert [row[:2] for row in house.run(ATTEMPTS, id=made.id)] == [("other_sender", ""), ("taken", "")]
     assert house.run(RESTS) == [(1, "30034", 600)], "so it was its own fault"
+    assert [(r.getMessage(), vars(r)["sender"]) for r in caplog.records] == [("a sender rests", "+12015550000")]
 
 
 RESTS = Statement("select id, rest_reason, (rest_until - {clock} + 900000) / 1000000 from senders where rest_until > 1")
@@ -292,7 +295,9 @@ def test_a_stopped_connection_keeps_its_queue_and_is_tried_by_one_submit(
     house.dispatch.turn()
     house.settle(lambda exchange: says("stop"))
     assert house.run(CONNECTIONS) == [(1, 1, "HTTP 401", 1)]
-    assert [record.getMessage() for record in caplog.records] == ["a connection was stopped"]
+    assert [(r.getMessage(), vars(r)["connection"]) for r in caplog.records] == [
+        ("a connection was stopped", "carrier")
+    ]
     house.turns()
     assert len(house.transport.begun) == 3, "nothing more is begun"
     assert {house.waits(c.id) for c in made} == {("retry", CONNECTION_REST + 2 * SECOND)}

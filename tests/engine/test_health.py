@@ -467,7 +467,7 @@ TOLD = [
 @pytest.mark.parametrize(("result", "left"), TOLD)
 def test_what_each_outcome_says_of_its_connection(result: Result, left: float | None) -> None:
     book = Book()
-    Vitals(book, Throttles(), timedelta(seconds=30)).heed([result] * 10)  # type: ignore[arg-type]
+    Vitals(book, Throttles({}), timedelta(seconds=30)).heed([result] * 10)  # type: ignore[arg-type]
     if left is None:
         assert book.written == []
         return
@@ -479,7 +479,7 @@ def test_what_each_outcome_says_of_its_connection(result: Result, left: float | 
 
 def test_it_is_written_once_a_second_and_forgets(database: Database) -> None:
     book, now = Book(), [0.0]
-    vitals = Vitals(book, Throttles(), timedelta(seconds=30), lambda: now[0])  # type: ignore[arg-type]
+    vitals = Vitals(book, Throttles({}), timedelta(seconds=30), lambda: now[0])  # type: ignore[arg-type]
     bad, good = outcome(Fate.UNKNOWN), outcome(Fate.TAKEN)
     vitals.heed([good] * 6)
     vitals.heed([bad] * 4)

@@ -36,6 +36,7 @@ class Known:
     """A connection as it is hooked to its carrier."""
 
     id: int = 1
+    name: str = "carrier"
     carrier: Carrier = field(default_factory=Simulated)
     discretion: Discretion = field(default_factory=Discretion)
     takes_hooks: bool = True
@@ -116,7 +117,7 @@ def test_what_is_refused_changes_nothing_and_is_known(
     assert door.take(bad) == [status]
     with door.database.read() as tx:
         assert tx.run(RECEIPTS) == [(0,)]
-    assert said(caplog) == [("WARNING", 1, 1, why)]
+    assert said(caplog) == [("WARNING", "carrier", 1, why)]
     assert door.alarms() == [("hooks_refused", "carrier", 1, why)]
     assert "SeCrEt" not in repr([vars(record) for record in caplog.records])
 

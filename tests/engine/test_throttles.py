@@ -17,7 +17,7 @@ class Line:
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.throttles = Throttles(lambda: self.now)
+        self.throttles = Throttles({1: "carrier"}, lambda: self.now)
         self._messages = 0
 
     def hears(self, outcome: Outcome, times: int = 1, message: int | None = None) -> None:
