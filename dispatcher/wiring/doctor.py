@@ -214,7 +214,9 @@ def _running(settings: Settings, database: Database) -> Iterator[Finding]:
     yield Finding("in doubt", ok=True, what=f"{doubts} invitation{'' if doubts == 1 else 's'}{ends}")
     orphans = Orphans(database).count(now - LATELY, now - NOT_YET)
     which = "; `receipt list` shows them" if orphans else ""
-    yield Finding("receipts", ok=True, what=f"{orphans} of the last 24 hours match no message{which}")
+    yield Finding(
+        "receipts", ok=True, what=f"{orphans} of the last 24 hours, but for the last minute, match no message{which}"
+    )
     waiting = Reviews(database).count()
     what = f"{waiting} wait{'s' if waiting == 1 else ''} for a person"
     yield Finding("replies", ok=not waiting, what=what, todo="`reply list`, then `reply settle` each")

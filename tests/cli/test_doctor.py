@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from dispatcher.core.exchange import Receipt
+from dispatcher.core.lifecycle import Event
 from dispatcher.core.screening import LinePolicy
 from dispatcher.engine.lookups import LookedUp, Wanted
 from dispatcher.store.database import Database
@@ -18,6 +20,7 @@ from dispatcher.store.instants import micros
 from dispatcher.store.line_types import LineTypeBook
 from dispatcher.store.pool import SenderPool
 from dispatcher.store.provisioning import Rows
+from dispatcher.store.receipts import ReceiptBook
 from dispatcher.store.revision import head
 from dispatcher.store.statement import Statement
 from dispatcher.store.tables import Sender
@@ -171,6 +174,16 @@ def test_what_is_in_doubt_is_counted_and_is_no_fault(run: Run, database: Databas
         assert told["what"].endswith("; carriers that can be asked, receipts or 15 minutes resolve them")
     with database.write() as tx:
         tx.run(Statement("delete from messages"))
+
+
+def test_receipts_are_counted_but_for_the_last_minutes(run: Run, database: Database) -> None:
+    """Which may only have overtaken our own write; `receipt list` shows all."""
+    for came, count in ((timedelta(0), 0), (timedelta(minutes=2), 1)):
+        ReceiptBook(database).take(1, [Receipt(Event.DELIVER, ref=f"of another {count}")], utc_now() - came)
+        told = str(findings(run)[1]["receipts"]["what"])
+        assert told.startswith(f"{count} of the last 24 hours, but for the last minute, match no message")
+    with database.write() as tx:
+        tx.run(Statement("delete from receipts"))
 
 
 def test_a_database_of_a_newer_version(run: Run, database: Database) -> None:
