@@ -30,6 +30,7 @@ from dispatcher.wiring.lookups import examined as lookups
 from dispatcher.wiring.parts import open_database, utc_now
 
 MANY_FAILURES: Final = 10  # of an endpoint, in a row
+LOOPBACK_ALLOWED: Final = "DISPATCHER_CALLBACKS__ALLOW=127.0.0.0/8"
 LATELY: Final = timedelta(hours=24)
 NOT_YET: Final = timedelta(minutes=1)  # a receipt may overtake our own write of the carrier's id
 LATE: Final = timedelta(minutes=5)  # that a due row may wait
@@ -141,6 +142,8 @@ def _callbacks(settings: Settings, apps: list[dict[str, Any]], ailing: dict[int,
         check, endpoint = f"callbacks of {app['app_id']}", ailing.get(app["id"])
         if objection := forbidden_url(app["callback_url"], settings.callbacks.allow):
             todo = "`app set --callback-url`, or allow it in callbacks.allow"
+            if _loopback(app["callback_url"]):
+                todo += f"; beside the demo, whose processes do: export {LOOPBACK_ALLOWED}"
             yield Finding(check, ok=False, what=objection, todo=todo)
         elif endpoint and endpoint["stopped_at"]:
             todo = "ask the customer; then `app resume`, or `app set --callback-url`"
@@ -157,7 +160,7 @@ def _callbacks(settings: Settings, apps: list[dict[str, Any]], ailing: dict[int,
 def _address(settings: dict[str, Any]) -> str:
     """Where a connection's carrier is, if its settings say so."""
     request = settings.get("request", {})
-    return str(settings.get("base_url") or settings.get("host") or request.get("url", ""))
+    return str(settings.get("base_url") or settings.get("host") or settings.get("url") or request.get("url", ""))
 
 
 def _loopback(url: str) -> bool:

@@ -125,6 +125,11 @@ def test_an_installation_that_lacks_things_until_it_is_mended(
     assert line["ok"] is False
     assert str(line["what"]).endswith(" cannot use it: credentials.token: the environment has no TOKEN")
     assert str(line["what"]) in run("connection", "list", as_json=False).out
+    Workers(database).note_unusable(1, 1, "", utc_now())
+    assert findings(run)[1]["connection simulated"]["ok"] is True
+    todo = found["callbacks of com.example.1"]["todo"]
+    monkeypatch.setenv(*todo.rpartition("export ")[2].split("="))
+    assert findings(run)[1]["callbacks of com.example.1"]["ok"] is True
 
 
 def test_an_app_that_is_paused_is_told_of_and_is_no_fault(run: Run) -> None:
@@ -152,7 +157,15 @@ def test_a_sender_at_rest_is_told_of(run: Run, database: Database) -> None:
     assert findings(run)[1]["senders of com.example.1"]["what"] == f"{len(senders)} can be used"
 
 
-def test_a_trial_on_one_machine_needs_no_other_address(run: Run, tmp_path: Path) -> None:
+def test_a_trial_on_one_machine_needs_no_other_address(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_KANNEL", "a secret of a test")
+    kannel = {"url": "http://127.0.0.1:9/cgi-bin/sendsms", "username": "us"}
+    kannel |= dict.fromkeys(("credentials.password", "credentials.hook_token"), "env:TEST_KANNEL")
+    pairs = [word for key, value in kannel.items() for word in ("--set", f"{key}={value}")]
+    assert run("connection", "add", "nearest", "--carrier", "kannel", *pairs).status == 0
+    assert findings(run)[1]["public_url"]["ok"] is True
     file = tmp_path / "carrier.toml"
     for name, address, ok in (("near", "127.0.0.1:9", True), ("far", "carrier.example.com", False)):
         file.write_text(f"[request]\nurl = 'http://{address}/submit'\nbody = '{{to}} {{text}}'\n")
