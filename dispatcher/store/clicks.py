@@ -93,7 +93,7 @@ def record(tx: Tx, clicks: Sequence[ClickReport], now: datetime) -> list[Clicked
     human = [(found[n], click) for n, click in enumerate(clicks) if n in found and click.human]
     proven = sorted({m[0] for m, _ in human if proven_by_click(State(m[3]), sent=bool(m[4]))})
     if proven:
-        rows = [(i, int(Code.DELIVERED), "", at) for i in proven]
+        rows = [(i, 0, "", int(Code.DELIVERED), "", at) for i in proven]  # whichever try of it that was
         close_books(tx, [row[0] for row in tx.run(APPLY[Event.DELIVER], rows, now=at)], now)
     news = _news(tx, [(found[n], click) for n, click in enumerate(clicks) if n in found])
     tx.run(
