@@ -6,7 +6,7 @@ is kept of the person and the senders' room are as they are now. Nothing is stor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -139,11 +139,11 @@ class Explain:
     """Tells what would become of an invitation, and why."""
 
     def __init__(
-        self, *, lookups: Lookups, pool: Callable[[], Pool], pepper: bytes, policy: LinePolicy = NO_LOOKUPS
+        self, *, lookups: Lookups, pools: Callable[[], Iterable[Pool]], pepper: bytes, policy: LinePolicy = NO_LOOKUPS
     ) -> None:
-        """`pool` reads the senders that may be used now, with their room."""
+        """`pools` reads the senders that may be used now, with their room; the second where the first has none."""
         self._lookups = lookups
-        self._pool = pool
+        self._pools = pools
         self._pepper = pepper
         self._policy = policy
 
@@ -201,9 +201,11 @@ class Explain:
 
     def _sender(self, app: App, phone: Phone, person: str, segments: int, at: datetime) -> tuple[str, Finding]:
         """Who would send it now, and by which rule; why nobody, where that is so."""
-        pool, known = self._pool(), self._lookups.sticky_sender(app.id, person, at)
-        choice = pool.choose(app.id, phone.region, phone.e164, known, segments)
-        if choice is None:
+        known = self._lookups.sticky_sender(app.id, person, at)
+        for pool in self._pools():
+            if choice := pool.choose(app.id, phone.region, phone.e164, known, segments):
+                break
+        else:
             return "", Finding("sender", Verdict.WAIT, _why_none(self._lookups.hindrances(app.id)))
         because = "; ".join([f"{choice.sender.number}: {choice.rule}", *self._lookups.ailments(choice.sender)])
         if choice.fits:

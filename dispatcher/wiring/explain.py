@@ -10,6 +10,7 @@ from datetime import datetime
 from dispatcher.core.invitation import InviteRequest
 from dispatcher.core.person import person_of
 from dispatcher.core.screening import Known
+from dispatcher.core.senders import Pool
 from dispatcher.engine.dispatch import Pace
 from dispatcher.engine.explain import Explain, Explanation
 from dispatcher.settings import Settings
@@ -18,6 +19,8 @@ from dispatcher.store.lookups import StoreLookups
 from dispatcher.store.pool import SenderPool
 from dispatcher.store.provisioning import Rows
 from dispatcher.store.revision import pepper
+from dispatcher.store.tables import Connection
+from dispatcher.wiring.doctor import STILL
 from dispatcher.wiring.parts import policy_of, ready_database, utc_now
 
 
@@ -45,6 +48,15 @@ def knowing(settings: Settings) -> Iterator[Callable[[str], Known]]:
         yield lambda e164: lookups.known(person_of(secret, e164))
 
 
+def _pools(pool: SenderPool, rows: Rows) -> Iterator[Pool]:
+    """The senders as dispatch sees them, without those of carriers that a worker leaves alone; then all."""
+    now = utc_now()
+    silent = {row["id"] for row in rows.listed(Connection) if row["silent_at"] and now - row["silent_at"] < STILL}
+    if silent:
+        yield pool.usable(Pace().horizon, None, silent)
+    yield pool.usable(Pace().horizon, None)
+
+
 @contextmanager
 def explaining(settings: Settings) -> Iterator[ExplainDesk]:
     """Explanations, for the command line."""
@@ -52,7 +64,7 @@ def explaining(settings: Settings) -> Iterator[ExplainDesk]:
         lookups, pool = StoreLookups(database), SenderPool(database)
         explain = Explain(
             lookups=lookups,
-            pool=lambda: pool.usable(Pace().horizon, None),
+            pools=lambda: _pools(pool, Rows(database, utc_now)),
             pepper=pepper(database),
             policy=policy_of(settings.lookups),
         )

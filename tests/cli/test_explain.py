@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from dispatcher.store.database import Database
+from dispatcher.store.pool import SenderPool
 from dispatcher.store.provisioning import Rows
 from dispatcher.store.statement import Statement
 from dispatcher.store.tables import App
+from dispatcher.wiring.parts import utc_now
 from tests.cli.commands import Run, refused
 from tests.web.api import COUNTS
 
@@ -113,3 +115,21 @@ def test_wrong_usage_is_status_2(run: Run) -> None:
     assert run("explain", "+12012223333", as_json=False).status == 2
     assert run("explain", *APP, as_json=False).status == 2
     assert run("explain", "+12012223333", *APP, "--os", "SYMBIAN", as_json=False).status == 2
+
+
+@pytest.mark.usefixtures("sender")
+def test_who_is_left_alone_is_named_only_where_there_is_nobody_else(run: Run, rows: Rows, database: Database) -> None:
+    """As dispatch chooses."""
+    quiet, number = rows.add_connection("quiet", "simulated", {}, {}), "+16465550177"
+    run("sender", "add", number, "--connection", "quiet")
+    assert run("explain", "+16462223333", *APP).json["sender"] == number
+    SenderPool(database).note_silence(quiet, "no answer", utc_now())
+    assert run("explain", "+16462223333", *APP).json["sender"] not in {"", number}
+    others = [row["number"] for row in run("sender", "list").json if row["number"] != number]
+    for other in others:
+        run("sender", "pause", other)
+    assert run("explain", "+16462223333", *APP).json["sender"] == number
+    for other in others:
+        run("sender", "resume", other)
+    run("sender", "remove", number)
+    run("connection", "remove", "quiet")

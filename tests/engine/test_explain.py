@@ -57,7 +57,7 @@ class House:
             pepper=PEPPER,
         )
         self.duty = Explain(
-            lookups=self.lookups, pool=lambda: self.pool.usable(Pace().horizon, None), pepper=PEPPER
+            lookups=self.lookups, pools=lambda: [self.pool.usable(Pace().horizon, None)], pepper=PEPPER
         )  # fmt: skip
 
     def app(self) -> App:
@@ -234,7 +234,7 @@ def test_what_would_be_looked_up_is_told(house: House) -> None:
     """A lookup's answer counts for its own time, and what its number tells is not asked."""
     house.duty = Explain(
         lookups=house.lookups,
-        pool=lambda: house.pool.usable(Pace().horizon, None),
+        pools=lambda: [house.pool.usable(Pace().horizon, None)],
         pepper=PEPPER,
         policy=LinePolicy(grace=timedelta(seconds=30), keep=timedelta(days=60)),
     )
