@@ -157,7 +157,8 @@ def list_(as_json: AsJson = False) -> None:
     from dispatcher.wiring.desk import missing_credentials
 
     with provisioned() as (_, rows):
-        found, (unwell, _), unusable = rows.listed(Connection), rows.unwell(), rows.unusable()
+        found, (unwell, _) = rows.listed(Connection), rows.unwell()
+        unusable, alone = rows.unusable(), rows.left_alone()
     shown = [
         {
             "name": row["name"],
@@ -169,8 +170,8 @@ def list_(as_json: AsJson = False) -> None:
             "stopped": row["stop_reason"] or None,
             "stoppedAt": instant(row["stopped_at"]),
             "nextTryAt": instant(row["retry_at"]),
-            "silence": row["silence"] or None,
-            "silentAt": instant(row["silent_at"]),
+            "silence": row["silence"] if row["id"] in alone else None,
+            "silentAt": instant(row["silent_at"]) if row["id"] in alone else None,
             "unbound": row["unbound"] or None,
             "unboundAt": instant(row["unbound_at"]),
             "unusable": unusable.get(row["id"]),

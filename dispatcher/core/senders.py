@@ -110,7 +110,8 @@ class Pool:
     Senders that are paused or resting, or whose connection is paused or stopped, are not in it. `now` is the database's
     clock in microseconds when their room was read. A slot may lie `horizon` microseconds ahead, no more: what
     cannot leave by then waits in the queue, where it can still be stopped. `capacity` is what each connection that
-    this process can use still has room for; `stopped` names connections that are under a stop and risk one submit;
+    this process can use still has room for; `stopped` names connections that are under a stop and risk one submit,
+    `silent` those that a process hears nothing from, be it this one or another;
     `owners` the apps that have senders of their own, usable or not; `lasts` when the line of those who wait for a
     sender is over, as far as it is known; `throttled` names connections that are used only where there is no other.
     """
@@ -120,6 +121,7 @@ class Pool:
     senders: dict[int, Sender]
     capacity: dict[int, int] = field(default_factory=dict)
     stopped: frozenset[int] = frozenset()
+    silent: frozenset[int] = frozenset()
     owners: frozenset[int] = frozenset()
     lasts: dict[int, int] = field(default_factory=dict)
     throttled: frozenset[int] = frozenset()

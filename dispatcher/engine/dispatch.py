@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -136,7 +136,9 @@ class Dispatch:
         self._silence = Silence(pace.timeout)
         self._names: dict[int, str] = {}  # of connections
         self._throttles = Throttles(self._names)
-        self._standing = Standing(pool, self._silence, Vitals(pool, self._throttles, pace.timeout), self._names)
+        self._standing = Standing(
+            pool, self._silence, Vitals(pool, self._throttles, pace.timeout), self._names, worker.id
+        )
         self._seen: Pool | None = None  # by the last turn
         self._lasts: dict[int, int] = {}  # when the line for a sender is over, as far as we put it there
         self._served: dict[int | LaneKey, int] = {}  # the turn in which each app and lane last got a place
@@ -319,6 +321,10 @@ class Dispatch:
                 self._ring(DUE)
 
         line.transport.start(request, answered, lane=line.name, at=at, until=until, paced=paced)
+
+    def heard(self, connection_ids: Collection[int]) -> None:
+        """The carriers of these answered a question of what became of a submit."""
+        self._standing.heard(connection_ids, self._clock())
 
     def settle(self, results: Sequence[Result]) -> None:
         """Write what became of submits, in one transaction; a poisonous one fails alone. Raises StoreUnavailable."""

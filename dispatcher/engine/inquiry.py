@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
@@ -51,6 +51,7 @@ class Inquiry:
         directory: Directory,
         lines: Callable[[], Mapping[int, Line]],
         put: Callable[[Told], None],
+        heard: Callable[[Collection[int]], None],
         ring: Ring,
         clock: Clock,
         jitter: Callable[[], float],
@@ -58,11 +59,12 @@ class Inquiry:
         worker: Worker,
         between: Callable[[str], None] = lambda point: None,
     ) -> None:
-        """`put` gathers what is told for `settle`; the rest as for Dispatch."""
+        """`put` gathers what is told for `settle`; `heard` gets the connections that told; the rest as for Dispatch."""
         self._book = book
         self._directory = directory
         self._lines = lines
         self._put = put
+        self._heard = heard
         self._ring = ring
         self._clock = clock
         self._jitter = jitter
@@ -162,6 +164,7 @@ class Inquiry:
     def settle(self, told: Sequence[Told]) -> None:
         """Write what was told, in one transaction. Raises StoreUnavailable."""
         now = self._clock()
+        self._heard({t.doubt.marked.connection_id for t in told if t.outcome.fate in (Fate.TAKEN, Fate.NEVER)})
         settled = [found for each in told if (found := self._settled(each, now))]
         if not settled:
             return

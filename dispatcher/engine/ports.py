@@ -243,8 +243,8 @@ class SenderPool(Protocol):
         """Whether any of these was taken by this connection, as its carrier told since."""
         ...
 
-    def note_silence(self, connection_id: int, why: str, now: datetime) -> None:
-        """Write down for operators why a process leaves a connection alone; "" once it is heard again."""
+    def note_silence(self, connection_id: int, why: str, now: datetime, worker_id: int) -> None:
+        """Write down for operators why a worker leaves a connection alone; "" once any hears it again."""
         ...
 
 

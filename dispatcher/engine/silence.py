@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from math import inf
+from threading import Lock
 from typing import Final
 
 from dispatcher.core.exchange import Fate, Outcome
@@ -47,6 +48,7 @@ class Silence:
         self._monotonic = monotonic
         self._vain: dict[int, _Vain] = {}
         self._heard: dict[int, float] = {}
+        self._lock = Lock()
 
     def left_alone(self) -> frozenset[int]:
         """The connections that nothing goes to now, as if they were stopped."""
@@ -81,6 +83,18 @@ class Silence:
             results: connection, message and outcome of submits, in the order in which they ended.
             proven: whether any of these messages was taken all the same by a connection, as receipts tell.
         """
+        with self._lock:
+            return self._judge(results, proven)
+
+    def heard(self, connection_id: int) -> bool:
+        """Its carrier is there, though it may not have answered a submit; whether it was left alone for silence."""
+        with self._lock:
+            vain = self._vain.pop(connection_id, None)
+        return vain is not None and vain.tries > 0
+
+    def _judge(
+        self, results: Sequence[tuple[int, int, Outcome]], proven: Callable[[int, Sequence[int]], bool]
+    ) -> dict[int, News]:
         news: dict[int, News] = {}
         last: dict[int, Outcome] = {}
         ended = {message_id for _, message_id, _ in results}

@@ -15,7 +15,7 @@ from dispatcher.core.exchange import Fate
 from dispatcher.core.senders import Pool
 from dispatcher.engine.health import Result, Vitals
 from dispatcher.engine.ports import SenderPool
-from dispatcher.engine.silence import Silence
+from dispatcher.engine.silence import News, Silence
 
 log = logging.getLogger(__name__)
 SENDER_REST: Final = timedelta(minutes=10)
@@ -26,6 +26,7 @@ FORBIDDEN_REST: Final = timedelta(seconds=1)  # after a try by a message that wa
 PROBED_REST: Final = timedelta(seconds=45)  # longer than that, so that another sender tries a stopped connection next
 STOPS: Final = 3  # messages in a row: fewer may be about their numbers
 MOST_STOPS: Final = 50  # so many at once are not
+UNHEARD: Final = (Fate.UNKNOWN, Fate.LATER)
 LATELY: Final = timedelta(seconds=5)  # whoever took something within that still knows our credentials
 
 
@@ -47,15 +48,21 @@ class Standing:
         silence: Silence,
         vitals: Vitals,
         names: Mapping[int, str],
+        worker_id: int,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Write to the pool what other processes and operators must know; `names` is what the log calls connections."""
+        """Write to the pool, as this worker, what other processes and operators must know.
+
+        `names` is what the log calls connections.
+        """
         self._names = names
+        self._worker_id = worker_id
         self._monotonic = monotonic
         self._pool = pool
         self._silence = silence
         self._vitals = vitals
         self._stopped: frozenset[int] = frozenset()
+        self._silent: frozenset[int] = frozenset()  # as some process wrote
         self._choice: frozenset[int] = frozenset()  # connections that more than one sender can use
         self._stops: defaultdict[int, set[int]] = defaultdict(set)  # messages in a row, by connection
         self._taken_at: dict[int, float] = {}  # when a connection last took something
@@ -66,7 +73,7 @@ class Standing:
     def look(self, pool: Pool) -> None:
         """Note which connections are stopped now, so that whatever goes there tries them, and which have a choice."""
         self._vitals.write()
-        self._stopped = pool.stopped
+        self._stopped, self._silent = pool.stopped, pool.silent
         self._forgive(pool.stopped)
         senders = Counter(sender.connection_id for sender in pool.senders.values())
         self._choice = frozenset(i for i, count in senders.items() if count > 1)
@@ -134,14 +141,32 @@ class Standing:
         self._vitals.heed(results)
         ended = [(r.row.connection_id, r.row.row.id, r.outcome) for r in results]
         for connection_id, news in self._silence.judge(ended, self._pool.heard_of).items():
-            self._pool.note_silence(connection_id, news.why, now)
-            if not news.why:
-                self._vitals.comes_back(connection_id, "is heard again")
-            log.log(
-                logging.ERROR if news.why and not news.again else logging.INFO,
-                "a carrier is left alone" if news.why else "a carrier is heard again",
-                extra={"action": "silence", "connection": self._names.get(connection_id), "reason": news.why},
-            )
+            self._tell(connection_id, news, now)
+        self._hear_for_others({r.row.connection_id for r in results if r.outcome.fate not in UNHEARD}, now)
+
+    def heard(self, connection_ids: Collection[int], now: datetime) -> None:
+        """The carriers of these answered, though no submit: nobody need leave them alone."""
+        for connection_id in connection_ids:
+            if self._silence.heard(connection_id):
+                self._tell(connection_id, News("", again=True), now)
+        self._hear_for_others(connection_ids, now)
+
+    def _tell(self, connection_id: int, news: News, now: datetime) -> None:
+        self._pool.note_silence(connection_id, news.why, now, self._worker_id)
+        self._silent -= {connection_id}
+        if not news.why:
+            self._vitals.comes_back(connection_id, "is heard again")
+        log.log(
+            logging.ERROR if news.why and not news.again else logging.INFO,
+            "a carrier is left alone" if news.why else "a carrier is heard again",
+            extra={"action": "silence", "connection": self._names.get(connection_id), "reason": news.why},
+        )
+
+    def _hear_for_others(self, connection_ids: Collection[int], now: datetime) -> None:
+        """What another process wrote of these is no longer so, or it will write it again."""
+        for connection_id in self._silent & {*connection_ids}:
+            self._silent -= {connection_id}
+            self._pool.note_silence(connection_id, "", now, self._worker_id)
 
     def _note(self, result: Result) -> None:
         connection_id, sender_id = result.row.connection_id, result.row.sender_id

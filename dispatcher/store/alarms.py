@@ -18,10 +18,14 @@ from dispatcher.store.words import kept
 
 AGAIN: Final = timedelta(minutes=10) // MICROSECOND  # what comes again so soon after its end is the same alarm
 SILENT: Final = timedelta(minutes=10) // MICROSECOND  # a process that still leaves one alone said so since, at a try
+# Whether a worker that is alive leaves a connection `t` alone.
+LEFT_ALONE: Final = f"""(t.silent_at > :now - {SILENT}
+    and exists (select 1 from workers w where w.id = t.silent_by and w.lease_until >= {{clock}}))"""
+LEFT_ALONE_NOW: Final = Statement(f"select t.id from connections t where {LEFT_ALONE}")
 # Of what each kind is about: the tables, what it is called, and whether it goes on.
 ABOUT: Final = {
     AlarmKind.CONNECTION_STOPPED: ("connections t", "t.name", "t.stopped_at is not null"),
-    AlarmKind.CONNECTION_SILENT: ("connections t", "t.name", f"t.silent_at > :now - {SILENT}"),
+    AlarmKind.CONNECTION_SILENT: ("connections t", "t.name", LEFT_ALONE),
     AlarmKind.CONNECTION_NOT_BOUND: ("connections t", "t.name", "t.unbound_at is not null"),
     AlarmKind.CONNECTION_UNUSABLE: (
         "connections t", "t.name",
@@ -80,6 +84,11 @@ def raise_alarms(tx: Tx, kind: AlarmKind, about: Mapping[int, str], now: datetim
 def end_alarms(tx: Tx, now: datetime) -> None:
     """Write down the end of those that are over."""
     tx.run(END, now=micros(now))
+
+
+def left_alone(tx: Tx, now: datetime) -> set[int]:
+    """The connections that a worker leaves alone now since it hears nothing from their carriers."""
+    return {row[0] for row in tx.run(LEFT_ALONE_NOW, now=micros(now))}
 
 
 def alarms(database: Database, now: datetime) -> list[Alarm]:

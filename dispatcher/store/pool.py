@@ -33,7 +33,7 @@ POOL: Final = Statement(
         s.weight * c.weight, s.load, c.stopped_at is not null,
         case when c.stopped_at is null then c.in_flight else 1 end, {{clock}},
         (select h.well_at from connection_health h where h.connection_id = c.id),
-        (select h.well_at from sender_health h where h.sender_id = s.id)
+        (select h.well_at from sender_health h where h.sender_id = s.id), c.silent_at is not null
     from {USABLE}"""
 )
 NOBODY: Final = 0  # who holds a sender that no process holds
@@ -67,7 +67,9 @@ HEARD: Final = Statement(
         select a.connection_id from attempts a where a.message_id = m.id order by a.generation desc limit 1)""",
     "id bigint",
 )
-NOTE_SILENCE: Final = Statement("update connections set silent_at = :at, silence = :why where id = :id")
+NOTE_SILENCE: Final = Statement(
+    "update connections set silent_at = :at, silent_by = :worker_id, silence = :why where id = :id"
+)
 
 
 class SenderPool:
@@ -109,6 +111,7 @@ class SenderPool:
             senders=senders,
             capacity={row[8]: row[13] for row in found},
             stopped=frozenset(row[8] for row in found if row[12]),
+            silent=frozenset(row[8] for row in found if row[17]),
             owners=frozenset(app_id for owned in dedicated.values() for app_id in owned),
         )
 
@@ -145,10 +148,11 @@ class SenderPool:
         with self._database.read() as tx:
             return bool(tx.run(HEARD, [(i,) for i in message_ids], connection_id=connection_id)[0][0])
 
-    def note_silence(self, connection_id: int, why: str, now: datetime) -> None:
-        """Write down for operators why a process leaves a connection alone; "" once it is heard again."""
+    def note_silence(self, connection_id: int, why: str, now: datetime, worker_id: int) -> None:
+        """Write down for operators why a worker leaves a connection alone; "" once any hears it again."""
         with self._database.write() as tx:
-            tx.run(NOTE_SILENCE, id=connection_id, at=micros(now) if why else None, why=kept(why))
+            at = micros(now) if why else None
+            tx.run(NOTE_SILENCE, id=connection_id, at=at, worker_id=worker_id if why else None, why=kept(why))
             if why:
                 raise_alarms(tx, AlarmKind.CONNECTION_SILENT, {connection_id: why}, now)
 

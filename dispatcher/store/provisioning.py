@@ -13,6 +13,7 @@ from dispatcher.core.health import Ailment
 from dispatcher.core.pacing import SECOND, gap_of
 from dispatcher.engine.checks import Wrong, check_texts
 from dispatcher.engine.ports import Clock
+from dispatcher.store.alarms import left_alone
 from dispatcher.store.database import Database
 from dispatcher.store.health import CONNECTION, SENDER, ailing, heal
 from dispatcher.store.instants import micros
@@ -239,6 +240,11 @@ class Rows:
         """The connections that a process at work cannot use, and why."""
         with self._database.read() as tx:
             return unusable(tx)
+
+    def left_alone(self) -> set[int]:
+        """The connections that a worker leaves alone now since it hears nothing from their carriers."""
+        with self._database.read() as tx:
+            return left_alone(tx, self._clock())
 
     def listed(self, kind: type[Account] | type[Connection] | type[Sender] | type[App]) -> list[dict[str, Any]]:
         """Every row of a kind, in the order made."""

@@ -164,6 +164,7 @@ class Connection(SQLModel, table=True):
     stop_reason: str = words(255)
     retry_at: datetime | None = at(optional=True)
     silent_at: datetime | None = at(optional=True)
+    silent_by: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))  # the worker
     silence: str = words(255)
     unbound_at: datetime | None = at(optional=True)
     unbound: str = words(255)

@@ -34,7 +34,6 @@ LOOPBACK_ALLOWED: Final = "DISPATCHER_CALLBACKS__ALLOW=127.0.0.0/8"
 LATELY: Final = timedelta(hours=24)
 NOT_YET: Final = timedelta(minutes=1)  # a receipt may overtake our own write of the carrier's id
 LATE: Final = timedelta(minutes=5)  # that a due row may wait
-STILL: Final = timedelta(minutes=10)  # a worker that leaves a carrier alone says so anew at each try
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -75,8 +74,11 @@ def _alarms(found: Sequence[Alarm]) -> Finding:
 def _provisioned(settings: Settings, rows: Rows) -> Iterator[Finding]:
     connections, senders, apps = rows.listed(Connection), rows.listed(Sender), rows.listed(App)
     unwell, ailing = rows.unwell()
-    unusable = rows.unusable()
-    yield from (_connection(line, unwell.get(line["id"]), unusable.get(line["id"])) for line in connections)
+    unusable, alone = rows.unusable(), rows.left_alone()
+    sending = {row["connection_id"] for row in senders}
+    for line in connections:
+        i = line["id"]
+        yield _connection(line, unwell.get(i), unusable.get(i), alone=i in alone, others=bool(sending - {i}))
     if carriers := [line["settings"] for line in connections if line["carrier"] not in NO_HOOKS]:
         here = all(_loopback(_address(each)) for each in carriers)  # a trial on one machine
         yield Finding(
@@ -100,8 +102,10 @@ def _provisioned(settings: Settings, rows: Rows) -> Iterator[Finding]:
     yield Finding("limits", ok=True, what=f"off: {', '.join(off)}" if off else "all are set")
 
 
-def _connection(line: dict[str, Any], ailment: Ailment | None, unusable: str | None) -> Finding:
-    """Whether it can be used, and how well it does."""
+def _connection(
+    line: dict[str, Any], ailment: Ailment | None, unusable: str | None, *, alone: bool, others: bool
+) -> Finding:
+    """Whether it can be used, and how well it does; `alone` is that a worker hears nothing from it."""
     name = f"connection {line['name']}"
     if objection := carrier_objection(line["carrier"], line["settings"]):
         return Finding(name, ok=False, what=objection, todo="set what is missing, or `connection set`")
@@ -112,12 +116,13 @@ def _connection(line: dict[str, Any], ailment: Ailment | None, unusable: str | N
     if line["unbound_at"]:
         what = f"not bound since {line['unbound_at']:%Y-%m-%d %H:%M:%S}Z: {line['unbound']}"
         return Finding(name, ok=False, what=what, todo="ask the carrier, or look at this host's way to it")
-    if line["silent_at"] and utc_now() - line["silent_at"] < STILL:
+    if alone:
         todo = "ask the carrier, or look at this host's way to it; it is tried again by itself"
         what = f"left alone by a worker, tried last at {line['silent_at']:%H:%M:%S}Z: {line['silence']}"
         return Finding(name, ok=False, what=what, todo=todo)
     if not line["paused_at"] and ailment:
-        todo = "ask the carrier; most of its share goes to others of the app, and comes back by itself"
+        share = "most of its share goes to others of the app, and comes back by itself"
+        todo = f"ask the carrier; {share if others else 'there is no other to take its share'}"
         return Finding(name, ok=ailment.share >= ILL, what=f"can be used, health {ailment}", todo=todo)
     return Finding(name, ok=True, what="is paused" if line["paused_at"] else "can be used")
 

@@ -19,8 +19,6 @@ from dispatcher.store.lookups import StoreLookups
 from dispatcher.store.pool import SenderPool
 from dispatcher.store.provisioning import Rows
 from dispatcher.store.revision import pepper
-from dispatcher.store.tables import Connection
-from dispatcher.wiring.doctor import STILL
 from dispatcher.wiring.parts import policy_of, ready_database, utc_now
 
 
@@ -50,9 +48,7 @@ def knowing(settings: Settings) -> Iterator[Callable[[str], Known]]:
 
 def _pools(pool: SenderPool, rows: Rows) -> Iterator[Pool]:
     """The senders as dispatch sees them, without those of carriers that a worker leaves alone; then all."""
-    now = utc_now()
-    silent = {row["id"] for row in rows.listed(Connection) if row["silent_at"] and now - row["silent_at"] < STILL}
-    if silent:
+    if silent := rows.left_alone():
         yield pool.usable(Pace().horizon, None, silent)
     yield pool.usable(Pace().horizon, None)
 

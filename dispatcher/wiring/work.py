@@ -137,6 +137,7 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
             directory=CachedDirectory(database),
             lines=lines,
             put=asked.put,
+            heard=dispatch.heard,
             ring=ring,
             clock=utc_now,
             jitter=random.SystemRandom().random,

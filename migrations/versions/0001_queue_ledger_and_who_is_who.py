@@ -157,6 +157,7 @@ def upgrade() -> None:
         sa.Column("stop_reason", sa.String(length=255), server_default="", nullable=False),
         sa.Column("retry_at", sa.BigInteger(), nullable=True),
         sa.Column("silent_at", sa.BigInteger(), nullable=True),
+        sa.Column("silent_by", sa.BigInteger(), nullable=True),
         sa.Column("silence", sa.String(length=255), server_default="", nullable=False),
         sa.Column("unbound_at", sa.BigInteger(), nullable=True),
         sa.Column("unbound", sa.String(length=255), server_default="", nullable=False),

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from dispatcher.core.exchange import Receipt
+from dispatcher.core.health import Ailment
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.screening import LinePolicy
 from dispatcher.engine.lookups import LookedUp, Wanted
@@ -25,6 +26,7 @@ from dispatcher.store.revision import head
 from dispatcher.store.statement import Statement
 from dispatcher.store.tables import Sender
 from dispatcher.store.workers import Workers
+from dispatcher.wiring.doctor import _connection
 from dispatcher.wiring.ground import data
 from dispatcher.wiring.parts import utc_now
 from tests.cli.commands import Run, runner
@@ -116,9 +118,9 @@ def test_an_installation_that_lacks_things_until_it_is_mended(
     assert findings(run)[1]["connection simulated"]["what"] == "stopped: HTTP 401"
     SenderPool(database).resume_connections([1])
     for ago, ok in ((timedelta(minutes=9), False), (timedelta(minutes=11), True)):
-        SenderPool(database).note_silence(1, "no answer", utc_now() - ago)
+        SenderPool(database).note_silence(1, "no answer", utc_now() - ago, 1)
         line = findings(run)[1]["connection simulated"]
-        assert line["ok"] == ok
+        assert line["ok"] == (run("connection", "list").json[0]["silence"] is None) == ok
         assert str(line["what"]).startswith("left alone by a worker, tried last at ") != ok
     Workers(database).note_unusable(1, 1, "credentials.token: the environment has no TOKEN", utc_now())
     line = findings(run)[1]["connection simulated"]
@@ -130,6 +132,16 @@ def test_an_installation_that_lacks_things_until_it_is_mended(
     todo = found["callbacks of com.example.1"]["todo"]
     monkeypatch.setenv(*todo.rpartition("export ")[2].split("="))
     assert findings(run)[1]["callbacks of com.example.1"]["ok"] is True
+
+
+@pytest.mark.parametrize(("others", "told"), [(True, "goes to others"), (False, "there is no other")])
+def test_whose_share_goes_to_others_is_said_only_where_there_are_any(others: bool, told: str) -> None:
+    line = dict.fromkeys(("stopped_at", "unbound_at", "paused_at")) | {
+        "name": "a",
+        "carrier": "simulated",
+        "settings": {},
+    }
+    assert told in _connection(line, Ailment(1 / 64, "timeout"), None, alone=False, others=others).todo
 
 
 def test_an_app_that_is_paused_is_told_of_and_is_no_fault(run: Run) -> None:

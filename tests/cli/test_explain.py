@@ -9,6 +9,7 @@ from dispatcher.store.pool import SenderPool
 from dispatcher.store.provisioning import Rows
 from dispatcher.store.statement import Statement
 from dispatcher.store.tables import App
+from dispatcher.store.workers import Workers
 from dispatcher.wiring.parts import utc_now
 from tests.cli.commands import Run, refused
 from tests.web.api import COUNTS
@@ -123,12 +124,14 @@ def test_who_is_left_alone_is_named_only_where_there_is_nobody_else(run: Run, ro
     quiet, number = rows.add_connection("quiet", "simulated", {}, {}), "+16465550177"
     run("sender", "add", number, "--connection", "quiet")
     assert run("explain", "+16462223333", *APP).json["sender"] == number
-    SenderPool(database).note_silence(quiet, "no answer", utc_now())
+    worker = Workers(database).enrol("work", utc_now())
+    SenderPool(database).note_silence(quiet, "no answer", utc_now(), worker)
     assert run("explain", "+16462223333", *APP).json["sender"] not in {"", number}
     others = [row["number"] for row in run("sender", "list").json if row["number"] != number]
     for other in others:
         run("sender", "pause", other)
     assert run("explain", "+16462223333", *APP).json["sender"] == number
+    Workers(database).leave(worker)
     for other in others:
         run("sender", "resume", other)
     run("sender", "remove", number)

@@ -128,6 +128,16 @@ def test_weights_are_shares_also_of_a_light_flow_and_of_many_processes(database:
     assert all(abs(counts[i] - share) <= 2 for i, share in ((1, 75), (2, 45), (3, 30))), counts
 
 
+def test_what_one_process_hears_ends_what_another_wrote_of_silence(database: Database) -> None:
+    house = two(database)
+    SenderPool(database).note_silence(1, "no answer", NOON, 8)
+    silent = "select count(*) from connections where silent_at is not null"
+    for word, left in (("refused", 1), ("yes", 0)):
+        invite(house, 2, 3_000_000 + left)
+        flow(house, a=word)
+        assert house.run(silent) == [(left,)]
+
+
 AT_WORST = "insert into connection_health values (1, {clock} + 119000000, 'timeout')"
 
 

@@ -18,6 +18,7 @@ from dispatcher.core.lifecycle import Event, State
 from dispatcher.engine.dispatch import Worker
 from dispatcher.engine.inquiry import AT_ONCE, CERTAIN, LONGEST, MORE, Inquiry, Told
 from dispatcher.engine.ports import CALLBACKS, DUE
+from dispatcher.engine.silence import IN_VAIN
 from dispatcher.store.database import Database
 from dispatcher.store.directory import CachedDirectory
 from dispatcher.store.inquiries import InquiryBook
@@ -81,6 +82,7 @@ class House(test_dispatch.House):
             directory=CachedDirectory(self.database, keep=0.0),
             lines=lambda: self.lines,
             put=self.told.append,
+            heard=self.dispatch.heard,
             ring=self.rung.append,
             clock=lambda: self.now,
             jitter=lambda: 1.0,
@@ -181,6 +183,19 @@ def test_acceptance_that_is_final_ends_it(house: House) -> None:
     house.lines[1] = replace(house.line, acceptance_is_final=True)
     house.ask(20 * SECOND, "taken")
     assert house.row(made.id)["state"] is State.DELIVERED
+
+
+def test_an_answer_ends_the_silence_of_its_carrier(house: House) -> None:
+    house.doubt(IN_VAIN)
+    silent = "select count(*) from connections where silent_at is not null"
+    assert house.run(silent) == [(1,)]
+    house.ask(20 * SECOND, "?")
+    assert house.run(silent) == [(1,)], "it told nothing"
+    house.ask(MINUTE, "taken")
+    assert house.run(silent) == [(0,)]
+    house.admit(1, first=8000)
+    house.turns()
+    assert len(house.transport.open) == 1, "it is not left alone any more"
 
 
 def test_what_will_never_be_taken_has_failed_with_its_code(house: House) -> None:

@@ -106,6 +106,14 @@ def test_whoever_reports_is_there(room: Room) -> None:
     assert room.judge(UNANSWERED) == {1: ""}
 
 
+def test_an_answer_to_a_question_ends_it(room: Room) -> None:
+    assert not room.silence.heard(1)
+    room.judge(*[UNANSWERED] * IN_VAIN)
+    assert room.silence.heard(1)
+    assert room.silence.left_alone() == frozenset()
+    assert room.judge(*[UNANSWERED] * (IN_VAIN - 1)) == {}, "it begins anew"
+
+
 def test_connections_are_judged_apart(room: Room) -> None:
     results = [(n % 2, n, UNANSWERED if n % 2 else Outcome(Fate.TAKEN)) for n in range(2 * IN_VAIN)]
     assert room.told(results) == {1: WHY}

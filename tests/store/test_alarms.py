@@ -15,6 +15,7 @@ from dispatcher.store.outbox import CallbackOutbox
 from dispatcher.store.pool import SenderPool
 from dispatcher.store.provisioning import Rows
 from dispatcher.store.statement import Statement
+from dispatcher.store.workers import Workers
 from tests.factories import NOON, provision
 from tests.store.test_outbox import called, claim, owed
 
@@ -56,14 +57,19 @@ def test_what_comes_again_soon_is_the_same_alarm(database: Database, minutes: in
 
 def test_a_silent_connection_and_a_process_that_died_over_it(database: Database) -> None:
     provision(database)
-    pool = SenderPool(database)
-    pool.note_silence(1, "no answer", NOON)
+    pool, workers = SenderPool(database), Workers(database)
+    worker = workers.enrol("work", NOON)
+    pool.note_silence(1, "no answer", NOON, worker)
     assert told(database) == [("connection_silent", "carrier", 0, 0, 1, "no answer", True)]
     assert told(database, NOON + 11 * MINUTE)[0][-1] is False
-    pool.note_silence(1, "no answer", NOON + 3 * MINUTE)
+    pool.note_silence(1, "no answer", NOON + 3 * MINUTE, worker)
     assert told(database, NOON + 11 * MINUTE)[0][-1] is True
-    pool.note_silence(1, "", NOON + 4 * MINUTE)
+    pool.note_silence(1, "", NOON + 4 * MINUTE, worker)
     assert told(database, NOON + 4 * MINUTE) == [("connection_silent", "carrier", 0, 3, 2, "no answer", False)]
+    pool.note_silence(1, "no answer", NOON + 5 * MINUTE, worker)
+    assert told(database, NOON + 5 * MINUTE)[0][-1] is True
+    workers.leave(worker)
+    assert told(database, NOON + 5 * MINUTE)[0][-1] is False, "who left it alone is gone"
 
 
 def test_a_sender_that_its_carrier_forbids(database: Database) -> None:
