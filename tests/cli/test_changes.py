@@ -100,7 +100,7 @@ def test_an_app_is_changed_piece_by_piece(run: Run, database: Database) -> None:
       "monday 09:00-12:00 13:00-20:00, sunday closed")],
 )  # fmt: skip
 def test_people_read_words_of_an_app(run: Run, rows: Rows, hours: dict[str, Any] | None, words: str) -> None:
-    rows.change_app(APP, "", {"hours": hours})
+    rows.change_app(APP, "", {"hours": hours, "accepted_url": "", "callback_url": ""})
     lines = run("app", "show", APP, as_json=False).out.splitlines()
     told = {f"hours: {words}", "acceptedUrl (called when an invited person joins): -", "callbackUrl: -"}
     assert told <= set(lines)

@@ -176,7 +176,8 @@ def test_connection_add_and_list(run: Run, rows: Rows, tmp_path: Path) -> None:
     assert "t0ken" not in json.dumps(row["settings"]), "where a credential stands, never the credential"
     listed = run("connection", "list").json
     well: dict[str, object] = {"paused": False, "stopped": None, "stoppedAt": None, "nextTryAt": None, "missing": [],
-                               "silence": None, "silentAt": None}  # fmt: skip
+                               "silence": None, "silentAt": None, "unbound": None, "unboundAt": None,
+                               "unusable": None}  # fmt: skip
     whole = {"weight": 1.0, "health": 1.0, "ails": None}
     assert {"name": "simulated", "carrier": "simulated", "inFlight": 256, **whole} | well in listed
     assert {"name": "acme-1", "carrier": "generic", "inFlight": 7, **whole} | well in listed
@@ -454,7 +455,7 @@ USAGE: Final = [
     ("connection", "add", "x", "--carrier", "simulated", "--in-flight", "4097"),
     ("connection", "add", "x", "--carrier", "simulated", "--receipt-hours", "0"),
     ("connection", "add", "x", "--carrier", "simulated", "--receipt-hours", "nan"),
-    ("connection", "remove", "x"),
+    ("connection", "forget", "x"),
 ]
 
 
