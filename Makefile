@@ -2,8 +2,8 @@
 # Needed: Linux, make, Python 3.11 or newer with its venv module, CA certificates, and a package index that pip can reach.
 
 PYTHON ?= python3
-# Test processes at once, and further words for the command that a target runs: make test ARGS='-k pacing'
-JOBS ?= 2
+# Test processes at once (they wait more than they compute), and further words for the command that a target runs: make test ARGS='-k pacing'
+JOBS ?= $(shell expr 2 \* $$(nproc))
 ARGS ?=
 
 # `make PYTHON=python3.12` rebuilds an environment of another Python; a mere default never does.
@@ -24,7 +24,7 @@ run: env-run ## start everything with sample data: the demo
 	@.venv/bin/python -m dispatcher demo $(ARGS)
 
 test: check ## the gate: format, lint, types, import contracts, tests
-	.venv/bin/pytest -n $(JOBS) $(ARGS)
+	.venv/bin/pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 check: env-dev ## the gate without the tests
 	.venv/bin/ruff format --check --output-format concise
@@ -34,6 +34,7 @@ check: env-dev ## the gate without the tests
 
 # Longer than a test of the gate may take; the table of what each fault left is the end of what it prints.
 faults: export FAULTS = full
+faults: JOBS := 3
 faults: env-dev ## every fault at length, in about an hour: what was accepted, lost, doubled, in doubt, and how soon it is over
 	.venv/bin/pytest -n $(JOBS) --maxschedchunk 1 --timeout 900 tests/faults $(ARGS)
 
