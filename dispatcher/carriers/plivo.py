@@ -153,7 +153,7 @@ class Plivo:
 
     def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
         """A receipt, which has a status, or else a reply, which may come by GET."""
-        said = {**hook.query, **dict(hook.form())}
+        said = {name: clean(value) for name, value in {**hook.query, **dict(hook.form())}.items()}
         ref, status = id_at(said, "MessageUUID", most=MOST), said.get("Status", "")
         if not status:
             return [_reply(said, ref)]

@@ -35,7 +35,7 @@ from dispatcher.core.exchange import (
 )
 from dispatcher.core.given import Given, SettingsError
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.reading import id_at, json_of, text_at
+from dispatcher.core.reading import clean, id_at, json_of, text_at
 
 API: Final = "https://api.twilio.com"
 SID: Final = re.compile("[A-Z]{2}[0-9a-f]{32}")
@@ -174,7 +174,7 @@ class Twilio:
 
     def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
         """A receipt, which has a status, or else a reply, which is documented without one and may come by GET."""
-        said = {**hook.query, **dict(hook.form())}
+        said = {name: clean(value) for name, value in {**hook.query, **dict(hook.form())}.items()}
         ref = id_at(said, "MessageSid", most=MOST) or id_at(said, "SmsSid", most=MOST)
         status, code = said.get("MessageStatus") or said.get("SmsStatus", ""), said.get("ErrorCode", "")
         if "MessageStatus" not in said and status in ("", "receiving", "received"):

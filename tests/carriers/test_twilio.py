@@ -272,3 +272,8 @@ def test_noise_is_an_outcome_and_never_taken(response: Response) -> None:
 @given(hooks(NAMES, [DELIVERED], ["x-twilio-signature", "x-twilio-webhooks-signature-settings"]))
 def test_noise_is_never_genuine_and_never_delivered(noise: Hook) -> None:
     heard_calmly(TWILIO, noise, ["delivered", "read"])
+
+
+def test_what_no_database_keeps_is_left_out_of_a_reply() -> None:
+    told = TWILIO.events(Hook("POST", URL, body=b"From=%2B1301222%003333&Body=ST%00OP&MessageSid=SM1"))
+    assert told == [Reply(their_number="+13012223333", our_number="", text="STOP", ref="SM1")]
