@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import reprlib
 import tomllib
 from collections.abc import Mapping
@@ -22,6 +21,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+
+from dispatcher.core.given import NOT_IN_URL
 
 PREFIX: Final = "DISPATCHER_"
 FREE: Final = "settings"  # a table whose keys are a provider's own, and are checked by whoever reads them
@@ -44,7 +45,6 @@ UNSAID: Final = {  # the same, of values that are not repeated: they may hold a 
     "string_too_short": "must not be empty",
     "tuple_type": "must be a list",
 }
-NOT_IN_URL: Final = re.compile(r"[^!-~]|\\")
 
 
 class SettingsError(Exception):

@@ -10,14 +10,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from dispatcher.core.invitation import Channel, Claimed, Kind
 from dispatcher.core.lifecycle import State
 from dispatcher.engine.ports import Doubt, Marked, Settled
 from dispatcher.store.database import Database
 from dispatcher.store.instants import instant, maybe_micros, micros
 from dispatcher.store.optouts import opted_out
 from dispatcher.store.pool import READY
-from dispatcher.store.queue import ASK, end_attempts
+from dispatcher.store.queue import ASK, claimed_of, end_attempts
 from dispatcher.store.receipts import match_refs
 from dispatcher.store.rooms import Rooms
 from dispatcher.store.statement import Row, Statement
@@ -127,25 +126,8 @@ def _fence(doubt: Doubt) -> tuple[int, int, int]:
 
 
 def _doubt(row: Row) -> Doubt:
-    claimed = Claimed(
-        id=row[0],
-        generation=row[1],
-        app_id=row[2],
-        kind=Kind(row[3]),
-        channel=Channel(row[4]),
-        person=row[5],
-        region=row[6],
-        text=row[7],
-        segments=row[8],
-        tries=row[9],
-        planned_at=instant(row[10]),
-        expires_at=instant(row[11]),
-        due_at=instant(row[12]),
-        address=row[13],
-        opted_out=bool(row[14]),
-    )
     return Doubt(
-        Marked(claimed, sender=row[15], sender_id=row[16], connection_id=row[17], delay=timedelta(0)),
+        Marked(claimed_of(row), sender=row[15], sender_id=row[16], connection_id=row[17], delay=timedelta(0)),
         started_at=instant(row[18]),
         ask_at=instant(row[19]),
         asks=row[20],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -138,8 +139,6 @@ ASK: Final = Statement(
     where attempts.message_id = r.id and attempts.generation = r.generation""",
     "id bigint, generation integer, ask_at bigint",
 )
-
-
 ASKED: Final = Statement(
     """select a.message_id from {rows} join attempts a on a.message_id = r.id and a.generation = r.generation
     where a.asks > 0""",
@@ -237,14 +236,15 @@ def _claim(tx: Tx, statement: Statement, lane: LaneKey, most: int, now: datetime
         lease=lease // MICROSECOND,
         remembered=REMEMBERED // MICROSECOND,
     )
-    return [_claimed(row, lane) for row in rows]
+    return [_in_lane(row, lane) for row in rows]
 
 
 def _in_order(found: Sequence[Claimed]) -> list[Claimed]:
     return sorted(found, key=lambda row: (row.due_at, row.id))
 
 
-def _claimed(row: Row, lane: LaneKey) -> Claimed:
+def claimed_of(row: Row) -> Claimed:
+    """The message in the first fifteen columns of a claim, in their order."""
     return Claimed(
         id=row[0],
         generation=row[1],
@@ -261,6 +261,12 @@ def _claimed(row: Row, lane: LaneKey) -> Claimed:
         due_at=instant(row[12]),
         address=row[13],
         opted_out=bool(row[14]),
+    )
+
+
+def _in_lane(row: Row, lane: LaneKey) -> Claimed:
+    return replace(
+        claimed_of(row),
         sticky_sender=row[15],
         refused_by=row[16],
         untaken_by=row[17],

@@ -13,6 +13,7 @@ from typing import Final
 from dispatcher.core.answers import REPEATED
 from dispatcher.core.exchange import Wish
 from dispatcher.core.keywords import Heard
+from dispatcher.core.reading import clean
 from dispatcher.engine.ports import Clock, Ids
 from dispatcher.engine.replies import Letter, Made, OurSender, Writer
 from dispatcher.store.database import Database
@@ -21,7 +22,7 @@ from dispatcher.store.instants import maybe_micros, micros
 from dispatcher.store.optouts import MEET
 from dispatcher.store.statement import Row, Statement, Tx
 from dispatcher.store.wishes import NONE, Judged, judge
-from dispatcher.store.words import NO_TEXT, kept
+from dispatcher.store.words import kept
 
 MOST_TEXT: Final = 2000  # characters of a reply that are kept
 OUTDOES: Final = MappingProxyType(
@@ -168,7 +169,7 @@ def _name(letter: Letter) -> tuple[int, str]:
 
 def _row(letter: Letter, writer: Writer) -> tuple[object, ...]:
     sender_id = letter.sender.id if letter.sender else 0
-    text = NO_TEXT.sub("", letter.text[:MOST_TEXT])
+    text = clean(letter.text[:MOST_TEXT])
     verdict = "" if letter.heard else NONE
     said_at = maybe_micros(letter.said_at)
     return letter.connection_id, kept(letter.ref), kept(letter.number), sender_id, writer.person, text, verdict, said_at

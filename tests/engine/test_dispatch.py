@@ -465,6 +465,35 @@ def test_a_sender_that_a_carrier_forbids_costs_the_others_of_its_connection_seco
     assert house.run("select count(*) from messages where state <> 'submitted'") == [(0,)]
 
 
+@pytest.mark.parametrize("by", ["this process", "another", "this process, and another saw it mended"])
+def test_what_a_key_that_is_mended_now_had_forbidden_costs_no_sender_its_turn(database: Database, by: str) -> None:
+    provision(database, senders=2)
+    house = House(database, outcomes={"no": Outcome(Fate.STOP_CARRIER, reason="HTTP 401"), "yes": Outcome(Fate.TAKEN)})
+
+    def turn(word: str, sender_id: int) -> None:
+        house.now += MINUTE
+        house.run(f"update senders set rest_until = null, paused_at = case when id <> {sender_id} then 1 end")
+        house.run("update connections set retry_at = 1 where stopped_at is not null")
+        house.turns()
+        assert {exchange.mt["sender"] for exchange in house.transport.open} == {f"+1201555000{sender_id - 1}"}
+        house.settle(lambda exchange: says(word))
+
+    house.admit(1)
+    turn("no", 1)
+    assert [row[:2] for row in house.run(CONNECTIONS)] == [(1, 0)]
+    if by == "another":
+        house.run("update connections set stopped_at = 1")
+    else:
+        house.admit(STOPS - 1, first=4000)
+        turn("no", 1)
+    assert [row[:2] for row in house.run(CONNECTIONS)] == [(1, 1)]
+    if "mended" in by:
+        house.run("update connections set stopped_at = null, retry_at = null, stop_reason = ''")
+    while house.run("select 1 from messages where state <> 'submitted'"):
+        turn("yes", 2)
+    assert house.run(RESTS) == []
+
+
 def test_submits_that_are_settled_twice_count_once(house: House) -> None:
     house.lines[1] = replace(house.line, carrier=Plain({"no": Outcome(Fate.STOP_CARRIER, reason="HTTP 403")}))
     house.admit(STOPS - 1)

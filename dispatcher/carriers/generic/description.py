@@ -21,7 +21,7 @@ from dispatcher.carriers.generic.words import (
 )
 from dispatcher.core.codes import Code
 from dispatcher.core.exchange import Fate, Submission
-from dispatcher.core.given import NO_TEXT, SettingsError
+from dispatcher.core.given import NO_TEXT, NOT_IN_URL, SettingsError
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH")
 FATES: Final = tuple(fate for fate in Fate if fate is not Fate.TAKEN)
@@ -32,7 +32,6 @@ MOST_RETRY_SECONDS: Final = 86_400
 TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # the name of a header: RFC 9110, 5.6.2
 PARAMETERS: Final = re.compile(r'(?:;\s*charset="?utf-8"?\s*)?', re.IGNORECASE)  # bodies are written in no other
 STATUS: Final = re.compile("[1-5][0-9]{2}")  # as `--set` writes it
-NOT_IN_URL: Final = re.compile(r"[^!-~]|\\")
 KEYS: Final = {
     "": {"request", "credentials", "answer", "receipts", "replies"},
     "request": {"method", "url", "content_type", "headers", "body"},
