@@ -20,7 +20,7 @@ from zlib import crc32
 import freezegun
 import psycopg
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from dispatcher.core.zones import use_packaged_zones
 from dispatcher.store.database import Database
@@ -33,8 +33,10 @@ use_packaged_zones()
 TEMPLATE = "dispatcher_template"
 AT_LENGTH = os.environ.get("FAULTS") in {"short", "full"}
 WHOLE = frozenset({"faults", "journeys", "deploy", "peers"})  # folders whose tests run whole processes
-settings.register_profile("gate", max_examples=25)
-settings.load_profile("default" if AT_LENGTH else "gate")
+# Neither a slow draw nor a slow example is a fault where others use the machine too.
+settings.register_profile("length", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("gate", settings.get_profile("length"), max_examples=25)
+settings.load_profile("length" if AT_LENGTH else "gate")
 
 
 def pytest_configure(config: pytest.Config) -> None:

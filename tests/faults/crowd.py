@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Sequence
 from http.client import HTTPException
@@ -13,15 +14,23 @@ POSTERS: Final = 8
 
 
 class Crowd:
-    """Posts `count` invitations at these ports, in turn, each poster with a pause; what was refused and how."""
+    """Posts `count` invitations at these ports, in turn, each poster with a pause; what was refused and how.
 
-    def __init__(self, customer: Customer, count: int, ports: Sequence[int], pause: float = TICK) -> None:
+    Where it `goes_on`, more than those until all are waited for: what happens meanwhile takes as long as it takes.
+    """
+
+    def __init__(
+        self, customer: Customer, count: int, ports: Sequence[int], pause: float = TICK, *, goes_on: bool = False
+    ) -> None:
         self.accepted: dict[str, str] = {}
         self.refused: list[Answer] = []
         self.unanswered = 0
         self._customer = customer
         self._count = count
-        self._left = iter(range(count))
+        self._begun = itertools.count()
+        self._last = threading.Event()
+        if not goes_on:
+            self._last.set()
         self._ports = ports
         self._pause = pause
         self._stop = threading.Event()
@@ -42,10 +51,13 @@ class Crowd:
         eventually(f"{count} are accepted", lambda: len(self.accepted) >= count, seconds)
 
     def wait_for_all(self, seconds: float = 60.0) -> None:
-        self.wait_for(self._count, seconds)
+        """Until each poster had its last one accepted."""
+        self._last.set()
+        eventually("all are accepted", lambda: not any(thread.is_alive() for thread in self._threads), seconds)
+        assert len(self.accepted) >= self._count
 
     def _post(self, turn: int) -> None:
-        while not self._stop.is_set() and (n := next(self._left, None)) is not None:
+        while not self._stop.is_set() and ((n := next(self._begun)) < self._count or not self._last.is_set()):
             while f"r{n}" not in self.accepted and not self._stop.is_set():
                 turn += 1
                 self._ask(n, self._ports[turn % len(self._ports)])

@@ -82,7 +82,7 @@ def test_postgres_restart_mid_run(
     with staged(own_url, tmp_path, **SETTINGS) as stage:
         stage.start("web")
         work = stage.start("work", ready=False)
-        with Crowd(customer, count, [stage.port], pause=0.25 if FULL else 0.1) as crowd:
+        with Crowd(customer, count, [stage.port], pause=0.25 if FULL else 0.1, goes_on=True) as crowd:
             for n in range(restarts):
                 crowd.wait_for(count * (n + 1) // (restarts + 2))
                 recorder.wait_for(recorder.count() + 1)

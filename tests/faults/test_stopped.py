@@ -112,7 +112,7 @@ def test_who_stands_still_with_sqlites_lock_is_waited_for(on_sqlite: Scene, how:
     scene.stage.settings = {**scene.stage.settings, "DISPATCHER_WEB__WORKERS": "2"}
     scene.stage.start("web")
     other = scene.work()
-    with Crowd(scene.customer, count := 1000 if FULL else 100, [scene.stage.port], PAUSE) as crowd:
+    with Crowd(scene.customer, count := 1000 if FULL else 100, [scene.stage.port], PAUSE, goes_on=True) as crowd:
         one = halting(scene, random.choice([*AMID]))
         eventually("it stands still", lambda: stands(one))
         eventually("intake refuses", lambda: len(crowd.refused) > IN_FLIGHT)

@@ -14,4 +14,4 @@ LEAST: Final = 40
 
 def drawn(most: int) -> settings:
     """Draw up to `most` examples at length, and a part of them in the gate."""
-    return settings(max_examples=most if AT_LENGTH else min(most, max(LEAST, most // FEWER)), deadline=None)
+    return settings(max_examples=most if AT_LENGTH else min(most, max(LEAST, most // FEWER)))

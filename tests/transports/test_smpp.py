@@ -147,7 +147,7 @@ def test_room_is_the_window_and_as_many_that_wait_for_it(smsc: Smsc) -> None:
 
 def test_many_submits_are_answered_each_with_its_own_answer(smsc: Smsc) -> None:
     smsc.on_submit = lambda submit: submit.answer(submit.to)
-    with bound(smsc, slots={0: inf, 1: inf, 2: inf}, window=20) as at:
+    with bound(smsc, slots={0: inf, 1: inf, 2: inf}, window=20, timeout=PATIENCE) as at:
         got: SimpleQueue[tuple[str, list[str]]] = SimpleQueue()
         for n in range(3000):
             to = f"1555{n:07d}"
