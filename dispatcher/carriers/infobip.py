@@ -191,16 +191,12 @@ class Infobip:
 
 def _refused(answer: object, response: Response) -> Outcome | None:
     """The outcome of an answer that speaks of no single message."""
-    if response.status in (400, 422) and response.fault is None:
-        return replace(_violated(answer), reason=_complaint(answer) or f"HTTP {response.status}")
-    if outcome := judged(response):
-        return outcome
-    if response.status < 400:
-        return None
     reason = _complaint(answer) or f"HTTP {response.status}"
-    if response.status in (402, 404):  # no money; no such address, so it is the wrong one
-        return Outcome(Fate.STOP_CARRIER, reason=reason)
-    return Outcome(Fate.UNKNOWN if response.status == 408 else Fate.NEVER, reason=reason)
+    if response.status in (400, 422) and response.fault is None:
+        return replace(_violated(answer), reason=reason)
+    if (outcome := judged(response, reason)) or response.status < 400:
+        return outcome
+    return Outcome(Fate.NEVER, reason=reason)
 
 
 def _violated(answer: object) -> Outcome:

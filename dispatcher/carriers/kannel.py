@@ -59,9 +59,7 @@ ANSWERS: Final[Mapping[tuple[int, str], Outcome]] = MappingProxyType(
         (400, "Sender missing and no global set"): _SENDER,
         (403, "Authorization failed"): Outcome(Fate.STOP_CARRIER),
         (403, "Not routable"): _NEVER,  # no SMSC may take numbers that begin so
-        (404, ""): Outcome(Fate.STOP_CARRIER),  # another path than sendsms
         (503, "Temporal failure"): Outcome(Fate.LATER, limit=True),  # its queue is full, and it took nothing
-        (400, ""): _NEVER,
     }
 )
 # command_status of a rejection (SMPP 3.4, 5.1.3).
@@ -110,16 +108,15 @@ class Kannel:
 
     def read(self, response: Response) -> Outcome:
         """What became of it: the sentence before the status."""
-        if response.fault is None:
-            said = clean(response.text).strip()[:MOST]
-            for (status, words), outcome in ANSWERS.items():
-                if response.status == status and said.startswith(words):
-                    reason = "" if outcome.fate is Fate.TAKEN else said or f"HTTP {status}"
-                    return replace(outcome, reason=reason)
-        if outcome_by_status := judged(response):
+        said = clean(response.text).strip()[:MOST] if response.fault is None else ""
+        for (status, words), outcome in ANSWERS.items():
+            if response.status == status and said.startswith(words):
+                return replace(outcome, reason="" if outcome.fate is Fate.TAKEN else said)
+        if outcome_by_status := judged(response, said):
             return outcome_by_status
-        fate = Fate.NEVER if response.status >= 400 else Fate.UNKNOWN
-        return Outcome(fate, reason=f"HTTP {response.status}")
+        if response.status >= 400:
+            return Outcome(Fate.NEVER, reason=said or f"HTTP {response.status}")
+        return Outcome(Fate.UNKNOWN, reason=f"HTTP {response.status}")
 
     def verify(self, hook: Hook, now: datetime) -> bool:
         """Whether the address that was called holds our token."""

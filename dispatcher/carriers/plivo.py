@@ -69,8 +69,6 @@ FAILED: Final = Outcome(Fate.NEVER)
 INVALID: Final = Outcome(Fate.NEVER, code=Code.INVALID_PHONE)
 NOT_FROM: Final = Outcome(Fate.OTHER_SENDER)
 STOPPED: Final = Outcome(Fate.STOP_CARRIER)
-# 402: no credit; 404 and 405: no such account or address.
-ANSWERS: Final = MappingProxyType({401: STOPPED, 402: STOPPED, 404: STOPPED, 405: STOPPED})
 # Said with a status that is told nowhere.
 OUR_ACCOUNT: Final = re.compile(r"(?i)\binsufficient\b|\baccount\b.*\b(suspended|disabled|inactive)\b")
 THEIR_NUMBER: Final = re.compile(r"(?i)\b(dst|destination)\b")
@@ -114,13 +112,11 @@ class Plivo:
         said = None if response.fault else json_of(response.body)
         error = text_at(said, "error") or (clean(response.text) if dig(said, "error") else "")  # also an object
         reason = f"HTTP {response.status} {error}".strip()[:MOST]
-        told = response.status in ANSWERS or (error and response.status != 429)
-        if 400 <= response.status < 500 and told and not response.fault:
-            return replace(_refused(response.status, error), reason=reason)
-        if outcome := judged(response):
+        about_country = response.status == 403 and error != ""
+        if not about_country and (outcome := judged(response, reason)):
             return outcome
         if response.status >= 400:
-            return replace(FAILED, reason=reason)
+            return replace(_refused(response.status, error), reason=reason)
         ref = id_at(said, "message_uuid", 0)
         if UUID.fullmatch(ref):
             return Outcome(Fate.TAKEN, ref=ref)
@@ -169,7 +165,7 @@ class Plivo:
 
 def _refused(status: int, error: str) -> Outcome:
     """What an error says. A 403 is about the country of this number, so it must not stop the connection."""
-    if status in ANSWERS or OUR_ACCOUNT.search(error):
+    if OUR_ACCOUNT.search(error):
         return STOPPED
     theirs, ours = THEIR_NUMBER.search(error), OUR_NUMBER.search(error)
     if status == 403 or bool(theirs) == bool(ours):

@@ -64,7 +64,6 @@ ANSWERS: Final = MappingProxyType(
 )
 PARAMETERS: Final = MappingProxyType({"to": INVALID, "from": THIS_SENDER})
 NAMED: Final = re.compile(r"""["'`\[](to|from)["'`\[\]]""")  # how the text of a 400 names a parameter
-OUR_FAULT: Final = frozenset({401, 402, 403, 404})  # the token, the credit, the plan's id or region
 
 
 def from_settings(given: Given) -> Sinch:
@@ -128,9 +127,7 @@ class Sinch:
             named = NAMED.search(text) if response.status == 400 else None
             if known := PARAMETERS[named[1]] if named else ANSWERS.get(code):
                 return replace(known, reason=reason)
-            if response.status in OUR_FAULT:
-                return replace(OURS, reason=reason)
-        if outcome := judged(response):
+        if outcome := judged(response, reason):
             return outcome
         if response.status < 400:
             return Outcome(Fate.UNKNOWN, reason=f"HTTP {response.status} without an id")

@@ -140,10 +140,12 @@ class Telnyx:
         answer = json_of(response.body) if response.fault is None else None
         if 400 <= response.status < 500 and (outcome := _refused(answer, response)):
             return outcome
-        if outcome := judged(response):
+        reason = _said(dig(answer, "errors", 0)) or f"HTTP {response.status}"
+        if outcome := judged(response, reason):
             return outcome
         if response.status >= 400:
-            return _by_status(response.status, _said(dig(answer, "errors", 0)))
+            # 409 is said of a key that is in use: https://developers.telnyx.com/docs/development/api-fundamentals/idempotency
+            return Outcome(Fate.UNKNOWN if response.status == 409 else Fate.NEVER, reason=reason)
         ref = id_at(answer, "data", "id")
         if not ref:
             return Outcome(Fate.UNKNOWN, reason=f"HTTP {response.status} without an id")
@@ -232,16 +234,6 @@ def _meaning(error: object) -> Outcome | None:
     if code == "40300" and "STOP" not in text_at(error, "title") + text_at(error, "detail"):
         return _SENDER
     return ERRORS.get(code)
-
-
-def _by_status(status: int, said: str) -> Outcome:
-    """A refusal without a code that is known."""
-    reason = said or f"HTTP {status}"
-    if status in (402, 404):  # no money; no such address, so it is the wrong one
-        return Outcome(Fate.STOP_CARRIER, reason=reason)
-    if status in (408, 409):
-        return Outcome(Fate.UNKNOWN, reason=reason)
-    return Outcome(Fate.NEVER, reason=reason)
 
 
 def _said(error: object) -> str:

@@ -146,15 +146,15 @@ class Twilio:
         said = None if response.fault else json_of(response.body)
         code = text_at(said, "code", most=9)
         reason = " ".join(filter(None, [code or f"HTTP {response.status}", text_at(said, "message")]))[:MOST]
-        about_us = code.startswith("20")  # and not about this message, whatever else is wrong
-        if 400 <= response.status < 500 and code and (code in CODES or not about_us):
-            known = CODES.get(code, FAILED)
+        known = CODES.get(code)
+        if known is None and code and not code.startswith("20") and response.status in (400, 403, 404):
+            known = FAILED  # codes that begin with 20 are about us, whatever is wrong
+        if known and 400 <= response.status < 500:
             return replace(known, reason=reason, retry_after=response.retry_after if known.limit else None)
-        if outcome := judged(response):
+        if outcome := judged(response, reason):
             return outcome
         if response.status >= 400:
-            unknown_address = response.status in (404, 405)  # a setting to mend
-            return replace(STOPPED if unknown_address else FAILED, reason=reason)
+            return replace(FAILED, reason=reason)
         return _taken(response.status, said)
 
     def verify(self, hook: Hook, now: datetime) -> bool:

@@ -97,7 +97,6 @@ CODES: Final = MappingProxyType(
 )
 # Of receipts: about content or registration, so are those of THIS_SENDER.
 FILTERED: Final = frozenset({"1210", "1282", "1480", "1482", "1483", "1484", "2001"})
-OUR_FAULT: Final = frozenset({402, 404})  # no credit; a base_url that is not theirs
 
 SIGNED: Final = jwt.PyJWS(algorithms=["HS256"])
 
@@ -181,12 +180,11 @@ class Vonage:
         code, reason = _problem(said)
         if response.status >= 400 and (known := CODES.get(code)):
             return replace(known, reason=reason, retry_after=response.retry_after)
-        if outcome := judged(response):
+        if outcome := judged(response, reason):
             return outcome
         if response.status < 400:
             return Outcome(Fate.UNKNOWN, reason=f"HTTP {response.status} without an id")
-        fate = Fate.STOP_CARRIER if response.status in OUR_FAULT else Fate.NEVER
-        return Outcome(fate, reason=reason or f"HTTP {response.status}")
+        return Outcome(Fate.NEVER, reason=reason or f"HTTP {response.status}")
 
     def verify(self, hook: Hook, now: datetime) -> bool:
         """Whether a token signed with the account's secret comes with it, is of these hours, and is about this body."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -184,15 +185,31 @@ class Hook:
             raise Refusal(400, f"body: not a form in UTF-8 with at most {MOST_FIELDS} fields") from None
 
 
-def judged(response: Response) -> Outcome | None:
-    """What the transport and the HTTP status alone tell of a submit; None means that the body has the last word."""
+# What statuses mean that say nothing of one text or one number (RFC 9110, 15.5).
+STATUSES: Final = MappingProxyType(
+    {
+        # Our key, our account, the address, the method or the form of the body.
+        **dict.fromkeys((401, 402, 403, 404, 405, 407, 410, 415, 421), Fate.STOP_CARRIER),
+        408: Fate.UNKNOWN,  # not all of it came in time, says who stands in front; what stands behind may have it
+        425: Fate.LATER,  # refused unread, since it might be a replay (RFC 8470, 5.2)
+    }
+)
+
+
+def judged(response: Response, said: str = "") -> Outcome | None:
+    """What the transport and the HTTP status alone tell of a submit; None means that the body has the last word.
+
+    A carrier for which one of these statuses is about one text or one number reads its body before it asks here. `said`
+    is the carrier's reason, where it gave one.
+    """
     if response.fault in (Fault.UNSENT, Fault.UNREACHABLE, Fault.FORBIDDEN):
         return Outcome(Fate.LATER, reason=response.detail or response.fault, limit=response.fault is Fault.UNSENT)
     if response.fault is Fault.OVERSIZED or response.fault is Fault.TIMEOUT or response.fault is Fault.CUT:
         return Outcome(Fate.UNKNOWN, reason=response.detail or response.fault)
+    if fate := STATUSES.get(response.status):
+        retry_after = response.retry_after if fate is Fate.LATER else None
+        return Outcome(fate, reason=said or f"HTTP {response.status}", retry_after=retry_after)
     match response.status:
-        case 401 | 403:  # our key, not their number
-            return Outcome(Fate.STOP_CARRIER, reason=f"HTTP {response.status}")
         case 429:
             return Outcome(Fate.LATER, reason="throttled", retry_after=response.retry_after, limit=True)
         case 503 if response.retry_after is not None:
@@ -205,7 +222,10 @@ def judged(response: Response) -> Outcome | None:
 
 
 def judged_answer(response: Response) -> Outcome | None:
-    """The same of a question, which nobody obeys: any redirect is an address to mend."""
-    if 300 <= response.status < 400 and response.fault is None:
+    """The same of a question, which nobody obeys: any redirect is an address to mend.
+
+    The address names what is asked about, so what is not found may be that alone: the body has the last word.
+    """
+    if response.fault is None and 300 <= response.status < 400:
         return Outcome(Fate.STOP_CARRIER, reason=f"HTTP {response.status}, a redirect")
-    return judged(response)
+    return None if response.fault is None and response.status in (404, 410) else judged(response)

@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from dispatcher.carriers import generic, infobip, kannel, plivo, simulated, sinch, smpp, telnyx, twilio, vonage
+from dispatcher.core.exchange import Fate, Response
 from dispatcher.core.given import Given
 from dispatcher.engine.transport import Carrier
 from dispatcher.wiring.carriers import CARRIERS
@@ -29,6 +30,24 @@ MAKERS: Final[Mapping[str, Callable[[Given], Carrier]]] = {
 }
 
 
+SETTINGS: Final[Mapping[str, tuple[dict[str, object], dict[str, str]]]] = {
+    "generic": ({"request": {"url": "https://sms.example/"}, "credentials": {}}, {}),
+    "infobip": ({"base_url": "https://x1.api.infobip.com"}, {"api_key": "k", "hook_token": "t"}),
+    "kannel": ({"url": "https://kannel.example/", "username": "u"}, {"password": "p", "hook_token": "t"}),
+    "plivo": ({"auth_id": "MA" + 18 * "0"}, {"auth_token": "t"}),
+    "sinch": ({"service_plan_id": "p"}, {"api_token": "t", "hook_token": "t"}),
+    "telnyx": ({}, {"api_key": "k", "public_key": 43 * "A" + "="}),
+    "twilio": ({"account_sid": "AC" + 32 * "0"}, {"auth_token": "t"}),
+    "vonage": ({"api_key": "k"}, {"api_secret": "s", "signature_secret": "s"}),
+}
+STATUSES: Final = {
+    Fate.STOP_CARRIER: (301, 307, 308, 401, 402, 403, 404, 405, 407, 410, 415, 421),
+    Fate.LATER: (425, 429),
+    Fate.NEVER: (400, 406, 411, 413, 414, 422, 451),
+    Fate.UNKNOWN: (0, 302, 303, 304, 408, 500, 502, 503, 504, 520),
+}
+
+
 def test_all_are_known() -> None:
     assert tuple(MAKERS) == CARRIERS
 
@@ -37,3 +56,13 @@ def test_all_are_known() -> None:
 def test_it_is_explained(name: str) -> None:
     assert (ROOT / "config" / "connections" / f"{name}.toml").is_file()
     assert f"## {name}" in (ROOT / "docs" / "carriers.md").read_text("utf-8").casefold()
+
+
+@pytest.mark.parametrize("status", [(status, fate) for fate, statuses in STATUSES.items() for status in statuses])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_status_without_a_word_means_the_same_of_each(name: str, status: tuple[int, Fate]) -> None:
+    assert MAKERS[name](Given(*SETTINGS[name])).read(Response(status[0])).fate is status[1]
+
+
+def test_each_that_speaks_http_is_in_that_table() -> None:
+    assert {*SETTINGS, "simulated", "smpp"} == set(CARRIERS)

@@ -265,7 +265,7 @@ OUTCOMES: Final[list[tuple[Response, Outcome]]] = [
     (Response(400, body=b'{"error": {"code": "opted_out"}}'), never("HTTP 400", Code.OPTED_OUT)),
     (Response(400, body=b'{"error": {"code": "other"}}'), never("HTTP 400")),
     (Response(400), never("HTTP 400")),
-    (Response(404), never("HTTP 404")),
+    (Response(404), Outcome(Fate.STOP_CARRIER, reason="HTTP 404")),
     (Response(200, body=b'{"error": {"code": 30006}}'), never("30006", Code.NOT_MOBILE)),
     (Response(500, body=b'{"error": {"code": "30006"}}'), never("30006", Code.NOT_MOBILE)),
     (

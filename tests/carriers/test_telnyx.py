@@ -145,7 +145,7 @@ READ: Final = [
     (401, b"", Outcome(Fate.STOP_CARRIER, "", "HTTP 401")),
     (403, error("10010"), Outcome(Fate.STOP_CARRIER, "", "10010 Title")),
     (403, PAGE, Outcome(Fate.STOP_CARRIER, "", "HTTP 403")),
-    (403, error("99999"), Outcome(Fate.STOP_CARRIER, "", "HTTP 403")),
+    (403, error("99999"), Outcome(Fate.STOP_CARRIER, "", "99999 Title")),
     (402, b"", Outcome(Fate.STOP_CARRIER, "", "HTTP 402")),
     (403, error("20100", "Insufficient Funds"), Outcome(Fate.STOP_CARRIER, "", "20100 Insufficient Funds")),
     (404, PAGE, Outcome(Fate.STOP_CARRIER, "", "HTTP 404")),

@@ -125,6 +125,7 @@ SUBMITS: Final = [
     # Limits.
     (429, error(20429), Outcome(Fate.LATER, reason="20429 why", retry_after=timedelta(seconds=7), limit=True)),
     (400, error(14107), Outcome(Fate.LATER, reason="14107 why", retry_after=timedelta(seconds=7), limit=True)),
+    (429, error(99999), Outcome(Fate.LATER, reason="throttled", retry_after=timedelta(seconds=7), limit=True)),
     (429, PAGE, Outcome(Fate.LATER, reason="throttled", retry_after=timedelta(seconds=7), limit=True)),
     # Our account and our settings.
     (401, error(20003), Outcome(Fate.STOP_CARRIER, reason="20003 why")),
@@ -132,7 +133,8 @@ SUBMITS: Final = [
     (429, error(63038), Outcome(Fate.STOP_CARRIER, reason="63038 why")),
     (400, error(21609), Outcome(Fate.STOP_CARRIER, reason="21609 why")),
     (404, error(20404), Outcome(Fate.STOP_CARRIER, reason="20404 why")),
-    (403, error(20999), Outcome(Fate.STOP_CARRIER, reason="HTTP 403")),
+    (403, error(20999), Outcome(Fate.STOP_CARRIER, reason="20999 why")),
+    (402, error(99999), Outcome(Fate.STOP_CARRIER, reason="99999 why")),
     (403, PAGE, Outcome(Fate.STOP_CARRIER, reason="HTTP 403")),
     (404, PAGE, Outcome(Fate.STOP_CARRIER, reason="HTTP 404")),
     (307, b"", Outcome(Fate.STOP_CARRIER, reason="HTTP 307, a redirect")),

@@ -209,7 +209,7 @@ ANSWERS: Final = [
     (403, problem("forbidden"), no(Fate.STOP_CARRIER, "forbidden Details.")),
     (403, b"", no(Fate.STOP_CARRIER, "HTTP 403")),
     (401, problem("unauthorized"), no(Fate.STOP_CARRIER, "unauthorized Details.")),
-    (401, problem("unathorized"), no(Fate.STOP_CARRIER, "HTTP 401")),  # so in their own description
+    (401, problem("unathorized"), no(Fate.STOP_CARRIER, "unathorized Details.")),  # so in their own description
     (402, problem("low-balance"), no(Fate.STOP_CARRIER, "low-balance Details.")),
     (402, b"{}", no(Fate.STOP_CARRIER, "HTTP 402")),
     (404, b"", no(Fate.STOP_CARRIER, "HTTP 404")),

@@ -29,7 +29,7 @@ SUBMITS = [
     (Response(202), None),
     (Response(299), None),
     (Response(400), None),
-    (Response(404), None),
+    (Response(409), None),
     (Response(422), None),
     # An address that moved, and credentials, are ours to mend.
     (Response(301), Outcome(Fate.STOP_CARRIER, reason="HTTP 301, a redirect")),
@@ -37,6 +37,9 @@ SUBMITS = [
     (Response(308, ASKED), Outcome(Fate.STOP_CARRIER, reason="HTTP 308, a redirect")),
     (Response(401), Outcome(Fate.STOP_CARRIER, reason="HTTP 401")),
     (Response(403), Outcome(Fate.STOP_CARRIER, reason="HTTP 403")),
+    *((Response(s), Outcome(Fate.STOP_CARRIER, reason=f"HTTP {s}")) for s in (402, 404, 405, 407, 410, 415, 421)),
+    (Response(408), Outcome(Fate.UNKNOWN, reason="HTTP 408")),
+    (Response(425, ASKED), Outcome(Fate.LATER, reason="HTTP 425", retry_after=MINUTE)),
     # Said also after a POST was obeyed: nobody can tell.
     (Response(300), Outcome(Fate.UNKNOWN, reason="HTTP 300")),
     (Response(302), Outcome(Fate.UNKNOWN, reason="HTTP 302")),
@@ -135,6 +138,17 @@ def test_a_key_of_one_text_by_one_sender() -> None:
     keys = {Submission(key, sender, "+13012223333", "x", 1).sent_by for key in ("7", "77") for sender in senders}
     assert len(keys) == 12
     assert all(re.fullmatch("7{1,2}-[0-9a-f]{8}", key) for key in keys)
+
+
+@pytest.mark.parametrize(("status", "fate"), [(404, Fate.STOP_CARRIER), (408, Fate.UNKNOWN), (425, Fate.LATER)])
+def test_what_was_said_is_the_reason(status: int, fate: Fate) -> None:
+    assert judged(Response(status), "no such account") == Outcome(fate, reason="no such account")
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_what_is_not_found_may_be_what_was_asked_about(status: int) -> None:
+    assert judged_answer(Response(status)) is None
+    assert judged_answer(Response(status, fault=Fault.OVERSIZED)) == Outcome(Fate.UNKNOWN, reason="oversized")
 
 
 def test_a_question_that_is_led_elsewhere_is_one_to_mend() -> None:
