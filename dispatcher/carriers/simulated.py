@@ -32,7 +32,7 @@ class Simulated:
         return Request("POST", "simulated:/messages", {}, body)
 
     def read(self, response: Response) -> Outcome:
-        """202 with an id, or 400 with one of the seed's codes."""
+        """202 with an id, or 400 with one of the API's codes."""
         if outcome := judged(response):
             return outcome
         answer = json.loads(response.body)

@@ -1,4 +1,4 @@
-"""The status codes of the Social Invite API (seed 004): number, sentence, HTTP status, written once."""
+"""The status codes of the Social Invite API 2.0: number, sentence, HTTP status, written once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Code(IntEnum):
 class Refusal(Exception):
     """A request that is turned back at the door: a code, a sentence for the customer, the HTTP status.
 
-    `code` is one of the seed's codes, or the HTTP status itself where the seed has no word (contract.md, section 1).
+    `code` is one of the API's codes, or the HTTP status itself where the API has no word.
     `retry_after` is whole seconds, sent as Retry-After.
     """
 

@@ -88,7 +88,7 @@ class Response:
 
 
 class Fate(StrEnum):
-    """What became of a submit, as judged in the carrier's own file (semantics.md, Taking work)."""
+    """What became of a submit, as judged in the carrier's own file."""
 
     TAKEN = "taken"
     LATER = "later"  # surely not sent, may be tried again

@@ -198,7 +198,7 @@ def _walk(rules: tzinfo, at: datetime, limit: datetime, step: Callable[[datetime
 
 
 ALWAYS: Final = OpenHours(dict.fromkeys(range(7), (Span(MIDNIGHT, MIDNIGHT),)))
-DEFAULT: Final = OpenHours(dict.fromkeys(range(7), (Span(time(9), time(20)),)))  # contract.md, section 6
+DEFAULT: Final = OpenHours(dict.fromkeys(range(7), (Span(time(9), time(20)),)))  # of an app that has set none
 
 
 # --- The shape of an hours file ------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ class Channel(StrEnum):
 
 
 class Os(StrEnum):
-    """The device that an invitation is meant for (seed 004, osType)."""
+    """The device that an invitation is meant for (`osType` of the Social Invite API)."""
 
     IOS = "IOS"
     ANDROID = "ANDROID"

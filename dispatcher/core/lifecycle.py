@@ -44,7 +44,7 @@ class Event(StrEnum):
 
 
 class Word(StrEnum):
-    """The public status: these three words and no others (seed 004)."""
+    """The public status: these three words of the Social Invite API and no others."""
 
     PENDING = "pending"
     SENT = "sent"

@@ -1,6 +1,6 @@
 """Placeholders of customers' URLs and bodies, and the form in which a URL goes on the wire.
 
-A name is written `{name}`, `<name>` or `%name%`, in the case that the seeds give it. Only known names are replaced, all
+A name is written `{name}`, `<name>` or `%name%`, in the case that the APIs give it. Only known names are replaced, all
 in one pass, so a value that looks like a placeholder is never expanded; unknown ones stay as they are. Beside real
 percent-escapes the longer reading wins: `%20status%20` holds no placeholder, `%phone%20` is the phone and then "20".
 That is unambiguous as long as no name consists of two hex digits.

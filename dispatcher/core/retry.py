@@ -22,7 +22,7 @@ def _asked(retry_after: timedelta | None) -> timedelta:
     return min(max(retry_after or timedelta(0), timedelta(0)), LONGEST_RETRY_AFTER)
 
 
-# --- Callbacks (semantics.md, Callbacks) ---------------------------------------------------------------------------
+# --- Callbacks -----------------------------------------------------------------------------------------------------
 
 CALLBACK_FIRST: Final = timedelta(seconds=5)
 CALLBACK_LONGEST: Final = timedelta(minutes=15)
@@ -99,7 +99,7 @@ def endpoint_rest(rests: int, jitter: float) -> timedelta:
     return (1 + jitter) / 2 * _doubled(ENDPOINT_FIRST, ENDPOINT_LONGEST, rests + 1)
 
 
-# --- Messages that were surely not sent (semantics.md, Taking work: LATER) ------------------------------------------
+# --- Messages that were surely not sent ----------------------------------------------------------------------------
 
 SUBMIT_FIRST: Final = timedelta(seconds=2)
 SUBMIT_LONGEST: Final = timedelta(minutes=5)
@@ -147,7 +147,7 @@ def stopped_next(tries: int, now: datetime, *, jitter: float) -> datetime:
     return now + jitter * _doubled(SUBMIT_FIRST, SUBMIT_LONGEST, tries)
 
 
-# --- Questions about what is in doubt (semantics.md, Taking work) ---------------------------------------------------
+# --- Questions about what is in doubt ------------------------------------------------------------------------------
 
 ASK_FIRST: Final = timedelta(seconds=20)  # a carrier that answered late knows by then what it made of a submit
 ASKS: Final = 45  # the first wait's part of a doubt that is closed sooner than usual

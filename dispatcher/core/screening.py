@@ -103,7 +103,7 @@ def _foreign(facts: Facts) -> Objection | None:
 
 
 def _not_mobile(facts: Facts) -> Objection | None:
-    """No mobile phone can be behind that number (seed 004, feature 1)."""
+    """No mobile phone can be behind that number."""
     if facts.region == NOWHERE:  # satellite phones and services: dear, and in no known zone
         return Objection(Code.NOT_MOBILE, f"{Code.NOT_MOBILE.sentence}: a number of no country")
     if facts.line_type in facts.textable:
@@ -114,7 +114,7 @@ def _not_mobile(facts: Facts) -> Objection | None:
 
 
 def _not_compatible(facts: Facts) -> Objection | None:
-    """The phone behind the number is known, and it is not the one that the app is for (seed 004, feature 2)."""
+    """The phone behind the number is known, and it is not the one that the app is for."""
     known, meant = facts.known_os, facts.os
     if known is None or (known is not KnownOs.FEATURE_PHONE and meant in (Os.IOS_ANDROID, Os(known))):
         return None
@@ -124,7 +124,7 @@ def _not_compatible(facts: Facts) -> Objection | None:
 
 
 def _opted_out(facts: Facts) -> Objection | None:
-    """The person said STOP, or an operator said so for them (seed 004, feature 5)."""
+    """The person said STOP, or an operator said so for them."""
     return Objection(Code.OPTED_OUT, Code.OPTED_OUT.sentence) if facts.opted_out else None
 
 

@@ -1,6 +1,6 @@
 """How many segments a text takes, and which characters make it dear (3GPP TS 23.038 6.2.1, TS 23.040 9.2.3.24.1).
 
-National shift tables are left out: few routes carry them (facts: domain.md, 8). Nothing is ever replaced in a text.
+National shift tables are left out: few routes carry them. Nothing is ever replaced in a text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which sender an invitation goes out from, and by which rule (semantics.md, Choosing who sends).
+"""Which sender an invitation goes out from, and by which rule.
 
 An app uses the senders that are its own, else the shared ones. Of these its recipient gets the sticky one, which wrote
 to them last, if it can within the hour; else one of the recipient's country, among those one of the same area code or

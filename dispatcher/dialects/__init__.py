@@ -1,1 +1,1 @@
-"""One room per seed document: `wire` translates its words, `routes` is its door. A dialect decides nothing."""
+"""One room per published API: `wire` translates its words, `routes` is its door. A dialect decides nothing."""

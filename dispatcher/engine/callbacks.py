@@ -137,7 +137,7 @@ class Callbacks:
 
 
 def values_of(due: Due) -> dict[str, str]:
-    """What a callback URL may name (contract.md, section 1)."""
+    """What a callback URL may name, by the names of the Social Invite API."""
     return {
         "messageId": str(due.message_id),
         "referenceId": due.reference,

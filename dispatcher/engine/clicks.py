@@ -1,4 +1,4 @@
-"""Click-through: a customer tells that an invitation's link was followed, and with which browser (seed 004)."""
+"""Click-through: a customer tells that an invitation's link was followed, and with which browser."""
 
 from __future__ import annotations
 

@@ -105,6 +105,6 @@ def _app(row: Row) -> App:
 
 
 def hours_of(kept: Any) -> OpenHours:
-    """An app's open hours from the column, which is null for the default of contract.md."""
+    """An app's open hours from the column, which is null for the default."""
     data = json.loads(kept) if isinstance(kept, str) else kept
     return DEFAULT if data is None else from_mapping(data)

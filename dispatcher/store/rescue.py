@@ -102,7 +102,7 @@ class Sweeper:
 
 
 def _closing(row: Row, now: datetime) -> Settled:
-    """What becomes of a row that nobody will ever tell about (semantics.md, Life and Taking work)."""
+    """What becomes of a row that nobody will ever tell about."""
     message_id, generation, state, policy, clicked, doubts = row
     if clicked:  # it surely arrived
         arrived = Outcome(Fate.TAKEN)

@@ -11,7 +11,7 @@ from dispatcher.store.database import Database
 from dispatcher.store.instants import MICROSECOND, instant, micros
 from dispatcher.store.statement import Statement, Tx
 
-REMEMBERED: Final = timedelta(days=90)  # as long as a STOP reaches back to who texted (semantics.md)
+REMEMBERED: Final = timedelta(days=90)  # as long as a STOP reaches back to who texted
 REFRESHED: Final = timedelta(days=1)  # a pair that was used since then is not written again
 
 REMEMBER: Final = Statement(

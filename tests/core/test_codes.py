@@ -1,4 +1,4 @@
-"""The codes as seed 004 prints them, and how a refusal gets its HTTP status."""
+"""The codes as the Social Invite API 2.0 prints them, and how a refusal gets its HTTP status."""
 
 from __future__ import annotations
 

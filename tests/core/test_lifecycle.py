@@ -1,4 +1,4 @@
-"""The life of a message against a table of its own, written from semantics.md and not from STEPS."""
+"""The life of a message against a table of its own, which is not made from STEPS."""
 
 from __future__ import annotations
 

@@ -67,8 +67,8 @@ def test_an_international_prefix_keeps_the_number_s_own_country(raw: str, region
 
 
 INVALID = [
-    ("1111111111", "US"),  # seed 002's sample
-    ("15551231234", "US"),  # seed 000's sample
+    ("1111111111", "US"),  # the sample of a contractor invitation API
+    ("15551231234", "US"),  # the sample of an "invitation accepted" callback
     ("+3012223333", "US"),  # a plus is taken at its word: Greece
     ("+999 123 4567", "US"),
     ("+0044 20 7946 0958", "US"),

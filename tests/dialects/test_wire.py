@@ -1,4 +1,4 @@
-"""The words of seed 004: mappings in, requests or refusals out; standings in, bodies out."""
+"""The words of the Social Invite API: mappings in, requests or refusals out; standings in, bodies out."""
 
 from __future__ import annotations
 

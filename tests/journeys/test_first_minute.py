@@ -70,7 +70,7 @@ def provisioned(stage: Stage, callback_url: str) -> tuple[Customer, str]:
 
 
 def signed(secret: str, header: str, url: str) -> bool:
-    """contract.md, section 1: v1 is the HMAC-SHA256 of "t.METHOD.url.body"."""
+    """v1 is the HMAC-SHA256 of "t.METHOD.url.body"."""
     said = dict(part.split("=", 1) for part in header.split(","))
     assert abs(utc_now().timestamp() - int(said["t"])) < 60
     expected = hmac.new(secret.encode(), f"{said['t']}.GET.{url}.".encode(), "sha256").hexdigest()

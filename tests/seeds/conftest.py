@@ -1,4 +1,4 @@
-"""The house that the tests of the seeds live in."""
+"""The house that the tests of published APIs live in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seed 004 as its customer meets it: a web and a work process, the simulated carrier, and an endpoint for callbacks."""
+"""The Social Invite API as a customer meets it: web and work processes, the simulated carrier, a callback endpoint."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CALLBACK: Final = "/cb?id={messageId}&ref={referenceId}&phone={phone}&status={st
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What runs, and its customer: "myApiKey" in the seed's prose, "myApikey" in its commands."""
+    """What runs, and its customer: "myApiKey" in the document's prose, "myApikey" in its commands."""
 
     stage: Stage
     receiver: Receiver
@@ -39,7 +39,7 @@ class House:
     customer: Customer
 
     def invite(self, **given: str) -> Answer:
-        """The seed's first example, to somebody new unless a phone is given."""
+        """The API's first example, to somebody new unless a phone is given."""
         form = {"phone": phone(), "osType": "ANDROID", "message": "Join me", "appId": APP} | given
         return self.customer.call("POST", "/ws/invitation", form)
 
@@ -73,7 +73,7 @@ def opened(url: str) -> Iterator[Database]:
 
 
 def furnish(rows: Rows, callback_url: str) -> None:
-    """The account of the seed with its apps, and the senders that they share but for one."""
+    """The account of the document's examples with its apps, and the senders that they share but for one."""
     secret = sha256(b"mySecret").hexdigest()
     account = rows.add_account("Example", "a@example.com", "myApiKey", secret)
     rows.add_key(account, "myApikey", secret)

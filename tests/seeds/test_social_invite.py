@@ -1,8 +1,8 @@
-"""Seed 004 as it is printed: its three commands, its names and defaults, and its list of features.
+"""The Social Invite API 2.0 as it is printed: its three commands, its names and defaults, and its list of features.
 
-The commands are run by a shell and by curl, with nothing replaced but the address of the server. Where the seed slips,
-what it prints is answered helpfully, and what it means works: an ampersand is `&amp;` in its Markdown source, the
-status of an invitation stands at /ws/invitation/{messageId}, and clicks go to /ws/click.
+The commands are run by a shell and by curl, with nothing replaced but the address of the server. Where the document
+slips, what it prints is answered helpfully, and what it means works: an ampersand is `&amp;` in its Markdown source,
+the status of an invitation stands at /ws/invitation/{messageId}, and clicks go to /ws/click.
 """
 
 from __future__ import annotations
@@ -76,13 +76,13 @@ class Shell:
 @pytest.fixture
 def paste(house: House, tmp_path: Path) -> Shell:
     if not shutil.which("curl"):
-        pytest.skip("the seed's commands are curl's")
+        pytest.skip("the printed commands are curl's")
     (tmp_path / ".curlrc").write_text(CURLRC)
     return Shell(house, tmp_path)
 
 
 def existing(house: House, message_id: int) -> None:
-    """An invitation with the very id that the seed prints."""
+    """An invitation with the very id that the document prints."""
     now = utc_now()
     with house.database.write() as tx:
         made = candidate(

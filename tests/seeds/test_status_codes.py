@@ -1,4 +1,4 @@
-"""Every status code of seed 004 over HTTP, by whatever makes it, and the callback that each final one fires."""
+"""Every status code of the Social Invite API over HTTP, by whatever makes it, and the callback of each final one."""
 
 from __future__ import annotations
 
@@ -131,6 +131,6 @@ def test_an_invitation_that_is_clicked(house: House) -> None:
 
 
 def test_no_code_is_left_out() -> None:
-    """All that the seed lists, by this file's tables; 2 and 401 by tests of their own."""
+    """All that the API lists, by this file's tables; 2 and 401 by tests of their own."""
     told = {code for *_, code, _ in REFUSED} | {0, 2} | {code for case in CASES.values() for code in case.ends[1:]}
     assert told == set(Code)

@@ -82,7 +82,7 @@ def test_a_parameter_given_twice(api: Api, name: str) -> None:
 
 @parameter
 def test_a_parameter_that_is_too_long(api: Api, name: str) -> None:
-    code = 123 if name == "phone" else 101  # contract.md: what cannot be a phone number is 123
+    code = 123 if name == "phone" else 101  # whatever cannot be a phone number is 123
     with api.nothing_stored():
         for length in (MOST[name] + 1, 20_000):
             refused(api.invite(invitation() | {name: "1" * length}), 400, code, name, str(MOST[name]))
@@ -660,7 +660,7 @@ FAULTS: Final[list[Fault]] = [
     ("app", lambda p: replace(p, body=p.body.replace(b"com.example.2", b"com.example.9")), (404, 103, "appId")),
     ("country", lambda p: replace(p, body=p.body.replace(b"phone=", b"phone=%2B49301234567&x=")), (403, 100, "DE")),
 ]  # fmt: skip
-ONE_STEP: Final = {("size", "type")}  # contract.md judges them together
+ONE_STEP: Final = {("size", "type")}  # one step of judgement: either may be told
 PAIRS: Final = [
     pytest.param(first, second, id=f"{first[0]} before {second[0]}")
     for n, first in enumerate(FAULTS)

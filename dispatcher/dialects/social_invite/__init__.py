@@ -1,1 +1,1 @@
-"""The Social Invite API 2.0 (seed 004)."""
+"""The Social Invite API 2.0."""

@@ -1,4 +1,4 @@
-"""The door of seed 004."""
+"""The door of the Social Invite API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of seed 004, with the additions of contract.md section 1. Wire spellings do not leave this file."""
+"""The words of the Social Invite API 2.0, and ours beside them. Wire spellings do not leave this file."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CLICK: Final = (
     Field("referenceId", "or your own id of it: the newest invitation with that id"),
     Field("userAgent", "the User-Agent of the browser that followed the link", most=MOST),
 )
-SLIPS: Final = frozenset({"userAgent", "messageId"})  # the seed's own example of a click is posted here
+SLIPS: Final = frozenset({"userAgent", "messageId"})  # the API's own printed example of a click is posted here
 SLIPPED: Final = "this looks like a click-through report; those go to POST /ws/click"
 
 
