@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +18,6 @@ from dispatcher.core.discretion import Discretion
 from dispatcher.core.exchange import Hook
 from dispatcher.engine.hooks import Hooks
 from dispatcher.engine.inbox import Inbox
-from dispatcher.engine.ports import StoreUnavailable
 from dispatcher.engine.replies import Replies
 from dispatcher.engine.transport import Carrier
 from dispatcher.store.alarms import alarms
@@ -24,6 +25,7 @@ from dispatcher.store.database import Database
 from dispatcher.store.hooks import HookBook
 from dispatcher.store.receipts import ReceiptBook
 from dispatcher.store.replies import ReplyBook
+from dispatcher.store.sqlite import Sqlite
 from dispatcher.store.statement import Statement
 from tests.factories import NOON, PEPPER, ids, provision
 
@@ -60,6 +62,7 @@ class Door:
         self.database = database
         self.now = NOON
         self.written: list[str] = []
+        self.book = HookBook(database)
         replies = ReplyBook(database, lambda: next(ids))
         taken = Replies(book=replies, pepper=PEPPER, clock=self.clock, ring=lambda topic: None)
         inbox = Inbox(receipts=ReceiptBook(database), replies=taken, clock=self.clock, ring=lambda topic: None)
@@ -73,11 +76,11 @@ class Door:
 
     def genuine(self, connection_id: int, now: datetime) -> None:
         self.written.append("genuine")
-        HookBook(self.database).genuine(connection_id, now)
+        self.book.genuine(connection_id, now)
 
     def refused(self, connection_id: int, why: str, now: datetime) -> None:
         self.written.append("refused")
-        HookBook(self.database).refused(connection_id, why, now)
+        self.book.refused(connection_id, why, now)
 
     def take(self, *hooks: Hook, known: Known | None = None) -> list[int]:
         """The HTTP statuses of refusals, 0 for what was taken."""
@@ -172,14 +175,13 @@ def test_a_connection_without_hooks_has_no_alarm(door: Door, caplog: pytest.LogC
 
 @pytest.mark.parametrize(("told", "status"), [(GENUINE, 0), (FORGED, 403)])
 def test_a_store_that_is_away_changes_no_answer(
-    door: Door, monkeypatch: pytest.MonkeyPatch, told: Hook, status: int, caplog: pytest.LogCaptureFixture
+    door: Door, tmp_path: Path, told: Hook, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def away(*given: object) -> None:
-        raise StoreUnavailable("the database is away")
-
-    for name in ("genuine", "refused"):
-        monkeypatch.setattr(HookBook, name, away)
-    assert door.take(told) == [status]
+    path = tmp_path / "away.db"
+    with closing(Sqlite(path)) as away:
+        path.unlink()
+        door.book = HookBook(away)
+        assert door.take(told) == [status]
     assert "what came of hooks was not written" in [record.message for record in caplog.records]
 
 
