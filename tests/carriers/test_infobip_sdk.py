@@ -9,19 +9,6 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import pytest
-from infobip_api_client import ApiClient, Configuration
-from infobip_api_client.api.sms_api import SmsApi
-from infobip_api_client.models import (
-    SmsDeliveryResult,
-    SmsDestination,
-    SmsInboundMessageResult,
-    SmsMessage,
-    SmsMessageContent,
-    SmsMessageDeliveryReporting,
-    SmsRequest,
-    SmsTextContent,
-    SmsWebhooks,
-)
 
 from dispatcher.carriers.infobip import Infobip, from_settings
 from dispatcher.core.exchange import Fate, Hook, Outcome, Receipt, Reply, Response, Submission
@@ -53,13 +40,16 @@ def ours(stand: Stand) -> Infobip:
 
 
 def theirs(stand: Stand, mts: Sequence[Submission]) -> Any:  # noqa: ANN401  # the SDK is not typed here
+    from infobip_api_client import ApiClient, Configuration, models
+    from infobip_api_client.api.sms_api import SmsApi
+
     messages = [
-        SmsMessage(
+        models.SmsMessage(
             sender=mt.sender.removeprefix("+"),
-            destinations=[SmsDestination(to=mt.to.removeprefix("+"), message_id=mt.sent_by)],
-            content=SmsMessageContent(SmsTextContent(text=mt.text)),
-            webhooks=SmsWebhooks(
-                delivery=SmsMessageDeliveryReporting(url=f"{mt.receipt_url}&token={quote(TOKEN, safe='')}"),
+            destinations=[models.SmsDestination(to=mt.to.removeprefix("+"), message_id=mt.sent_by)],
+            content=models.SmsMessageContent(models.SmsTextContent(text=mt.text)),
+            webhooks=models.SmsWebhooks(
+                delivery=models.SmsMessageDeliveryReporting(url=f"{mt.receipt_url}&token={quote(TOKEN, safe='')}"),
                 content_type="application/json",
                 callback_data=mt.key,
             ),
@@ -67,7 +57,7 @@ def theirs(stand: Stand, mts: Sequence[Submission]) -> Any:  # noqa: ANN401  # t
         for mt in mts
     ]
     api = SmsApi(ApiClient(Configuration(host=stand.url, api_key="KEY1")))
-    return api.send_sms_messages(SmsRequest(messages=messages))
+    return api.send_sms_messages(models.SmsRequest(messages=messages))
 
 
 @pytest.mark.parametrize("mt", SUBMISSIONS, ids=short)
@@ -102,6 +92,8 @@ INBOUND: Final = """{"results": [{"messageId": "817790313235066447", "from": "13
 
 
 def test_its_models_read_the_same_report(stand: Stand) -> None:
+    from infobip_api_client.models import SmsDeliveryResult
+
     [report] = SmsDeliveryResult.from_json(REPORT).results
     assert (report.status.id, report.callback_data) == (5, "77")
     told = ours(stand).events(Hook("POST", "", {}, {}, REPORT.encode()))
@@ -109,6 +101,8 @@ def test_its_models_read_the_same_report(stand: Stand) -> None:
 
 
 def test_its_models_read_the_same_reply(stand: Stand) -> None:
+    from infobip_api_client.models import SmsInboundMessageResult
+
     [message] = SmsInboundMessageResult.from_json(INBOUND).results
     assert ours(stand).events(Hook("POST", "", {}, {}, INBOUND.encode())) == [
         Reply(

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import jwt
 import pytest
-import vonage_jwt.jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from vonage import Auth, HttpClientOptions
-from vonage import Vonage as Sdk
-from vonage_jwt import VonageVerifyJwtError, verify_signature
-from vonage_messages import Sms
 
 from dispatcher.carriers.vonage import Vonage, from_settings
 from dispatcher.core.exchange import Fate, Hook, Response, Submission
@@ -23,6 +18,9 @@ from dispatcher.core.given import Given
 from dispatcher.wiring.parts import utc_now
 from tests.carriers.stand import Seen, Stand, carried
 from tests.carriers.test_vonage import FORGED, GENUINE, SECRET, SECRETS
+
+if TYPE_CHECKING:
+    from vonage import Vonage as Sdk
 
 NOON: Final = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 APPLICATION: Final = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
@@ -42,8 +40,10 @@ SENDERS: Final = ["12015550160", "12345", "Example"]
 
 def sdk(stand: Stand, **auth: str) -> Sdk:
     """The vendor's client, whose https:// is sent in the open, and once only."""
+    from vonage import Auth, HttpClientOptions, Vonage
+
     host = stand.url.removeprefix("http://")
-    made = Sdk(Auth(**auth), HttpClientOptions(api_host=host, max_retries=0))
+    made = Vonage(Auth(**auth), HttpClientOptions(api_host=host, max_retries=0))
     session = made.http_client._session
     send: Callable[..., Any] = session.request
 
@@ -55,6 +55,8 @@ def sdk(stand: Stand, **auth: str) -> Sdk:
 
 
 def theirs(stand: Stand, client: Sdk, text: str, sender: str, **more: str) -> Seen:
+    from vonage_messages import Sms
+
     client.messages.send(Sms(to="13012223333", from_=sender, text=text, client_ref="234234", **more))
     client.http_client._session.close()
     return stand.take()
@@ -97,14 +99,16 @@ def test_the_same_request_as_an_application(monkeypatch: pytest.MonkeyPatch) -> 
         mine = carrier(stand, {"application_id": APPLICATION}, private_key=key)
         seen = ours(stand, mine, TEXTS[2], "12345", RECEIPT_URL)
         token = jwt.decode(seen.headers["authorization"].partition(" ")[2], options={"verify_signature": False})
-        monkeypatch.setattr(vonage_jwt.jwt, "time", lambda: token["iat"])
-        monkeypatch.setattr(vonage_jwt.jwt, "uuid4", lambda: UUID(token["jti"]))
+        monkeypatch.setattr("vonage_jwt.jwt.time", lambda: token["iat"])
+        monkeypatch.setattr("vonage_jwt.jwt.uuid4", lambda: UUID(token["jti"]))
         client = sdk(stand, application_id=APPLICATION, private_key=key)
         told = {"webhook_url": RECEIPT_URL, "webhook_version": "v1"}
         assert seen.said(*MATTERS) == theirs(stand, client, TEXTS[2], "12345", **told).said(*MATTERS)
 
 
 def accepted_there(hook: Hook) -> bool:
+    from vonage_jwt import VonageVerifyJwtError, verify_signature
+
     try:
         return bool(verify_signature(hook.headers.get("authorization", "").partition(" ")[2], SECRET))
     except VonageVerifyJwtError:
