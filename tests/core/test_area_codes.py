@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberType
-from phonenumbers.geodata import GEOCODE_DATA
 
 from dispatcher.core.area_codes import areas_of
 
@@ -183,6 +182,8 @@ def states() -> dict[str, str]:
 
     Most codes have towns ("Newark, NJ"); young ones have the state alone ("New Jersey"), which older ones translate.
     """
+    from phonenumbers.geodata import GEOCODE_DATA  # noqa: PLC0415  # 100 MiB, so not where tests are only collected
+
     towns: dict[str, Counter[str]] = defaultdict(Counter)
     whole: dict[str, str] = {}
     for prefix, names in GEOCODE_DATA.items():
