@@ -199,6 +199,15 @@ def test_receipts_in_forms_and_queries(api: Api) -> None:
     ]  # fmt: skip
 
 
+def test_a_head_changes_nothing(api: Api) -> None:
+    before = len(api.query(BOXED))
+    for token in (TOKEN, "forged"):
+        answer = api.ask(f"/hooks/query?id=k4&ref=r4&status=failed&token={token}", "HEAD")
+        assert (answer.status_code, answer.data) == (200, b"")
+    assert len(api.query(BOXED)) == before
+    assert api.ask(f"/hooks/none?id=k4&ref=r4&status=failed&token={TOKEN}", "HEAD").status_code == 404
+
+
 REPEATS: Final = [
     (["delivered", "delivered"], DELIVERED, [1]),
     (["delivered", "failed"], DELIVERED, [1]),
