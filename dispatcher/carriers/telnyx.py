@@ -76,20 +76,28 @@ ERRORS: Final[Mapping[str, Outcome]] = MappingProxyType(
         code: outcome
         for outcome, codes in (
             (_INVALID, "10002 10016 40012 40310"),  # the first two may be about `from`: see _meaning
-            (_LANDLINE, "40001 40301 40319"),  # not routable; no SMS to this number
+            (_LANDLINE, "40001"),  # not routable
             (_OPTED_OUT, "40300"),  # its title says STOP, else it is about `from`: see _meaning
             (_NEVER, "10004 10015 10039 40002 40004 40005 40006 40008 40009 40014 40302 40304 40309 40316 40322 40328"),
+            (_NEVER, "40301 40319"),  # not from such a sender to such a number: which of them is wrong, it does not say
             # Not on a profile, not registered, blocked as spam, or at the cap that T-Mobile or AT&T gave its campaign.
-            (_SENDER, "40003 40010 40013 40015 40016 40017 40018 40100 40150 40151 40305 40306 40315 40320 40329"),
+            (_SENDER, "40003 40010 40013 40015 40016 40017 40018 40019 40100 40150 40151 40155"),
+            (_SENDER, "40305 40306 40307 40315 40320 40323 40325 40329 40330"),
             (_STOP, "10005 10009 10010 20002 20006 20012 20013 20014 20015 20016 20017 20100"),  # key, account, money
-            (_STOP, "40311 40312 40313 40314 40321"),  # the messaging profile
+            (_STOP, "40311 40312 40313 40314 40321 40331 40333"),  # the messaging profile, its spend limit too
             (_LIMIT, "10011 40011 40318"),
             (_UNKNOWN, "10007 10008 10036"),  # unexpected, timed out, one with the same key is still under way
         )
         for code in codes.split()
     }
 )
-FILTERED: Final = frozenset({"40002", "40003", "40010", "40015", "40017", "40322", "40329"})  # spam, or not registered
+FILTERED: Final = frozenset(
+    {
+        *("40002", "40003", "40015", "40017", "40322"),  # spam
+        *("40010", "40013", "40019", "40329", "40330"),  # not registered, or wrongly
+        *("40016", "40018"),  # carriers' limits
+    }
+)
 
 
 def from_settings(given: Given) -> Telnyx:

@@ -126,7 +126,7 @@ READ: Final = [
     (400, error("40310", "Invalid 'to'"), Outcome(Fate.NEVER, "", "40310 Invalid 'to'", Code.INVALID_PHONE)),
     (400, error("10002", **TO), Outcome(Fate.NEVER, "", "10002 Title", Code.INVALID_PHONE)),
     (400, error("10016"), Outcome(Fate.NEVER, "", "10016 Title", Code.INVALID_PHONE)),
-    (400, error("40301"), Outcome(Fate.NEVER, "", "40301 Title", Code.NOT_MOBILE)),
+    (400, error("40301"), Outcome(Fate.NEVER, "", "40301 Title")),
     (403, STOPPED, Outcome(Fate.NEVER, "", "40300 Blocked due to STOP message", Code.OPTED_OUT)),
     (400, STOPPED, Outcome(Fate.NEVER, "", "40300 Blocked due to STOP message", Code.OPTED_OUT)),
     (403, error("40309"), Outcome(Fate.NEVER, "", "40309 Title")),
