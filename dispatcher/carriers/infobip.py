@@ -46,6 +46,7 @@ STATUSES: Final = MappingProxyType(
         ("3", "2"): Event.SUBMIT,  # DELIVERED_TO_OPERATOR
         ("3", "5"): Event.DELIVER,  # DELIVERED_TO_HANDSET
         ("4", "29"): Event.SUBMIT,  # EXPIRED_DLR_UNKNOWN: the last that Infobip says, and yet nobody knows
+        ("5", DUPLICATE): Event.SUBMIT,  # of a second submit by the same id: the first one was taken
     }
 )
 
@@ -82,11 +83,21 @@ ERRORS: Final = MappingProxyType(
         "351": Code.INVALID_PHONE,  # INVALID_DESTINATION_ADDRESS
         "352": Code.INVALID_PHONE,  # its country code
         "573": Code.OPTED_OUT,  # SC_BLOCKED_BY_END_USER
+        "603": Code.OPTED_OUT,  # CONTENT_BLOCKED, by the user's STOP
         "629": Code.NOT_MOBILE,  # DEST_UNABLE_TO_RECEIVE_SMS
+        "2050": Code.OPTED_OUT,  # DEST_ADDRESS_BLACKLISTED, as DND
+        "2052": Code.OPTED_OUT,  # BLACKLISTED_DESTINATIONADDRESS, as DESTINATION_BLOCKLISTED
+        "3041": Code.INVALID_PHONE,  # DEACTIVATED_LIST
     }
 )
 FILTERED_STATUSES: Final = frozenset({"11", "13", "20", "87"})  # not registered, blocked, flood, fraud
-FILTERED_ERRORS: Final = frozenset({"368", "541", "542", "572"})  # source, carriers' limits, no campaign
+FILTERED_ERRORS: Final = frozenset(
+    {
+        *("368", "488", "562", "563", "564", "571", "572"),  # source, toll-free or short code, no campaign
+        *("541", "542", "4202"),  # carriers' limits
+        *("607", "2053"),  # spam, blocklist
+    }
+)
 
 
 def from_settings(given: Given) -> Infobip:
