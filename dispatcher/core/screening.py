@@ -20,7 +20,9 @@ from dispatcher.core.phone import NOWHERE, LineType
 # What a range was given out for must be, or may be, mobile phones. The others are landlines, are paid for by whoever is
 # texted or by whoever texts (premium, shared cost, personal: also how fraud makes money), or take no texts.
 MAY_BE_MOBILE: Final = frozenset({LineType.MOBILE, LineType.FIXED_OR_MOBILE, LineType.UNKNOWN})
-NOBODYS: Final = timedelta(days=30)  # that nobody has a number, which is given out anew after a while
+# What a carrier's refusal says of a number: it is given out anew after a while, or it was its network that was away, as
+# the same words often mean (Twilio's 30006, Telnyx's 40001). To suffer it again costs one text.
+HEARSAY: Final = timedelta(days=30)
 UNTOLD: Final = frozenset({LineType.FIXED_OR_MOBILE, LineType.UNKNOWN})  # worth a lookup
 REMEMBERED: Final = timedelta(days=730)  # people change phones and numbers change hands, so what was learned grows old
 
@@ -190,10 +192,9 @@ class Known:
         )
 
     def line_type_kept(self, policy: LinePolicy) -> timedelta:
-        """How long what is known of the line counts: what was bought is bought again before what was suffered is."""
-        if self.line_type_from == Source.LOOKUP:
-            return policy.keep
-        return NOBODYS if self.line_type == LineType.NONE else REMEMBERED
+        """How long what is known of the line counts."""
+        kept: Mapping[str, timedelta] = {Source.LOOKUP: policy.keep, Source.CARRIER: HEARSAY}
+        return kept.get(self.line_type_from, REMEMBERED)
 
     def wants_lookup(self, line_type: LineType, now: datetime, policy: LinePolicy) -> bool:
         """Whether a number whose range tells `line_type` is to be looked up before it is texted."""

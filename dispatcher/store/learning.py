@@ -1,7 +1,6 @@
 """What is learned of numbers, by a carrier's refusal or by an operator's import.
 
-A landline stays one, a number that nobody has is nobody's for a while, and who opted out with the carrier opted out
-here.
+That a number is a landline, or nobody's, counts for a while; who opted out with the carrier opted out here.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from dispatcher.core.codes import Code
 from dispatcher.core.exchange import Fate, Outcome, Receipt
 from dispatcher.core.invitation import Candidate
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.screening import NOBODYS, REMEMBERED
+from dispatcher.core.screening import HEARSAY
 from dispatcher.engine.ports import Settled
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
@@ -58,22 +58,23 @@ def refused(database: Database, tell: Tell, code: Code) -> None:
 
 
 @told_by
-def test_a_landline_is_known_for_two_years(database: Database, tell: Tell) -> None:
+def test_a_landline_is_known_for_a_month(database: Database, tell: Tell) -> None:
     provision(database, apps=2, duplicate_seconds=1)
     refused(database, tell, Code.NOT_MOBILE)
     stranger = candidate("+13012224444")
     known = StoreLookups(database).known(stranger.person), StoreLookups(database).known(candidate(PHONE).person)
     assert [each.line_type_from for each in known] == ["", "carrier"]
     assert admit(database, [candidate(PHONE, app_id=2), stranger]) == [Code.NOT_MOBILE, Code.ACCEPTED]
-    assert admit(database, [candidate(PHONE, app_id=2)], REMEMBERED) == [Code.ACCEPTED]
+    assert admit(database, [candidate(PHONE, app_id=2)], HEARSAY - SECOND) == [Code.NOT_MOBILE]
+    assert admit(database, [candidate(PHONE, app_id=2)], HEARSAY) == [Code.ACCEPTED]
 
 
 @told_by
 def test_a_number_that_nobody_has_may_be_somebodys_after_a_month(database: Database, tell: Tell) -> None:
     provision(database, apps=2, duplicate_seconds=1)
     refused(database, tell, Code.INVALID_PHONE)
-    assert admit(database, [candidate(PHONE, app_id=2)], NOBODYS - SECOND) == [Code.INVALID_PHONE]
-    assert admit(database, [candidate(PHONE, app_id=2)], NOBODYS) == [Code.ACCEPTED]
+    assert admit(database, [candidate(PHONE, app_id=2)], HEARSAY - SECOND) == [Code.INVALID_PHONE]
+    assert admit(database, [candidate(PHONE, app_id=2)], HEARSAY) == [Code.ACCEPTED]
 
 
 @told_by
