@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from math import inf
 from pathlib import Path
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -82,64 +83,92 @@ Spoken = TypeVar("Spoken", bound=Named)
 class Lines(Generic[Spoken]):
     """The connections in use, read again every few seconds with their credentials.
 
-    One that cannot be read keeps its last good form.
+    One that cannot be read keeps its last good form; all do while the store is away.
     """
 
     def __init__(
         self,
         contracts: Contracts,
         make: Callable[[Contract], Spoken],
-        tell: Callable[[int, str], None] = lambda connection_id, why: None,
+        tell: Callable[[Contract, str], None] = lambda contract, why: None,
     ) -> None:
         """`make` turns a contract into what this process needs of it, or raises SettingsError.
 
-        `tell` takes the key of a connection that cannot be used, and why; "" once it can.
+        `tell` takes a connection that cannot be used, and why; "" once it can. Raises StoreUnavailable: all are read.
         """
         self._contracts = contracts
         self._make: Callable[[Contract], Spoken] = make
         self._tell = tell
         self._lines: dict[int, Spoken] = {}
-        self._seen: dict[int, tuple[Contract, Mapping[str, str]]] = {}
-        self._broken: dict[int, str] = {}
-        self._until = 0.0
+        self._made: dict[int, tuple[Contract, Mapping[str, str], Spoken]] = {}
+        self._told: dict[int, str] = {}
+        self._lacking: frozenset[str] = frozenset()
+        self._until = inf
         self._lock = threading.Lock()
+        self._refresh()
+        self._until = time.monotonic() + REFRESH_SECONDS
 
     def __call__(self) -> Mapping[int, Spoken]:
-        """The lines, by key."""
-        if time.monotonic() >= self._until:
-            with self._lock:
+        """The lines, by key. One caller at a time reads them again; the others take what there is, and wait for none.
+
+        Anybody may post a hook: were each to wait for a store that is away, all threads would.
+        """
+        if time.monotonic() >= self._until and self._is_due():
+            try:
                 self._refresh()
+            except StoreUnavailable as error:
+                log.warning("connections were not read again", extra={"action": "connection", "error": str(error)})
+            finally:
+                self._until = time.monotonic() + REFRESH_SECONDS
         return self._lines
 
     def named(self, name: str) -> Spoken | None:
         """The line of that name."""
         return next((line for line in self().values() if line.name == name), None)
 
+    def lacks(self, name: str) -> bool:
+        """Whether there is a connection of that name that this process cannot use."""
+        return name in self._lacking
+
+    def _is_due(self) -> bool:
+        with self._lock:
+            due = time.monotonic() >= self._until
+            if due:
+                self._until = inf  # nobody else meanwhile
+            return due
+
     def _refresh(self) -> None:
         contracts = self._contracts.all()
-        there = {contract.id for contract in contracts}
-        lines = {number: line for number, line in self._lines.items() if number in there}
+        lines: dict[int, Spoken] = {}
+        broken: dict[int, str] = {}
         for contract in contracts:
             try:
-                seen = contract, credentials_of(contract.settings)  # a file may hold another one since
-                if self._seen.get(contract.id) != seen:
-                    lines[contract.id] = self._make(contract)
-                    self._seen[contract.id] = seen
-                if contract.id in self._broken:
-                    self._tell(contract.id, "")
-                    del self._broken[contract.id]
+                lines[contract.id] = self._line(contract)
             except SettingsError as error:
-                if self._broken.get(contract.id) != str(error):  # said once, not at every look
-                    self._tell(contract.id, str(error))
-                    log.error(
-                        "connection %s cannot be used: %s",
-                        contract.name,
-                        error,
-                        extra={"action": "connection", "connection": contract.name},
-                    )
-                self._broken[contract.id] = str(error)
+                broken[contract.id] = str(error)
+                if contract.id in self._lines:
+                    lines[contract.id] = self._lines[contract.id]
         self._lines = lines
-        self._until = time.monotonic() + REFRESH_SECONDS
+        self._lacking = frozenset(contract.name for contract in contracts if contract.id not in lines)
+        for contract in contracts:
+            self._say(contract, broken.get(contract.id, ""))
+
+    def _line(self, contract: Contract) -> Spoken:
+        credentials = credentials_of(contract.settings)  # a file may hold another one since
+        made = self._made.get(contract.id)
+        if made is None or made[:2] != (contract, credentials):
+            made = self._made[contract.id] = contract, credentials, self._make(contract)
+        return made[2]
+
+    def _say(self, contract: Contract, why: str) -> None:
+        """Tell it once, not at every look. Raises StoreUnavailable, and it is told at the next one."""
+        if self._told.get(contract.id, "") == why:
+            return
+        if why:
+            extra = {"action": "connection", "connection": contract.name}
+            log.error("connection %s cannot be used: %s", contract.name, why, extra=extra)
+        self._tell(contract, why)
+        self._told[contract.id] = why
 
 
 class Pulse:

@@ -116,7 +116,7 @@ def working(settings: Settings, between: Callable[[str], None] = lambda point: N
         lines: Lines[Line] = Lines(
             Contracts(database),
             lambda c: line_of(c, transports, settings.public_url),
-            lambda connection_id, why: workers.note_unusable(worker.id, connection_id, why, utc_now()),
+            lambda contract, why: workers.note_unusable(worker.id, contract.id, why, utc_now()),
         )
         dispatch = Dispatch(
             queue=MessageQueue(database, reach),

@@ -161,6 +161,35 @@ def test_a_database_that_is_dropped_and_restored(
     assert messages(postgres_url) == sorted(kept)
 
 
+def test_hooks_that_nobody_vouches_for_do_not_wait_for_a_database_that_is_away(
+    postgres_server: str, postgres_url: str, opened: list[Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may post them would else hold every thread: one asks for the connections, the others know the last."""
+    name = postgres_url.partition("?")[0].rpartition("/")[2]
+    monkeypatch.setattr(parts, "REFRESH_SECONDS", 0.0)  # due at once
+    with served(postgres_url, carrier="generic", settings=OPEN) as api:
+        impatient(opened)
+        kept = [accepted(api.invite(invitation()))["messageId"]]
+        assert api.ask("/hooks/nobody").status_code == 404
+        api.database.close()
+        admin(
+            postgres_server,
+            f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'",
+            f"alter database {name} rename to {name}_kept",
+        )
+        monkeypatch.setattr(parts, "REFRESH_SECONDS", 60.0)  # not due again while this test lasts
+        [own] = opened
+        assert isinstance(own, Postgres)
+        before = own._pool.get_stats()["requests_num"]
+        answers = together(lambda: api.ask("/hooks/nobody"), 24)
+        assert {answer.status_code for answer in answers} == {404}
+        assert own._pool.get_stats()["requests_num"] - before == 1
+        unavailable(api.send(RECEIPT))
+        admin(postgres_server, f"alter database {name}_kept rename to {name}")
+        back(api, kept)
+        eventually("receipts are taken", lambda: api.send(RECEIPT).status_code == 204, 20)
+
+
 def test_a_database_that_takes_no_writes(postgres_server: str, postgres_url: str) -> None:
     """As a standby after a failover, or one whose disk an operator protects."""
     name = postgres_url.partition("?")[0].rpartition("/")[2]

@@ -22,7 +22,7 @@ from tests.processes import eventually
 
 def lines(database: Database, worker_id: int) -> Lines[Contract]:
     workers = Workers(database)
-    return Lines(Contracts(database), lambda c: c, lambda i, why: workers.note_unusable(worker_id, i, why, NOON))
+    return Lines(Contracts(database), lambda c: c, lambda c, why: workers.note_unusable(worker_id, c.id, why, NOON))
 
 
 def raised(database: Database) -> list[tuple[AlarmKind, int, bool]]:
