@@ -95,7 +95,7 @@ FILTERED: Final = frozenset(
     {
         *("40002", "40003", "40015", "40017", "40322"),  # spam
         *("40010", "40013", "40019", "40329", "40330"),  # not registered, or wrongly
-        *("40016", "40018"),  # carriers' limits
+        *("40011", "40016", "40018"),  # carriers' limits
     }
 )
 

@@ -90,6 +90,7 @@ CODES: Final[Mapping[str, Outcome]] = MappingProxyType(
         "21661": NOT_FROM,  # cannot send texts
         "14107": THROTTLED,
         "20429": THROTTLED,
+        "63017": THROTTLED,  # 2,000 texts a second, the account's limit
         "10001": STOPPED,  # account is not active
         "20003": STOPPED,  # wrong credentials, or suspended
         "20005": STOPPED,  # account is not active
@@ -102,8 +103,9 @@ CODES: Final[Mapping[str, Outcome]] = MappingProxyType(
         "90010": STOPPED,  # account is not active
     }
 )
-# Held as spam, or the sender is not registered for such texts.
-FILTERED: Final = frozenset({"30007", "30024", "30032", "30033", "30034", "30035"})
+# Held as spam, the sender is not registered for such texts, or it has more to send than it was granted: a queue of ten
+# hours (30001), the rate of its campaign (30022), the day's texts of its brand to T-Mobile (30023, 30027).
+FILTERED: Final = frozenset({"30001", "30007", "30022", "30023", "30024", "30027", "30032", "30033", "30034", "30035"})
 
 
 def from_settings(given: Given) -> Twilio:

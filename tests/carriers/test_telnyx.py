@@ -248,6 +248,7 @@ EVENTS: Final = [
     (refused("40002"), Receipt(REFUSE, "77", "m1", "40002 Title", filtered=True)),
     (refused("40003"), Receipt(REFUSE, "77", "m1", "40003 Title", filtered=True)),
     (refused("40010"), Receipt(REFUSE, "77", "m1", "40010 Title", filtered=True)),
+    (refused("40011"), Receipt(REFUSE, "77", "m1", "40011 Title", filtered=True)),
     (refused("77777"), Receipt(REFUSE, "77", "m1", "77777 Title")),
     (receipt("delivered", {"code": "40002", "title": "T"}), Receipt(DELIVER, "77", "m1", "40002 T")),
 ]  # fmt: skip

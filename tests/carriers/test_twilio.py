@@ -124,6 +124,7 @@ SUBMITS: Final = [
     (429, error(21611), Outcome(Fate.OTHER_SENDER, reason="21611 why")),
     # Limits.
     (429, error(20429), Outcome(Fate.LATER, reason="20429 why", retry_after=timedelta(seconds=7), limit=True)),
+    (429, error(63017), Outcome(Fate.LATER, reason="63017 why", retry_after=timedelta(seconds=7), limit=True)),
     (400, error(14107), Outcome(Fate.LATER, reason="14107 why", retry_after=timedelta(seconds=7), limit=True)),
     (429, error(99999), Outcome(Fate.LATER, reason="throttled", retry_after=timedelta(seconds=7), limit=True)),
     (429, PAGE, Outcome(Fate.LATER, reason="throttled", retry_after=timedelta(seconds=7), limit=True)),
@@ -183,6 +184,10 @@ RECEIPTS: Final = [
     ({"MessageStatus": "failed", "ErrorCode": "21610"}, receipt(Event.REFUSE, "21610", Code.OPTED_OUT)),
     ({"MessageStatus": "failed", "ErrorCode": "30002"}, receipt(Event.REFUSE, "30002")),
     ({"MessageStatus": "undelivered", "ErrorCode": "30007"}, receipt(Event.REFUSE, "30007", filtered=True)),
+    *(
+        ({"MessageStatus": "undelivered", "ErrorCode": code}, receipt(Event.REFUSE, code, filtered=True))
+        for code in ("30001", "30022", "30023", "30027")
+    ),
     (
         {"MessageStatus": "undelivered", "ErrorCode": "30034", "ErrorMessage": "no " * 999},
         receipt(Event.REFUSE, ("30034 " + "no " * 999)[:255], filtered=True),
