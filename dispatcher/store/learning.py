@@ -1,6 +1,8 @@
 """What is learned of numbers, by a carrier's refusal or by an operator's import.
 
-That a number is a landline, or nobody's, counts for a while; who opted out with the carrier opted out here.
+That a number is a landline, or nobody's, counts for a while; who opted out with the carrier opted out here. A carrier
+tells of an opt-out late: it is known of the moment at which the submit began that it refused, so that a START that came
+meanwhile stays.
 """
 
 from __future__ import annotations
@@ -16,9 +18,10 @@ from dispatcher.core.phone import LineType
 from dispatcher.core.screening import Source
 from dispatcher.engine.imports import Fact
 from dispatcher.store.database import Database
-from dispatcher.store.instants import micros
-from dispatcher.store.optouts import opt_out
+from dispatcher.store.instants import instant, micros
+from dispatcher.store.optouts import MEET, opt_out
 from dispatcher.store.statement import Statement, Tx
+from dispatcher.store.wishes import STARTS, is_start
 
 LINE: Final = Statement(
     f"""update people set line_type = r.line_type, line_type_at = :now, line_type_from = '{Source.CARRIER}'
@@ -26,7 +29,16 @@ LINE: Final = Statement(
     "id bigint, line_type text",
 )
 WHOSE: Final = Statement(
-    "select m.person, m.app_id, coalesce(m.sender_id, 0) from {rows} join messages m on m.id = r.id", "id bigint"
+    """select m.person, m.app_id, coalesce(m.sender_id, 0),
+        coalesce((select max(a.started_at) from attempts a where a.message_id = m.id), :now)
+    from {rows} join messages m on m.id = r.id order by 4""",
+    "id bigint",
+)
+SINCE: Final = Statement(
+    f"""select r.n, p.verdict, p.text from {{rows}} join replies p
+        on p.person = r.person and p.received_at >= r.begun and coalesce(p.said_at, p.received_at) > r.begun
+        and p.sender_id = r.sender_id and p.verdict in ({STARTS})""",
+    "n integer, person text, sender_id bigint, begun bigint",
 )
 LINES: Final = MappingProxyType({Code.NOT_MOBILE: LineType.FIXED, Code.INVALID_PHONE: LineType.NONE})
 
@@ -56,9 +68,17 @@ def learn(tx: Tx, refused: Mapping[int, Code], now: datetime) -> None:
     """Keep what these messages' refusals say, by message id, in the transaction that ends them."""
     if lines := sorted((i, LINES[code]) for i, code in refused.items() if code in LINES):
         tx.run(LINE, lines, now=micros(now))
-    if stopped := sorted(i for i, code in refused.items() if code is Code.OPTED_OUT):
-        whose = tx.run(WHOSE, [(i,) for i in stopped])
-        opt_out(tx, [OptOut(who, Scope.APP, app_id, Source.CARRIER, sender_id=by) for who, app_id, by in whose], now)
+    if stopped := [(i,) for i, code in refused.items() if code is Code.OPTED_OUT]:
+        whose = tx.run(WHOSE, stopped, now=micros(now))
+        tx.run(MEET, sorted({(person, None) for person, *_ in whose}))  # whoever heeds a START of theirs now is done
+        asked = [(n, person, by, begun) for n, (person, _, by, begun) in enumerate(whose)]
+        back = {n for n, verdict, text in tx.run(SINCE, asked) if is_start(verdict, text)}
+        out = [
+            OptOut(person, Scope.APP, app_id, Source.CARRIER, created_at=instant(begun), sender_id=by)
+            for n, (person, app_id, by, begun) in enumerate(whose)
+            if n not in back
+        ]
+        opt_out(tx, out, now)
 
 
 class Knowledge:

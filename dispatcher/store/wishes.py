@@ -68,10 +68,11 @@ LIFT: Final = Statement(
     returning scope, scope_id""",
     "id bigint",
 )
-# Where nothing was stopped, START was a word like others. One that waits to be heeded has no verdict yet.
+STARTS: Final = f"'{Wish.START}', '{NONE}'"  # what START may be kept as: where nothing was stopped, a word like others
+# One that waits to be heeded has no verdict yet.
 SINCE: Final = Statement(
     f"""select verdict, text from replies where person = :person and received_at >= :said_at and said_at > :said_at
-    and sender_id = :sender_id and verdict in ('{Wish.START}', '{NONE}')"""
+    and sender_id = :sender_id and verdict in ({STARTS})"""
 )
 OUTDATE: Final = Statement(
     f"""update messages set state = '{State.DISCARDED}', reason = 'another reply came', hold = '', completed_at = :now,
@@ -135,10 +136,12 @@ def _is_overtaken(tx: Tx, letter: Letter, person: str) -> bool:
     if not (letter.said_at and letter.sender):
         return False
     later = tx.run(SINCE, person=person, sender_id=letter.sender.id, said_at=micros(letter.said_at))
-    return any(
-        verdict == Wish.START or ((said := heard(text)) and said.sure and said.wish is Wish.START)
-        for verdict, text in later
-    )
+    return any(is_start(verdict, text) for verdict, text in later)
+
+
+def is_start(verdict: str, text: str) -> bool:
+    """Whether a reply asked for texts again, whatever came of it."""
+    return verdict == Wish.START or bool((said := heard(text)) and said.sure and said.wish is Wish.START)
 
 
 def scope_of(tx: Tx, person: str, sender: OurSender | None, now: datetime) -> list[int]:

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from dispatcher.core.answers import HELP_REST, MOST_A_DAY, REPEATED, VALIDITY
-from dispatcher.core.exchange import Fate, Outcome, Reply, Wish
+from dispatcher.core.codes import Code
+from dispatcher.core.exchange import Fate, Outcome, Receipt, Reply, Wish
 from dispatcher.core.invitation import OptOut, Scope
+from dispatcher.core.lifecycle import Event
 from dispatcher.core.person import person_of
 from dispatcher.core.screening import Source
 from dispatcher.engine.ports import CALLBACKS, DUE
@@ -18,6 +20,7 @@ from dispatcher.engine.replies import Replies, ours, theirs
 from dispatcher.store.database import Database
 from dispatcher.store.optouts import OptOutBook
 from dispatcher.store.provisioning import Rows
+from dispatcher.store.receipts import ReceiptBook
 from dispatcher.store.replies import GroupedReplies, ReplyBook
 from dispatcher.store.rescue import Sweeper
 from dispatcher.store.sticky import StickySenders
@@ -28,6 +31,7 @@ from tests.factories import NOON, PEPPER, ids, provision
 ANN, BEN, OURS, OTHER = "+12012223000", "+12012223001", "+12015550000", "+12015550001"
 DAY = timedelta(days=1)
 YES = {"yes": Outcome(Fate.TAKEN, ref="r")}
+REFUSED = {"127": Outcome(Fate.NEVER, code=Code.OPTED_OUT)}
 
 
 @dataclass
@@ -80,7 +84,7 @@ class Desk(House):
 def desk(database: Database) -> Desk:
     """Two shared senders and two apps."""
     provision(database, callback_url=URL, senders=2, apps=2)
-    return Desk(database, outcomes=YES)
+    return Desk(database, outcomes=YES | REFUSED)
 
 
 def confirmation(*apps: str) -> str:
@@ -355,6 +359,52 @@ def test_a_late_start_ends_nothing_that_a_carrier_or_an_operator_said_since(desk
     assert desk.stopped() == []
 
 
+# What comes between the submit and its refusal, and whether they are opted out then.
+MEANWHILE: list[tuple[dict[str, Any], bool]] = [
+    ({"text": "START"}, False),
+    ({"text": "START", "said_at": NOON + MINUTE}, False),
+    ({"text": "START", "said_at": NOON - MINUTE}, True),  # it was said before the submit, and came after it
+    ({"text": "hello"}, True),
+    ({"text": "START", "our": OTHER}, True),  # another sender's: the carrier keeps this one from them
+    ({"text": "START", "their": BEN}, True),
+]
+
+
+@pytest.mark.parametrize("told_by", ["answer", "receipt"])
+@pytest.mark.parametrize("stop", [True, False], ids=["stopped", "not stopped here"])
+@pytest.mark.parametrize(("said", "stopped"), MEANWHILE)
+def test_a_refusal_that_comes_after_a_start_is_of_before(
+    desk: Desk, said: dict[str, Any], stopped: bool, stop: bool, told_by: str
+) -> None:
+    """A carrier says of a submit that the person opted out: of its begin, be it an invitation or a confirmation."""
+    desk.text()
+    desk.say("STOP") if stop else desk.admit(duplicate_until=NOON)
+    desk.turns()
+    [open_one] = desk.transport.open
+    if told_by == "receipt":
+        desk.settle(lambda exchange: says("yes"))
+    desk.now += 2 * MINUTE
+    desk.say(**said)
+    if told_by == "answer":
+        desk.settle(lambda exchange: says("127"))
+    else:
+        receipt = Receipt(Event.REFUSE, key=open_one.mt["key"], code=Code.OPTED_OUT)
+        ReceiptBook(desk.database).take(1, [receipt], desk.now)
+    assert bool(desk.stopped()) is stopped
+    desk.say("START")
+    assert desk.stopped() == [], "what was said since ends it"
+
+
+def test_who_is_refused_after_a_start_is_opted_out(desk: Desk) -> None:
+    desk.text()
+    desk.say("START")
+    desk.now += MINUTE
+    desk.admit(2, duplicate_until=NOON)
+    desk.turns()
+    desk.settle(lambda exchange: says("127"))
+    assert desk.stopped() == [("app", 1, "carrier")] * 2
+
+
 # --- Once, and from whom ---------------------------------------------------------------------------------------------
 
 
@@ -555,7 +605,7 @@ def test_a_doubt_about_an_answer_is_never_sent_again(database: Database) -> None
 def test_a_refusal_of_a_confirmation_teaches_nothing_worse(database: Database) -> None:
     """A carrier that keeps opt-outs itself refuses what confirms them; START by reply ends what it said as well."""
     provision(database)
-    desk = Desk(database, outcomes=YES | {"127": Outcome(Fate.NEVER, code=127)})  # type: ignore[arg-type]
+    desk = Desk(database, outcomes=YES | REFUSED)
     desk.text()
     desk.say("stop")
     desk.turns()
