@@ -69,9 +69,9 @@ HELPS = [
 ]  # fmt: skip
 
 PERHAPS = [
-    "stop laughing", "how do i unsubscribe", "I already said stop to you people yesterday", "not interested", "wrong number",
+    "stop laughing", "I already said stop to you people yesterday", "not interested", "wrong number",
     "this is spam", "STOP START", "go away", "who gave you my number", "unsubscribe my cousin from Boston", "I was unsubscribed",
-    "he told me to cancel my appointment", "the thing with stop does not work", "🛑", "🚫🚫", "atop", "kein Interesse", "pas intéressé",
+    "he told me to cancel my gym", "the thing with stop does not work", "🛑", "🚫🚫", "atop", "kein Interesse", "pas intéressé",
     "No me interesa", "how did you get my number?", "I never signed up", "my stop request was ignored", "I told her to opt out of that class",
     f"Dear all, {'we had a lovely day at the lake, and ' * 4} by the way please remove me from the picnic plans",
     "no more please", "I quit", "не надо", "停", "もういい", "그만해", "เลิก", "रुको", "stop1", "1 stop",
@@ -87,9 +87,9 @@ NOTHINGS = [
     "gracias para todo", "para ti", "baja la música", "à l'arrivée", "dur dur la vie", "end of story my friend", "I'm driving, don't text and drive",
     "I text a lot", "call me", "dont forget the milk", "1", "+12015550123", "https://example.com/stop", "no problem", "Join me",
     "Liked “Join me on Example: https://example.com. Reply STOP to opt out”", 'Laughed at "Join me. Reply STOP to unsubscribe"',
-    "Emphasized “Join me on Example", "👍 to “ Join me. Text STOP to cancel ”", "Join me. Reply STOP to opt out", "Reply STOP to end",
+    "Emphasized “Join me on Example", "👍 to “ Join me. Text STOP to cancel ”", "Join me. Reply STOP to opt out",
     "You have been unsubscribed from com.example and will get no more messages. Reply START to resubscribe.",
-    "STOP to end, HELP for help", "stop2end", "I will not stop for less", "no need to cancel", "she wouldn't quit", "don't remove me",
+    "STOP to end, HELP for help", "I will not stop for less", "no need to cancel", "she wouldn't quit", "don't remove me",
     "please do not unsubscribe me", "example.com/stop",
     "stop and shop", "The end", "i will stop by", "more info", "not me",
 ]  # fmt: skip
