@@ -77,7 +77,7 @@ class StoreLookups:
         with self._database.read() as tx:
             its, of_connection = ailing(tx, SENDER).get(sender.id), ailing(tx, CONNECTION).get(sender.connection_id)
             [(stopped, reason, unbound)] = tx.run(HALTED, id=sender.connection_id)
-            why = unusable(tx).get(sender.connection_id)
+            why = unusable(tx, to_send=True).get(sender.connection_id)
         told = [f"health {its}"] * bool(its) + [f"its connection's health {of_connection}"] * bool(of_connection)
         told += [f"its connection is stopped: {reason}"] * bool(stopped)
         told += [f"its connection is not bound: {unbound}"] * bool(unbound and not stopped)

@@ -237,7 +237,7 @@ class Rows:
             return ailing(tx, CONNECTION), ailing(tx, SENDER)
 
     def unusable(self) -> dict[int, str]:
-        """The connections that a process at work cannot use, and why."""
+        """The connections that a process cannot use, and why."""
         with self._database.read() as tx:
             return unusable(tx)
 

@@ -28,8 +28,8 @@ NOTE_UNUSABLE: Final = Statement(
 )
 USABLE: Final = Statement("delete from unusable where connection_id = :connection_id and worker_id = :id")
 UNUSABLE: Final = Statement(
-    """select u.connection_id, w.host, u.reason from unusable u join workers w on w.id = u.worker_id
-    where w.lease_until >= {clock} order by w.id desc"""
+    """select u.connection_id, w.kind, w.host, u.reason from unusable u join workers w on w.id = u.worker_id
+    where w.lease_until >= {clock} order by w.kind = 'web' desc, w.id desc"""
 )
 LEAVE: Final = Statement("update workers set lease_until = 0 where id = :id")
 
@@ -69,6 +69,13 @@ class Workers:
             tx.run(LEAVE, id=worker_id)
 
 
-def unusable(tx: Tx) -> dict[int, str]:
-    """The connections that a process at work cannot use, and why: as the one that has been there the longest says."""
-    return {row[0]: f"a worker on {row[1]} cannot use it: {row[2]}" for row in tx.run(UNUSABLE)}
+def unusable(tx: Tx, *, to_send: bool = False) -> dict[int, str]:
+    """The connections that a process cannot use, and why: as the one that has been there the longest says.
+
+    Those that send are heard before those that serve, who lose hooks; `to_send`: they alone.
+    """
+    return {
+        row[0]: f"a {'web process' if row[1] == 'web' else 'worker'} on {row[2]} cannot use it: {row[3]}"
+        for row in tx.run(UNUSABLE)
+        if not to_send or row[1] != "web"
+    }

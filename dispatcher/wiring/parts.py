@@ -68,6 +68,14 @@ def ready_database(settings: Settings) -> Iterator[Database]:
         database.close()
 
 
+def quietly(act: Callable[[], None]) -> None:
+    """Do it, unless the store is away: then it is said in the log, and ends by itself."""
+    try:
+        act()
+    except StoreUnavailable as error:
+        log.warning("could not say goodbye", extra={"action": "stop", "error": str(error)})
+
+
 class Named(Protocol):
     """Whatever a process makes of a contract."""
 

@@ -28,9 +28,9 @@ from dispatcher.store.revision import pepper
 from dispatcher.store.tables import Sender
 from dispatcher.store.workers import Workers
 from dispatcher.wiring.carriers import tells
-from dispatcher.wiring.parts import ready_database, utc_now
+from dispatcher.wiring.parts import quietly, ready_database, utc_now
 from dispatcher.wiring.smpp import SmppBinds, bound_for_trial
-from dispatcher.wiring.work import carrier_transports, line_of, quietly, take_told
+from dispatcher.wiring.work import carrier_transports, line_of, take_told
 
 
 @contextmanager

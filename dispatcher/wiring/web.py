@@ -11,6 +11,7 @@ from typing import Final
 
 from flask import Blueprint, Flask
 
+from dispatcher.core.codes import Refusal
 from dispatcher.core.device import device_of
 from dispatcher.core.discretion import Discretion
 from dispatcher.core.given import CREDENTIALS
@@ -19,7 +20,7 @@ from dispatcher.core.phone import warm_up
 from dispatcher.core.screening import LinePolicy
 from dispatcher.dialects.social_invite import routes as social_invite
 from dispatcher.engine.clicks import Clicks
-from dispatcher.engine.hooks import Hooks
+from dispatcher.engine.hooks import Hooks, Lookup
 from dispatcher.engine.inbox import Inbox
 from dispatcher.engine.intake import Intake
 from dispatcher.engine.ports import CALLBACKS, DUE, LOOKUPS
@@ -39,14 +40,16 @@ from dispatcher.store.queries import MessageQueries
 from dispatcher.store.receipts import GroupedReceipts
 from dispatcher.store.replies import GroupedReplies
 from dispatcher.store.revision import pepper
+from dispatcher.store.workers import Workers
 from dispatcher.web import hooks
 from dispatcher.web.app import application
 from dispatcher.web.kit import WebKit
 from dispatcher.wiring.carriers import carrier_of, credentials_of, discretion_of, takes_hooks
-from dispatcher.wiring.parts import Lines, Pulse, policy_of, ready_database, utc_now
+from dispatcher.wiring.parts import Lines, Pulse, policy_of, quietly, ready_database, utc_now
 
 # Doubles the groups of a busy PostgreSQL, at a fifth less work for each row (`make bench`).
 BREATH_SECONDS: Final = 0.001
+COME_AGAIN_SECONDS: Final = 60  # a person has to mend it
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,10 @@ def web_application(settings: Settings) -> Flask:
     database = house.enter_context(ready_database(settings))
     ids = NodeIds(database, time.time)
     house.callback(ids.release)
-    house.enter_context(Pulse([ids.heartbeat], 60.0))
+    workers = Workers(database)
+    me = workers.enrol("web", utc_now())
+    house.callback(quietly, lambda: workers.leave(me))
+    house.enter_context(Pulse([ids.heartbeat, lambda: workers.beat(me)], 60.0))
     secret = pepper(database)
     directory = CachedDirectory(database)
     intake = Intake(
@@ -91,7 +97,7 @@ def web_application(settings: Settings) -> Flask:
     )
     load_rules()
     kit = WebKit(directory)
-    lines = Lines(Contracts(database), _speaker)
+    lines = Lines(Contracts(database), _speaker, lambda contract, why: _note(workers, me, contract, why))
     book = GroupedReplies(database, ids, utc_now)
     replies = Replies(book=book, pepper=secret, clock=utc_now, ring=database.ring)
     inbox = Inbox(receipts=GroupedReceipts(database, utc_now), replies=replies, clock=utc_now, ring=database.ring)
@@ -99,11 +105,28 @@ def web_application(settings: Settings) -> Flask:
     clicks = Clicks(book=GroupedClicks(database, utc_now), ids=ids, ring=database.ring)
     doors = [
         social_invite.door(intake, MessageQueries(database, utc_now), clicks, kit),
-        hooks.door(taking, lines.named, settings.public_url, kit),
+        hooks.door(taking, _lookup(lines), settings.public_url, kit),
     ]
     app = application([*doors, *_metrics(settings, token, database, kit)], kit)
     app.extensions["house"] = house
     return app
+
+
+def _note(workers: Workers, me: int, contract: Contract, why: str) -> None:
+    if takes_hooks(contract):  # a connection whose carrier tells nothing by HTTP needs no credential here
+        workers.note_unusable(me, contract.id, why, utc_now())
+
+
+def _lookup(lines: Lines[Speaker]) -> Lookup:
+    """Of connections by name; a carrier whose word cannot be read here now is to come again: Refusal 503."""
+
+    def known(name: str) -> Speaker | None:
+        line = lines.named(name)
+        if line is None and lines.lacks(name):
+            raise Refusal(503, "the connection cannot be used now, try again", retry_after=COME_AGAIN_SECONDS)
+        return line
+
+    return known
 
 
 def metrics_token(settings: Settings) -> str:

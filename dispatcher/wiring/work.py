@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -44,10 +43,9 @@ from dispatcher.transports.http import HttpTransport
 from dispatcher.transports.simulated import SimulatedTransport
 from dispatcher.wiring.carriers import carrier_of, discretion_of, hook_url
 from dispatcher.wiring.lookups import looking_up, provider_of
-from dispatcher.wiring.parts import Lines, Pulse, ready_database, utc_now
+from dispatcher.wiring.parts import Lines, Pulse, quietly, ready_database, utc_now
 from dispatcher.wiring.smpp import SmppBinds
 
-log = logging.getLogger(__name__)
 BINDS_SECONDS: Final = 2.0
 DISPATCH_SECONDS: Final = 0.5
 INQUIRY_SECONDS: Final = 2.0
@@ -291,11 +289,3 @@ def take_told(inbox: Inbox, named: Callable[[str], Line | None], batch: Sequence
             told.setdefault(line.id, (line, []))[1].extend(line.carrier.events(hook))
     for line, events in told.values():
         inbox.take(line, events)
-
-
-def quietly(act: Callable[[], None]) -> None:
-    """Do it, unless the store is away: then it is said in the log, and ends by itself."""
-    try:
-        act()
-    except StoreUnavailable as error:
-        log.warning("could not say goodbye", extra={"action": "stop", "error": str(error)})

@@ -264,4 +264,4 @@ def test_two_signals_that_come_together_end_it_in_order(sqlite_url: str, tmp_pat
 def enrolled(url: str) -> bool:
     """Whether a work process has begun."""
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
-        return bool(connection.execute("select 1 from workers").fetchall())
+        return bool(connection.execute("select 1 from workers where kind = 'work'").fetchall())
