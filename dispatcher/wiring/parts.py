@@ -111,10 +111,9 @@ class Lines(Generic[Spoken]):
         self._made: dict[int, tuple[Contract, Mapping[str, str], Spoken]] = {}
         self._told: dict[int, str] = {}
         self._lacking: frozenset[str] = frozenset()
-        self._until = inf
+        self._until = 0.0  # whoever asks first knows also what was added meanwhile
         self._lock = threading.Lock()
         self._refresh()
-        self._until = time.monotonic() + REFRESH_SECONDS
 
     def __call__(self) -> Mapping[int, Spoken]:
         """The lines, by key. One caller at a time reads them again; the others take what there is, and wait for none.
