@@ -6,7 +6,6 @@ https://www.infobip.com/docs/essentials/api-essentials/response-status-and-error
 
 from __future__ import annotations
 
-import hmac
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -28,9 +27,11 @@ from dispatcher.core.exchange import (
     Response,
     Submission,
     judged,
+    proves,
 )
 from dispatcher.core.given import Given
 from dispatcher.core.lifecycle import Event
+from dispatcher.core.outcomes import INVALID_PHONE, LATER, NEVER, OPTED_OUT, OTHER_SENDER, STOP_CARRIER
 from dispatcher.core.reading import dig, id_at, instant_of, json_of, text_at
 
 MOST: Final = 255
@@ -50,30 +51,23 @@ STATUSES: Final = MappingProxyType(
     }
 )
 
-_INVALID: Final = Outcome(Fate.NEVER, code=Code.INVALID_PHONE)
-_OPTED_OUT: Final = Outcome(Fate.NEVER, code=Code.OPTED_OUT)
-_NEVER: Final = Outcome(Fate.NEVER)
-_SENDER: Final = Outcome(Fate.OTHER_SENDER)
-_STOP: Final = Outcome(Fate.STOP_CARRIER)
-_LATER: Final = Outcome(Fate.LATER)
-
 # Of groups 2, 4 and 5, by the id of the status; any other of these is NEVER.
 REJECTED: Final[Mapping[str, Outcome]] = MappingProxyType(
     {
-        "8": _INVALID,  # PREFIX_MISSING: prefix or length
-        "10": _OPTED_OUT,  # DND, a register of those who want none
-        "11": _SENDER,  # SOURCE: not registered with the account
-        "12": _STOP,  # NOT_ENOUGH_CREDITS
-        "13": _SENDER,  # SENDER: on the account's blocklist
-        "14": _OPTED_OUT,  # DESTINATION_BLOCKLISTED, by the operator or the account: where STOP leads
-        "17": _STOP,  # PREPAID_PACKAGE_EXPIRED
-        "19": _STOP,  # ROUTE_NOT_AVAILABLE: none at all
-        "21": _LATER,  # SYSTEM_ERROR
+        "8": INVALID_PHONE,  # PREFIX_MISSING: prefix or length
+        "10": OPTED_OUT,  # DND, a register of those who want none
+        "11": OTHER_SENDER,  # SOURCE: not registered with the account
+        "12": STOP_CARRIER,  # NOT_ENOUGH_CREDITS
+        "13": OTHER_SENDER,  # SENDER: on the account's blocklist
+        "14": OPTED_OUT,  # DESTINATION_BLOCKLISTED, by the operator or the account: where STOP leads
+        "17": STOP_CARRIER,  # PREPAID_PACKAGE_EXPIRED
+        "19": STOP_CARRIER,  # ROUTE_NOT_AVAILABLE: none at all
+        "21": LATER,  # SYSTEM_ERROR
         # We give an id to one message by one sender only, so it is that one which was taken before.
         DUPLICATE: Outcome(Fate.TAKEN),
-        "51": _INVALID,  # MISSING_TO
-        "52": _INVALID,  # DESTINATION: prefix or length
-        "100": _LATER,  # UNDELIVERABLE_REJECTED_PLATFORM
+        "51": INVALID_PHONE,  # MISSING_TO
+        "52": INVALID_PHONE,  # DESTINATION: prefix or length
+        "100": LATER,  # UNDELIVERABLE_REJECTED_PLATFORM
     }
 )
 # Of a receipt, by the id of the error; any other is 124.
@@ -166,8 +160,7 @@ class Infobip:
 
     def verify(self, hook: Hook, now: datetime) -> bool:
         """Whether the address that was called holds our token."""
-        given = hook.query.get("token", "").encode("utf-8", "surrogatepass")
-        return hmac.compare_digest(given, self.hook_token.encode())
+        return proves(hook.query.get("token", ""), self.hook_token.encode())
 
     def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
         """All receipts and replies in a hook, but for those that cannot be read and those of an unknown status."""
@@ -213,7 +206,7 @@ def _refused(answer: object, response: Response) -> Outcome | None:
 def _violated(answer: object) -> Outcome:
     """Whose fault it is, by the property that Infobip complains of."""
     name = text_at(answer, "violations", 0, "property").rpartition(".")[2]
-    return {"to": _INVALID, "sender": _SENDER}.get(name, _NEVER)
+    return {"to": INVALID_PHONE, "sender": OTHER_SENDER}.get(name, NEVER)
 
 
 def _complaint(answer: object) -> str:
@@ -236,7 +229,7 @@ def _entry(entry: object, response: Response) -> Outcome:
         return Outcome(Fate.TAKEN, ref=ref)
     if group not in ("2", "4", "5"):
         return Outcome(Fate.UNKNOWN, reason=f"HTTP {response.status} without an id or a status that is known")
-    meaning = replace(REJECTED.get(status, _NEVER), ref=ref)
+    meaning = replace(REJECTED.get(status, NEVER), ref=ref)
     return meaning if meaning.fate is Fate.TAKEN else replace(meaning, reason=_named(dig(entry, "status")))
 
 
@@ -270,7 +263,7 @@ def _receipt(result: object) -> Receipt | None:
 
 def _code(status: str, error: str) -> Code:
     """123, 125 or 127 by status or error, else 124."""
-    code = REJECTED.get(status, _NEVER).code
+    code = REJECTED.get(status, NEVER).code
     return code if code is not Code.SEND_FAILED else ERRORS.get(error, Code.SEND_FAILED)
 
 

@@ -5,7 +5,6 @@ Kannel gives no id to a submit and can ask us nothing by one: our own id, in the
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,9 +25,11 @@ from dispatcher.core.exchange import (
     Response,
     Submission,
     judged,
+    proves,
 )
 from dispatcher.core.given import Given
 from dispatcher.core.lifecycle import Event
+from dispatcher.core.outcomes import INVALID_PHONE, LIMITED, NEVER, OTHER_SENDER, STOP_CARRIER
 from dispatcher.core.reading import clean, instant_of
 from dispatcher.core.segments import count
 
@@ -44,22 +45,18 @@ CHARSETS: Final = MappingProxyType({"utf-16be": "utf-16-be", "iso-8859-1": "lati
 FINAL: Final = MappingProxyType({1: Event.DELIVER, 2: Event.REFUSE, 16: Event.REFUSE})  # delivered, not, rejected
 MEANWHILE: Final = 4 | 8  # buffered, accepted
 
-_NEVER: Final = Outcome(Fate.NEVER)
-_INVALID: Final = Outcome(Fate.NEVER, code=Code.INVALID_PHONE)
-_SENDER: Final = Outcome(Fate.OTHER_SENDER)
-
 # The status and how the sentence begins; 403 and 503 each have two meanings.
 ANSWERS: Final[Mapping[tuple[int, str], Outcome]] = MappingProxyType(
     {
         (202, "0: Accepted for delivery"): Outcome(Fate.TAKEN),
         (202, "3: Queued for later delivery"): Outcome(Fate.TAKEN),  # no SMSC is there now: it is stored
-        (400, "Missing receiver number"): _INVALID,
-        (400, "Empty receiver number"): _INVALID,
-        (400, "Number(s) has/have been denied"): _INVALID,  # by a list, or it has letters
-        (400, "Sender missing and no global set"): _SENDER,
-        (403, "Authorization failed"): Outcome(Fate.STOP_CARRIER),
-        (403, "Not routable"): _NEVER,  # no SMSC may take numbers that begin so
-        (503, "Temporal failure"): Outcome(Fate.LATER, limit=True),  # its queue is full, and it took nothing
+        (400, "Missing receiver number"): INVALID_PHONE,
+        (400, "Empty receiver number"): INVALID_PHONE,
+        (400, "Number(s) has/have been denied"): INVALID_PHONE,  # by a list, or it has letters
+        (400, "Sender missing and no global set"): OTHER_SENDER,
+        (403, "Authorization failed"): STOP_CARRIER,
+        (403, "Not routable"): NEVER,  # no SMSC may take numbers that begin so
+        (503, "Temporal failure"): LIMITED,  # its queue is full, and it took nothing
     }
 )
 # command_status of a rejection (SMPP 3.4, 5.1.3).
@@ -120,8 +117,7 @@ class Kannel:
 
     def verify(self, hook: Hook, now: datetime) -> bool:
         """Whether the address that was called holds our token."""
-        given = hook.query.get("token", "").encode("utf-8", "surrogatepass")
-        return hmac.compare_digest(given, self.hook_token.encode())
+        return proves(hook.query.get("token", ""), self.hook_token.encode())
 
     def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
         """The receipt or the reply that the address tells; none where the status is unknown."""

@@ -33,12 +33,14 @@ from dispatcher.core.exchange import (
     Submission,
     Wish,
     judged,
+    proves,
 )
 from dispatcher.core.given import Given
 from dispatcher.core.lifecycle import Event
+from dispatcher.core.outcomes import INVALID_PHONE, NEVER, OTHER_SENDER, STOP_CARRIER
 from dispatcher.core.reading import clean, dig, id_at, json_of, text_at
 
-API: Final = "https://api.plivo.com"
+BASE_URL: Final = "https://api.plivo.com"
 UUID: Final = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 MOST: Final = 255  # characters of what is kept of its words
 
@@ -65,10 +67,6 @@ CODES: Final = MappingProxyType(
 FILTERED: Final = frozenset({"30", "40", "201"})
 WISHES: Final = MappingProxyType({"optout": Wish.STOP, "optin": Wish.START, "help": Wish.HELP})
 
-FAILED: Final = Outcome(Fate.NEVER)
-INVALID: Final = Outcome(Fate.NEVER, code=Code.INVALID_PHONE)
-NOT_FROM: Final = Outcome(Fate.OTHER_SENDER)
-STOPPED: Final = Outcome(Fate.STOP_CARRIER)
 # Said with a status that is told nowhere.
 OUR_ACCOUNT: Final = re.compile(r"(?i)\binsufficient\b|\baccount\b.*\b(suspended|disabled|inactive)\b")
 THEIR_NUMBER: Final = re.compile(r"(?i)\b(dst|destination)\b")
@@ -80,7 +78,7 @@ def from_settings(given: Given) -> Plivo:
     """An account or a subaccount. Raises SettingsError."""
     account = given.text("auth_id", like="(MA|SA)[0-9A-Z]{18}", what="MA or SA and 18 letters and digits")
     return Plivo(
-        url=f"{given.url('base_url', API)}/v1/Account/{account}/Message/",
+        url=f"{given.url('base_url', BASE_URL)}/v1/Account/{account}/Message/",
         auth_id=account,
         auth_token=given.secret("auth_token"),
     )
@@ -121,7 +119,7 @@ class Plivo:
         if UUID.fullmatch(ref):
             return Outcome(Fate.TAKEN, ref=ref)
         if dig(said, "invalid_number", 0):
-            return replace(INVALID, reason="invalid_number")
+            return replace(INVALID_PHONE, reason="invalid_number")
         return Outcome(Fate.UNKNOWN, reason=f"HTTP {response.status} without a message_uuid")
 
     def verify(self, hook: Hook, now: datetime) -> bool:
@@ -140,12 +138,12 @@ class Plivo:
         nonce = hook.headers.get(f"x-plivo-signature-{version}-nonce", "")
         if not nonce:
             return False
-        digest = hmac.new(self.auth_token.encode(), _bytes(words + nonce), "sha256").digest()
+        digest = hmac.new(self.auth_token.encode(), (words + nonce).encode("utf-8", "surrogatepass"), "sha256").digest()
         names = (f"x-plivo-signature-{version}", f"x-plivo-signature-ma-{version}")
         given = [hook.headers.get(name, "") for name in names]
         if version == "v3":  # several, while a token changes
             given = [one for several in given for one in several.split(",")]
-        return any(hmac.compare_digest(b64encode(digest), _bytes(one)) for one in given)
+        return any(proves(one, b64encode(digest)) for one in given)
 
     def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
         """A receipt, which has a status, or else a reply, which may come by GET."""
@@ -166,13 +164,13 @@ class Plivo:
 def _refused(status: int, error: str) -> Outcome:
     """What an error says. A 403 is about the country of this number, so it must not stop the connection."""
     if OUR_ACCOUNT.search(error):
-        return STOPPED
+        return STOP_CARRIER
     theirs, ours = THEIR_NUMBER.search(error), OUR_NUMBER.search(error)
     if status == 403 or bool(theirs) == bool(ours):
-        return FAILED
+        return NEVER
     if ours:
-        return NOT_FROM
-    return INVALID if UNFIT.search(error) else FAILED
+        return OTHER_SENDER
+    return INVALID_PHONE if UNFIT.search(error) else NEVER
 
 
 def _reply(said: Mapping[str, str], ref: str) -> Reply:
@@ -198,7 +196,3 @@ def _whole(hook: Hook) -> str:
 
 def _pairs(query: str) -> list[tuple[str, str]]:
     return parse_qsl(query, keep_blank_values=True)
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")

@@ -22,9 +22,22 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from dispatcher.core.codes import Code, Refusal
-from dispatcher.core.exchange import Fate, Hook, Outcome, Receipt, Reply, Request, Response, Submission, judged
+from dispatcher.core.exchange import (
+    MOST_KEY,
+    Fate,
+    Hook,
+    Outcome,
+    Receipt,
+    Reply,
+    Request,
+    Response,
+    Submission,
+    judged,
+    proves,
+)
 from dispatcher.core.given import Given, SettingsError
 from dispatcher.core.lifecycle import Event
+from dispatcher.core.outcomes import INVALID_PHONE, OTHER_SENDER, STOP_CARRIER
 from dispatcher.core.reading import dig, id_at, instant_of, json_of, text_at
 
 BASE_URL: Final = "https://us.sms.api.sinch.com"
@@ -32,7 +45,6 @@ OLDEST: Final = timedelta(hours=25)  # the last retry comes after 22 h 45 min, a
 AHEAD: Final = timedelta(minutes=5)  # their clock may be
 SIGNED: Final = ("", "-nonce", "-timestamp")  # what follows x-sinch-webhook-signature in the names of its headers
 MOST: Final = 255
-MOST_KEY: Final = 64  # of our own id, which is shorter still
 MOST_TEXT: Final = 4096  # of a reply, which they cut at 2,000
 LIST: Final = 10  # batches of one id: more than one would be a mistake of ours
 
@@ -55,14 +67,11 @@ CODES: Final = MappingProxyType({"300": Code.INVALID_PHONE})
 # Spam, a campaign that is not active, a quota of the campaign, an invalid source address.
 FILTERED: Final = frozenset({"15", "60", "62", "64", "310"})
 
-INVALID: Final = Outcome(Fate.NEVER, code=Code.INVALID_PHONE)
-THIS_SENDER: Final = Outcome(Fate.OTHER_SENDER)
-OURS: Final = Outcome(Fate.STOP_CARRIER)
 # 403 says one thing of an account and another of a number.
 ANSWERS: Final = MappingProxyType(
-    {"illegal_number_type": INVALID, "missing_callback_url": OURS, "blocked_account": OURS}
+    {"illegal_number_type": INVALID_PHONE, "missing_callback_url": STOP_CARRIER, "blocked_account": STOP_CARRIER}
 )
-PARAMETERS: Final = MappingProxyType({"to": INVALID, "from": THIS_SENDER})
+PARAMETERS: Final = MappingProxyType({"to": INVALID_PHONE, "from": OTHER_SENDER})
 NAMED: Final = re.compile(r"""["'`\[](to|from)["'`\[\]]""")  # how the text of a 400 names a parameter
 
 
@@ -152,14 +161,14 @@ class Sinch:
     def verify(self, hook: Hook, now: datetime) -> bool:
         """Whether it carries our token, or else is signed with the plan's secret in these hours."""
         if self.hook_token:
-            return _same(hook.query.get("token", ""), self.hook_token.encode())
+            return proves(hook.query.get("token", ""), self.hook_token.encode())
         given, nonce, said_at = (hook.headers.get(f"x-sinch-webhook-signature{name}", "") for name in SIGNED)
         if not (said_at.isascii() and said_at.isdigit() and len(said_at) <= 12):
             return False
         if not (now - OLDEST).timestamp() <= int(said_at) <= (now + AHEAD).timestamp():
             return False
         words = hook.body + f".{nonce}.{said_at}".encode("utf-8", "surrogatepass")
-        return _same(given, b64encode(hmac.new(self.hmac_secret.encode(), words, "sha256").digest()))
+        return proves(given, b64encode(hmac.new(self.hmac_secret.encode(), words, "sha256").digest()))
 
     def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
         """The receipts or the reply in a hook; nothing for types and statuses that are not known."""
@@ -210,7 +219,3 @@ def _problem(said: object) -> tuple[str, str]:
     """The code and the text of a refusal, of which there are two shapes."""
     code = text_at(said, "code") or text_at(said, "error", "status")
     return code, text_at(said, "text") or text_at(said, "error", "message")
-
-
-def _same(given: str, expected: bytes) -> bool:
-    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), expected)

@@ -35,10 +35,20 @@ from dispatcher.core.exchange import (
 )
 from dispatcher.core.given import Given, SettingsError
 from dispatcher.core.lifecycle import Event
+from dispatcher.core.outcomes import (
+    INVALID_PHONE,
+    LIMITED,
+    NEVER,
+    NOT_MOBILE,
+    OPTED_OUT,
+    OTHER_SENDER,
+    STOP_CARRIER,
+    UNKNOWN,
+)
 from dispatcher.core.reading import dig, id_at, instant_of, json_of, text_at
 from dispatcher.core.segments import count
 
-API: Final = "https://api.telnyx.com/v2"
+BASE_URL: Final = "https://api.telnyx.com/v2"
 TOLERANCE_SECONDS: Final = 300  # as the SDK has it
 STAMP: Final = re.compile("[0-9]{1,12}", re.ASCII)
 NUMERIC: Final = re.compile(r"\+?[0-9]+", re.ASCII)
@@ -61,32 +71,24 @@ STATUSES: Final = MappingProxyType(
 )
 WISHES: Final = MappingProxyType({"STOP": Wish.STOP, "START": Wish.START, "HELP": Wish.HELP})
 
-_INVALID: Final = Outcome(Fate.NEVER, code=Code.INVALID_PHONE)
-_LANDLINE: Final = Outcome(Fate.NEVER, code=Code.NOT_MOBILE)
-_OPTED_OUT: Final = Outcome(Fate.NEVER, code=Code.OPTED_OUT)
-_NEVER: Final = Outcome(Fate.NEVER)
-_SENDER: Final = Outcome(Fate.OTHER_SENDER)
-_STOP: Final = Outcome(Fate.STOP_CARRIER)
-_LIMIT: Final = Outcome(Fate.LATER, limit=True)
-_UNKNOWN: Final = Outcome(Fate.UNKNOWN)
-
 # By the code of the first error. One code comes with several HTTP statuses, so the status alone is never asked first.
 ERRORS: Final[Mapping[str, Outcome]] = MappingProxyType(
     {
         code: outcome
         for outcome, codes in (
-            (_INVALID, "10002 10016 40012 40310"),  # the first two may be about `from`: see _meaning
-            (_LANDLINE, "40001"),  # not routable
-            (_OPTED_OUT, "40300"),  # its title says STOP, else it is about `from`: see _meaning
-            (_NEVER, "10004 10015 10039 40002 40004 40005 40006 40008 40009 40014 40302 40304 40309 40316 40322 40328"),
-            (_NEVER, "40301 40319"),  # not from such a sender to such a number: which of them is wrong, it does not say
+            (INVALID_PHONE, "10002 10016 40012 40310"),  # the first two may be about `from`: see _meaning
+            (NOT_MOBILE, "40001"),  # not routable
+            (OPTED_OUT, "40300"),  # its title says STOP, else it is about `from`: see _meaning
+            (NEVER, "10004 10015 10039 40002 40004 40005 40006 40008 40009 40014 40302 40304 40309 40316 40322 40328"),
+            (NEVER, "40301 40319"),  # not from such a sender to such a number: which of them is wrong, it does not say
             # Not on a profile, not registered, blocked as spam, or at the cap that T-Mobile or AT&T gave its campaign.
-            (_SENDER, "40003 40010 40013 40015 40016 40017 40018 40019 40100 40150 40151 40155"),
-            (_SENDER, "40305 40306 40307 40315 40320 40323 40325 40329 40330"),
-            (_STOP, "10005 10009 10010 20002 20006 20012 20013 20014 20015 20016 20017 20100"),  # key, account, money
-            (_STOP, "40311 40312 40313 40314 40321 40331 40333"),  # the messaging profile, its spend limit too
-            (_LIMIT, "10011 40011 40318"),
-            (_UNKNOWN, "10007 10008 10036"),  # unexpected, timed out, one with the same key is still under way
+            (OTHER_SENDER, "40003 40010 40013 40015 40016 40017 40018 40019 40100 40150 40151 40155"),
+            (OTHER_SENDER, "40305 40306 40307 40315 40320 40323 40325 40329 40330"),
+            # Key, account, money; the messaging profile, its spend limit too.
+            (STOP_CARRIER, "10005 10009 10010 20002 20006 20012 20013 20014 20015 20016 20017 20100"),
+            (STOP_CARRIER, "40311 40312 40313 40314 40321 40331 40333"),
+            (LIMITED, "10011 40011 40318"),
+            (UNKNOWN, "10007 10008 10036"),  # unexpected, timed out, one with the same key is still under way
         )
         for code in codes.split()
     }
@@ -108,7 +110,7 @@ def from_settings(given: Given) -> Telnyx:
     except ValueError:
         raise SettingsError("credentials.public_key: must be as the portal shows it, 44 characters of base64") from None
     return Telnyx(
-        base_url=given.url("base_url", API),
+        base_url=given.url("base_url", BASE_URL),
         api_key=given.secret("api_key"),
         public_key=public_key,
         profile=given.text("messaging_profile_id", ""),
@@ -238,9 +240,9 @@ def _meaning(error: object) -> Outcome | None:
     code = text_at(error, "code")
     about_sender = text_at(error, "source", "pointer") == "/from" or text_at(error, "source", "parameter") == "from"
     if code in ("10002", "10016") and about_sender:
-        return _SENDER
+        return OTHER_SENDER
     if code == "40300" and "STOP" not in text_at(error, "title") + text_at(error, "detail"):
-        return _SENDER
+        return OTHER_SENDER
     return ERRORS.get(code)
 
 

@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
-from dispatcher.core.codes import Code, Refusal
+from dispatcher.core.codes import Refusal
 from dispatcher.core.exchange import (
     Fate,
     Hook,
@@ -32,12 +32,14 @@ from dispatcher.core.exchange import (
     Submission,
     Wish,
     judged,
+    proves,
 )
 from dispatcher.core.given import Given, SettingsError
 from dispatcher.core.lifecycle import Event
+from dispatcher.core.outcomes import INVALID_PHONE, LIMITED, NEVER, NOT_MOBILE, OPTED_OUT, OTHER_SENDER, STOP_CARRIER
 from dispatcher.core.reading import clean, id_at, json_of, text_at
 
-API: Final = "https://api.twilio.com"
+BASE_URL: Final = "https://api.twilio.com"
 SID: Final = re.compile("[A-Z]{2}[0-9a-f]{32}")
 PORTS: Final = {"http": 80, "https": 443}
 HASHES: Final = {"HMAC_SHA1": "sha1", "HMAC_SHA256": "sha256"}
@@ -60,47 +62,39 @@ STATUSES: Final = MappingProxyType(
 )
 WISHES: Final = MappingProxyType({"STOP": Wish.STOP, "START": Wish.START, "HELP": Wish.HELP})
 
-FAILED: Final = Outcome(Fate.NEVER)
-INVALID: Final = Outcome(Fate.NEVER, code=Code.INVALID_PHONE)
-NOT_MOBILE: Final = Outcome(Fate.NEVER, code=Code.NOT_MOBILE)
-OPTED_OUT: Final = Outcome(Fate.NEVER, code=Code.OPTED_OUT)
-NOT_FROM: Final = Outcome(Fate.OTHER_SENDER)
-THROTTLED: Final = Outcome(Fate.LATER, limit=True)
-STOPPED: Final = Outcome(Fate.STOP_CARRIER)
-
 # What codes mean, in answers and in receipts; any other is 124. They are told with HTTP 400 as well as 403 and 404.
 CODES: Final[Mapping[str, Outcome]] = MappingProxyType(
     {
-        "21211": INVALID,  # invalid To
-        "21217": INVALID,  # does not look valid
-        "21265": INVALID,  # To is a short code
+        "21211": INVALID_PHONE,  # invalid To
+        "21217": INVALID_PHONE,  # does not look valid
+        "21265": INVALID_PHONE,  # To is a short code
         "21614": NOT_MOBILE,  # no mobile number
         "21635": NOT_MOBILE,  # a landline
         "21610": OPTED_OUT,
-        "30005": INVALID,  # unknown or no longer in service
+        "30005": INVALID_PHONE,  # unknown or no longer in service
         "30006": NOT_MOBILE,  # a landline, or its carrier cannot be reached
-        "21212": NOT_FROM,  # invalid From
-        "21266": NOT_FROM,  # From and To are the same
-        "21603": NOT_FROM,  # From is missing
-        "21606": NOT_FROM,  # cannot send texts
-        "21611": NOT_FROM,  # has a queue of hours
-        "21612": NOT_FROM,  # cannot send to this To
-        "21659": NOT_FROM,  # no number of Twilio's, or a short code of another country
-        "21660": NOT_FROM,  # of another account
-        "21661": NOT_FROM,  # cannot send texts
-        "14107": THROTTLED,
-        "20429": THROTTLED,
-        "63017": THROTTLED,  # 2,000 texts a second, the account's limit
-        "10001": STOPPED,  # account is not active
-        "20003": STOPPED,  # wrong credentials, or suspended
-        "20005": STOPPED,  # account is not active
-        "20008": STOPPED,  # test credentials
-        "20403": STOPPED,
-        "20404": STOPPED,  # no such account
-        "21609": STOPPED,  # cannot call our address for receipts
-        "30002": STOPPED,  # suspended
-        "63038": STOPPED,  # the account's limit of a day: nothing leaves for hours
-        "90010": STOPPED,  # account is not active
+        "21212": OTHER_SENDER,  # invalid From
+        "21266": OTHER_SENDER,  # From and To are the same
+        "21603": OTHER_SENDER,  # From is missing
+        "21606": OTHER_SENDER,  # cannot send texts
+        "21611": OTHER_SENDER,  # has a queue of hours
+        "21612": OTHER_SENDER,  # cannot send to this To
+        "21659": OTHER_SENDER,  # no number of Twilio's, or a short code of another country
+        "21660": OTHER_SENDER,  # of another account
+        "21661": OTHER_SENDER,  # cannot send texts
+        "14107": LIMITED,
+        "20429": LIMITED,
+        "63017": LIMITED,  # 2,000 texts a second, the account's limit
+        "10001": STOP_CARRIER,  # account is not active
+        "20003": STOP_CARRIER,  # wrong credentials, or suspended
+        "20005": STOP_CARRIER,  # account is not active
+        "20008": STOP_CARRIER,  # test credentials
+        "20403": STOP_CARRIER,
+        "20404": STOP_CARRIER,  # no such account
+        "21609": STOP_CARRIER,  # cannot call our address for receipts
+        "30002": STOP_CARRIER,  # suspended
+        "63038": STOP_CARRIER,  # the account's limit of a day: nothing leaves for hours
+        "90010": STOP_CARRIER,  # account is not active
     }
 )
 # Held as spam, the sender is not registered for such texts, or it has more to send than it was granted: a queue of ten
@@ -117,7 +111,7 @@ def from_settings(given: Given) -> Twilio:
         raise SettingsError("api_key: goes together with credentials.api_secret")
     login = f"{api_key}:{api_secret}" if api_key else f"{account}:{auth_token}"
     return Twilio(
-        url=f"{given.url('base_url', API)}/2010-04-01/Accounts/{account}/Messages.json",
+        url=f"{given.url('base_url', BASE_URL)}/2010-04-01/Accounts/{account}/Messages.json",
         login=login,
         auth_token=auth_token,
         shared_key=given.secret("shared_key", optional=True),
@@ -150,13 +144,13 @@ class Twilio:
         reason = " ".join(filter(None, [code or f"HTTP {response.status}", text_at(said, "message")]))[:MOST]
         known = CODES.get(code)
         if known is None and code and not code.startswith("20") and response.status in (400, 403, 404):
-            known = FAILED  # codes that begin with 20 are about us, whatever is wrong
+            known = NEVER  # codes that begin with 20 are about us, whatever is wrong
         if known and 400 <= response.status < 500:
             return replace(known, reason=reason, retry_after=response.retry_after if known.limit else None)
         if outcome := judged(response, reason):
             return outcome
         if response.status >= 400:
-            return replace(FAILED, reason=reason)
+            return replace(NEVER, reason=reason)
         return _taken(response.status, said)
 
     def verify(self, hook: Hook, now: datetime) -> bool:
@@ -164,7 +158,7 @@ class Twilio:
         settings = hook.headers.get("x-twilio-webhooks-signature-settings", "")
         algorithm = _algorithm(settings)
         secret = self.shared_key if settings else self.auth_token
-        signature = hook.headers.get("x-twilio-signature", "").encode("utf-8", "surrogatepass")
+        signature = hook.headers.get("x-twilio-signature", "")
         if not secret or not signature or algorithm not in HASHES:
             return False
         try:
@@ -172,7 +166,7 @@ class Twilio:
             signed = [address + fields for address in _addresses(hook.url)]
         except (Refusal, ValueError):
             return False
-        return any(hmac.compare_digest(_signature(secret, words, HASHES[algorithm]), signature) for words in signed)
+        return any(proves(signature, _signature(secret, words, HASHES[algorithm])) for words in signed)
 
     def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
         """A receipt, which has a status, or else a reply, which is documented without one and may come by GET."""
@@ -186,7 +180,7 @@ class Twilio:
         if status not in STATUSES:
             return []
         reason = " ".join(filter(None, [code or status, said.get("ErrorMessage", "")]))[:MOST]
-        meant = CODES.get(code, FAILED).code
+        meant = CODES.get(code, NEVER).code
         return [Receipt(STATUSES[status], hook.key, ref, reason, meant, filtered=code in FILTERED)]
 
 
@@ -196,7 +190,7 @@ def _taken(status: int, said: object) -> Outcome:
         return Outcome(Fate.UNKNOWN, reason=f"HTTP {status} without a sid")
     word, code = text_at(said, "status"), text_at(said, "error_code")
     if STATUSES.get(word) is Event.REFUSE:
-        return Outcome(Fate.NEVER, ref=ref, reason=f"{word} {code}".strip(), code=CODES.get(code, FAILED).code)
+        return Outcome(Fate.NEVER, ref=ref, reason=f"{word} {code}".strip(), code=CODES.get(code, NEVER).code)
     return Outcome(Fate.TAKEN, ref=ref)
 
 

@@ -24,10 +24,22 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from dispatcher.core.codes import Code, Refusal
-from dispatcher.core.exchange import Fate, Hook, Outcome, Receipt, Reply, Request, Response, Submission, judged
+from dispatcher.core.codes import Refusal
+from dispatcher.core.exchange import (
+    MOST_KEY,
+    Fate,
+    Hook,
+    Outcome,
+    Receipt,
+    Reply,
+    Request,
+    Response,
+    Submission,
+    judged,
+)
 from dispatcher.core.given import Given, SettingsError
 from dispatcher.core.lifecycle import Event
+from dispatcher.core.outcomes import INVALID_PHONE, LATER, LIMITED, NEVER, OPTED_OUT, OTHER_SENDER, STOP_CARRIER
 from dispatcher.core.reading import dig, id_at, instant_of, json_of, text_at
 
 BASE_URL: Final = "https://api.nexmo.com"
@@ -38,7 +50,6 @@ LEAST_BITS: Final = 2048
 OLDEST: Final = timedelta(hours=25)  # they try a webhook again for 24 hours, and may not sign it anew
 AHEAD: Final = timedelta(minutes=5)  # their clock may be
 MOST: Final = 255
-MOST_KEY: Final = 64  # of our own id, which is shorter still
 MOST_TEXT: Final = 4096  # of a reply, more than a phone sends
 
 STATUSES: Final = MappingProxyType(
@@ -52,50 +63,44 @@ STATUSES: Final = MappingProxyType(
 )
 UNKNOWN_END: Final = "1490"  # some segments were never reported on: a word on the whole is still missing
 
-THROTTLED: Final = Outcome(Fate.LATER, limit=True)
-UNREACHED: Final = Outcome(Fate.LATER)
-NO_SUCH_NUMBER: Final = Outcome(Fate.NEVER, code=Code.INVALID_PHONE)
-OPTED_OUT: Final = Outcome(Fate.NEVER, code=Code.OPTED_OUT)
-THIS_SENDER: Final = Outcome(Fate.OTHER_SENDER)
-OURS: Final = Outcome(Fate.STOP_CARRIER)
 CODES: Final = MappingProxyType(
     {
-        "1000": THROTTLED,
-        "1241": THROTTLED,
-        "throttled": THROTTLED,
-        "1100": UNREACHED,  # "was not submitted because there was a communication failure"
-        "1040": NO_SUCH_NUMBER,  # "for example, due to an unrecognised prefix"
-        "1170": NO_SUCH_NUMBER,
-        "1190": NO_SUCH_NUMBER,  # absent for good
-        "1300": NO_SUCH_NUMBER,  # no user of the network
-        "1430": NO_SUCH_NUMBER,
+        "1000": LIMITED,
+        "1241": LIMITED,
+        "throttled": LIMITED,
+        "1100": LATER,  # "was not submitted because there was a communication failure"
+        "1040": INVALID_PHONE,  # "for example, due to an unrecognised prefix"
+        "1170": INVALID_PHONE,
+        "1190": INVALID_PHONE,  # absent for good
+        "1300": INVALID_PHONE,  # no user of the network
+        "1430": INVALID_PHONE,
         "1050": OPTED_OUT,  # on a list of numbers that may not receive messages
         "1240": OPTED_OUT,  # the person sent STOP
-        "1120": THIS_SENDER,
-        "1420": THIS_SENDER,
-        "1460": THIS_SENDER,  # its daily limit, by 10DLC or the like
-        "1476": THIS_SENDER,  # on a "do not originate" list
-        "1481": THIS_SENDER,
-        "1060": OURS,
-        "1070": OURS,  # no credit
-        "1080": OURS,
-        "1140": OURS,  # a facility that the account has not
-        "account-suspended": OURS,
-        "application-suspended": OURS,
-        "forbidden": OURS,
-        "invalid-api-key": OURS,
-        "invalid-ip": OURS,
-        "invalid-signature": OURS,
-        "jwt-expired": OURS,
-        "jwt-revoked": OURS,
-        "low-balance": OURS,
-        "multiple-auth-methods": OURS,
-        "not-found": OURS,  # no such path or application
-        "unauthorized": OURS,
-        "unprovisioned": OURS,
+        "1120": OTHER_SENDER,
+        "1420": OTHER_SENDER,
+        "1460": OTHER_SENDER,  # its daily limit, by 10DLC or the like
+        "1476": OTHER_SENDER,  # on a "do not originate" list
+        "1481": OTHER_SENDER,
+        "1060": STOP_CARRIER,
+        "1070": STOP_CARRIER,  # no credit
+        "1080": STOP_CARRIER,
+        "1140": STOP_CARRIER,  # a facility that the account has not
+        "account-suspended": STOP_CARRIER,
+        "application-suspended": STOP_CARRIER,
+        "forbidden": STOP_CARRIER,
+        "invalid-api-key": STOP_CARRIER,
+        "invalid-ip": STOP_CARRIER,
+        "invalid-signature": STOP_CARRIER,
+        "jwt-expired": STOP_CARRIER,
+        "jwt-revoked": STOP_CARRIER,
+        "low-balance": STOP_CARRIER,
+        "multiple-auth-methods": STOP_CARRIER,
+        "not-found": STOP_CARRIER,  # no such path or application
+        "unauthorized": STOP_CARRIER,
+        "unprovisioned": STOP_CARRIER,
     }
 )
-# Of receipts: about content or registration, so are those of THIS_SENDER.
+# Of receipts: about content or registration, so are those of OTHER_SENDER.
 FILTERED: Final = frozenset({"1210", "1282", "1480", "1482", "1483", "1484", "2001"})
 
 SIGNED: Final = jwt.PyJWS(algorithms=["HS256"])
@@ -230,8 +235,8 @@ def _receipts(said: Mapping[str, Any], ref: str) -> Sequence[Receipt]:
     event = Event.SUBMIT if code == UNKNOWN_END else STATUSES.get(status)
     if event is None:
         return []
-    known = CODES.get(code, Outcome(Fate.NEVER))
-    filtered = event is Event.REFUSE and (known is THIS_SENDER or code in FILTERED)
+    known = CODES.get(code, NEVER)
+    filtered = event is Event.REFUSE and (known is OTHER_SENDER or code in FILTERED)
     return [Receipt(event, key, ref, reason or status, known.code, filtered)]
 
 

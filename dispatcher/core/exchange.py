@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
+from hmac import compare_digest
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import parse_qsl
@@ -194,6 +195,11 @@ STATUSES: Final = MappingProxyType(
         425: Fate.LATER,  # refused unread, since it might be a replay (RFC 8470, 5.2)
     }
 )
+
+
+def proves(given: str, expected: bytes) -> bool:
+    """Whether that is the token or the signature, compared in a time that tells nothing of it; whatever is given."""
+    return compare_digest(given.encode("utf-8", "surrogatepass"), expected)
 
 
 def judged(response: Response, said: str = "") -> Outcome | None:

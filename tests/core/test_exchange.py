@@ -8,7 +8,18 @@ from datetime import timedelta
 import pytest
 
 from dispatcher.core.codes import Refusal
-from dispatcher.core.exchange import Fate, Fault, Hook, Outcome, Request, Response, Submission, judged, judged_answer
+from dispatcher.core.exchange import (
+    Fate,
+    Fault,
+    Hook,
+    Outcome,
+    Request,
+    Response,
+    Submission,
+    judged,
+    judged_answer,
+    proves,
+)
 
 MINUTE = timedelta(minutes=1)
 ASKED = {"retry-after": "60"}
@@ -119,6 +130,12 @@ def test_a_repr_shows_neither_secrets_nor_numbers(shown: Request | Hook) -> None
 )
 def test_key_of_a_hook(query: dict[str, str], key: str) -> None:
     assert Hook("POST", "https://h.example/hooks/x", query).key == key
+
+
+@pytest.mark.parametrize("given", ["", "toke", "token ", "Token", "tök", "\udcff", "\0"])
+def test_a_token_is_proven_by_itself_alone(given: str) -> None:
+    assert proves("token", b"token")
+    assert proves(given, b"token") is False
 
 
 def test_form_of_a_hook() -> None:

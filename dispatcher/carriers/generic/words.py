@@ -16,14 +16,25 @@ from xml.sax.saxutils import escape
 
 from dispatcher.carriers.generic.places import Place
 from dispatcher.core.codes import Code, Refusal
-from dispatcher.core.exchange import Fate, Hook, Outcome, Receipt, Reply, Request, Response, Submission, judged
+from dispatcher.core.exchange import (
+    MOST_KEY,
+    Fate,
+    Hook,
+    Outcome,
+    Receipt,
+    Reply,
+    Request,
+    Response,
+    Submission,
+    judged,
+    proves,
+)
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.reading import instant_of
 
 MARK: Final = re.compile(r"\{(\w+)\}")
 FORM: Final = "application/x-www-form-urlencoded"
 MOST: Final = 255  # of what is kept of a provider's words
-MOST_KEY: Final = 64  # of our own id, which is shorter still
 NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
 # Quotes, for a value may stand in an attribute; white space, which would be normalized there.
 REFERENCES: Final = {'"': "&quot;", "'": "&apos;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"}
@@ -140,10 +151,10 @@ class Generic:
         if not secret or not given:  # nothing proves nothing
             return False
         if demand["by"] != "hmac":
-            return _same(given, secret)
+            return proves(given, secret)
         digest = hmac.new(secret, hook.body, demand.get("hash", "sha256")).digest()
         said = (given, given.partition("=")[2])  # as it is, and without the name of a hash before it
-        return any(_same(one, expected) for one in said for expected in (digest.hex().encode(), b64encode(digest)))
+        return any(proves(one, expected) for one in said for expected in (digest.hex().encode(), b64encode(digest)))
 
     def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
         """The receipt in a hook; none where its status is neither delivered, failed nor accepted. Else the reply."""
@@ -188,10 +199,6 @@ def message_values(mt: Submission) -> dict[str, str]:
         "segments": str(mt.segments),
         "receipt_url": mt.receipt_url,
     }
-
-
-def _same(given: str, expected: bytes) -> bool:
-    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), expected)
 
 
 def _fill(template: str, values: Mapping[str, str], escaped: Callable[[str], str]) -> str:
