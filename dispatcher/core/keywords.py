@@ -112,7 +112,7 @@ def heard(text: str) -> Heard | None:
     said = plain(said_by_them)[:MOST_CHARACTERS]  # one character may be many when it is folded
     if not said:
         return _without_words(said_by_them)
-    if wish := _whole(said):
+    if not _INNOCENT.search(said) and (wish := _whole(said)):
         return Heard(wish)
     rest = " ".join(_INNOCENT.sub(" ", said).split())
     if _asks(rest):
@@ -181,7 +181,7 @@ def _is_order(rest: str) -> bool:
 
 def _begins_or_ends(sentence: str) -> bool:
     """Whether a sentence is a word of STOP alone, such as the first or last one of a reply may be."""
-    return _RUNS.sub(r"\1", _impolite(sentence)) in _ORDERS
+    return _RUNS.sub(r"\1", _impolite(_INNOCENT.sub(" ", sentence))) in _ORDERS
 
 
 def _has_sign(rest: str) -> bool:

@@ -235,8 +235,9 @@ PIECES: Final = (
 
 # --- What it is not ------------------------------------------------------------------------------------------------
 
-_ENDS: Final = r"(?:stop\w*|quit|cancel\w*|end|unsubscrib\w+|remove|revoke|opt out)"
-_FILL: Final = r"(?:ever |just |want to |have to |you |please |going to |gonna )*"
+_STOPS: Final = r"(?:stop\w*|quit|cancel\w*|end|removed?|revoke)"
+_ENDS: Final = rf"(?:{_STOPS}|unsubscrib\w+|delete|erase|withdraw|opt (?:me )?out|take (?:me|us|my number) off)"
+_FILL: Final = r"(?:ever |just |want to |have to |you |please |going to |gonna |be |get )*"
 # Our own words, which machines and reactions repeat; where they are all that is said, somebody may have copied them.
 INSTRUCTION: Final = (
     r"\b(?:reply|text|txt|send|sms|type|antworten? sie|repondez|responda|envoyez|envie) (?:with |mit |par )?(?:stop|stopp|alto) "
@@ -250,10 +251,10 @@ INNOCENT: Final = (
         r"\b(?:bus|train|tram|truck|metro|subway|rest|pit|full|next|last|first|final|one|non|door|short|tube|coach|taxi|dead|"
         r"back|glottal|tour|gas|emergency|f) ?stops?\b|\b(?:my|our) stop(?= (?:is|s|was|next|now|already)\b|$)|\bnonstop\b"
     ),
-    rf"\b(?:do not|dont|never|no need to|without|not to) {_FILL}{_ENDS}(?: \w+ing)?",
+    rf"(?<!\bwhy )\b(?:do not|dont|never|no need to|without|not to|why (?:would|should) i) {_FILL}{_ENDS}(?: \w+ing)?",
     (
-        r"\b(?:cant|can not|cannot|wont|will not|didnt|did not|couldnt|could not|doesnt|does not|wouldnt|would not|not|nothing can) (?!you )"
-        rf"{_FILL}{_ENDS}\b(?! (?:\w+ )?{_TEXTS})"
+        r"(?<!\byou )(?<!\byou still )(?<!\bu )\b(?:cant|can not|cannot|wont|will not|didnt|did not|couldnt|could not|doesnt|does not|wouldnt|would not|not|nothing can) (?!you )"
+        rf"{_FILL}{_STOPS}\b(?! (?:\w+ )?{_TEXTS})"
     ),
     r"\bstop (?:by|over|in|off|at(?! once)|for(?! now| good| ever)|and (?:go|shop)|signs?|lights?|watch|shop|motion|gap|loss|press)\b",
     r"\bstopp(?:ed|ing) (?:by|at|in|over|for)\b",
@@ -261,6 +262,8 @@ INNOCENT: Final = (
     r"\b(?:sans|en) arret\b|\barret (?:de|du) (?:bus|tram|metro)\b",
     r"\b(?:habe?|hast|hat) (?:\w+ )?keinen? \w+",
     r"\byou have been unsubscribed\b.*",
+    r"\bno (?:quiero |me |nos )?(?:cancelar|cancelen|dar(?:me)? de baja|borr\w+|elimin\w+)|\bnao (?:quero |me )?(?:sair|cancel\w+|remov\w+)",
+    r"\bne (?:me |nous )?(?:desabonn|desinscri|supprim|retir)\w+|\bnicht (?:abmeld|losch|entfern|kundig)\w+|\bне (?:удал|отпис|отпиш)\w+",
 )
 
 # --- What it may be ------------------------------------------------------------------------------------------------
