@@ -79,6 +79,7 @@ CODES: Final[Mapping[str, Outcome]] = MappingProxyType(
         "21606": OTHER_SENDER,  # cannot send texts
         "21611": OTHER_SENDER,  # has a queue of hours
         "21612": OTHER_SENDER,  # cannot send to this To
+        "21657": OTHER_SENDER,  # a sender ID that is not supported there
         "21659": OTHER_SENDER,  # no number of Twilio's, or a short code of another country
         "21660": OTHER_SENDER,  # of another account
         "21661": OTHER_SENDER,  # cannot send texts
@@ -97,9 +98,14 @@ CODES: Final[Mapping[str, Outcome]] = MappingProxyType(
         "90010": STOP_CARRIER,  # account is not active
     }
 )
-# Held as spam, the sender is not registered for such texts, or it has more to send than it was granted: a queue of ten
-# hours (30001), the rate of its campaign (30022), the day's texts of its brand to T-Mobile (30023, 30027).
-FILTERED: Final = frozenset({"30001", "30007", "30022", "30023", "30024", "30027", "30032", "30033", "30034", "30035"})
+FILTERED: Final = frozenset(
+    {
+        "30007",  # held as spam
+        *("30024", "30032", "30033", "30034", "30035", "30042"),  # the sender is not registered or not fit
+        # More to send than it was granted: ten hours' queue, its campaign's rate, its brand's day at T-Mobile.
+        *("30001", "30022", "30023", "30027"),
+    }
+)
 
 
 def from_settings(given: Given) -> Twilio:

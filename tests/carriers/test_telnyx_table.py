@@ -113,7 +113,7 @@ CODES: Final = [
     ("40331", "No region on the profile's list", OURS, False),
     ("40333", "Spend limit of the profile reached", OURS, False),
     ("10011", "Too many requests", LIMIT, False),
-    ("40011", "Rate limit of the carrier", LIMIT, False),
+    ("40011", "Rate limit of the carrier", LIMIT, True),
     ("40318", "Queue full", LIMIT, False),
     ("10007", "Unexpected error", UNKNOWN, False),
     ("10008", "Request timeout", UNKNOWN, False),
