@@ -104,7 +104,8 @@ class Outcome:
     """A fate with what the carrier said. `code` is what NEVER means to the customer: 123, 124, 125 or 127.
 
     `limit` marks a LATER that is somebody's limit, which costs no try; `final` a TAKEN after which nothing comes;
-    `partly` a NEVER of which a part was taken all the same, so that it counts as sent.
+    `partly` a NEVER of which a part was taken all the same, so that it counts as sent; `unexplained` a NEVER that no
+    documentation tells the cause of, which may be about more than this text.
     """
 
     fate: Fate
@@ -115,6 +116,7 @@ class Outcome:
     limit: bool = False
     final: bool = False
     partly: bool = False
+    unexplained: bool = False
 
 
 @dataclass(frozen=True, slots=True)

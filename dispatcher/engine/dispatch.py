@@ -35,6 +35,7 @@ from dispatcher.engine.ports import (
     Settled,
     StoreUnavailable,
 )
+from dispatcher.engine.refusals import Refusals
 from dispatcher.engine.silence import Silence
 from dispatcher.engine.standing import CONNECTION_REST, Standing
 from dispatcher.engine.throttles import Throttles
@@ -136,6 +137,7 @@ class Dispatch:
         self._silence = Silence(pace.timeout)
         self._names: dict[int, str] = {}  # of connections
         self._throttles = Throttles(self._names)
+        self._refusals = Refusals()
         self._standing = Standing(
             pool, self._silence, Vitals(pool, self._throttles, pace.timeout), self._names, worker.id
         )
@@ -329,6 +331,7 @@ class Dispatch:
     def settle(self, results: Sequence[Result]) -> None:
         """Write what became of submits, in one transaction; a poisonous one fails alone. Raises StoreUnavailable."""
         now = self._clock()
+        results = self._refusals.judge(results)
         stopping = self._standing.stopping(results)
         self._names.update({i: line.name for i, line in self._lines().items()})
         settled = [self._settled(result, now, result.row.connection_id in stopping) for result in results]

@@ -92,7 +92,7 @@ class Vitals:
         if outcome.limit:
             long = (outcome.retry_after or timedelta(0)) > LONG
             return (1.0 if long or self._throttles.takes_nothing(result.row.connection_id) else BUSY), outcome.reason
-        if outcome.fate in (Fate.UNKNOWN, Fate.LATER):
+        if outcome.fate in (Fate.UNKNOWN, Fate.LATER) or outcome.unexplained:
             return 1.0, outcome.reason
         return (SLUGGISH, f"answered after more than {self._slow:g} s") if took > self._slow else (0.0, "")
 

@@ -27,6 +27,8 @@ PROBED_REST: Final = timedelta(seconds=45)  # longer than that, so that another 
 STOPS: Final = 3  # messages in a row: fewer may be about their numbers
 MOST_STOPS: Final = 50  # so many at once are not
 UNHEARD: Final = (Fate.UNKNOWN, Fate.LATER)
+MOST_OF_ONE: Final = 3  # tries in a row that were answered so, of however few messages
+ALONE: Final = timedelta(seconds=60)  # without one that was taken, after which those stop it
 LATELY: Final = timedelta(seconds=5)  # whoever took something within that still knows our credentials
 
 
@@ -65,6 +67,7 @@ class Standing:
         self._silent: frozenset[int] = frozenset()  # as some process wrote
         self._choice: frozenset[int] = frozenset()  # connections that more than one sender can use
         self._stops: defaultdict[int, set[int]] = defaultdict(set)  # messages in a row, by connection
+        self._asks: defaultdict[int, set[tuple[int, int]]] = defaultdict(set)  # tries in a row, by connection
         self._taken_at: dict[int, float] = {}  # when a connection last took something
         self._told: set[int] = set()  # the connections that the log knows to be stopped
         self._forbidden: dict[int, _Forbidden] = {}  # by sender
@@ -79,33 +82,42 @@ class Standing:
         self._choice = frozenset(i for i, count in senders.items() if count > 1)
         for connection_id in self._told & (pool.capacity.keys() - pool.stopped):  # somebody resumed it
             self._told.discard(connection_id)
-            self._stops.pop(connection_id, None)
+            self._forget(connection_id)
 
     def stopping(self, results: Sequence[Result]) -> Mapping[int, timedelta]:
         """The connections that these results stop, and for how long; to be asked before `heed`, as often as one likes.
 
         Some numbers or one sender that a carrier answers 403 stop nobody: it takes three messages in a row that were
-        not answered so before, and seconds without one that was taken, or fifty; or any message that tries a connection
-        which is stopped already.
+        not answered so before, and seconds without one that was taken, or fifty; or three tries of any, and a minute
+        without; or any message that tries a connection which is stopped already.
         """
         now = self._monotonic()
         for connection_id in (taken := _connections(results, Fate.TAKEN)):
-            self._stops.pop(connection_id, None)
+            self._forget(connection_id)
             self._taken_at[connection_id] = now
         asked = [r for r in results if r.outcome.fate is Fate.STOP_CARRIER and r.row.connection_id not in taken]
         for row in (result.row for result in asked if not self._at_fault(result)):
-            begun = self._stops[row.connection_id]
+            begun, tries = self._stops[row.connection_id], self._asks[row.connection_id]
             if not row.row.forbidden and len(begun) < MOST_STOPS:
                 begun.add(row.row.id)
+            if len(tries) < MOST_OF_ONE:
+                tries.add((row.row.id, row.row.generation))
         stopping: dict[int, timedelta] = {}
         for row in (result.row for result in asked):
             connection_id = row.connection_id
             count = len(self._stops[connection_id])
-            quiet = now - self._taken_at.get(connection_id, -inf) > LATELY.total_seconds()
-            if connection_id in self._stopped or count >= (STOPS if quiet else MOST_STOPS):
+            quiet = now - self._taken_at.get(connection_id, -inf)
+            alone = quiet > ALONE.total_seconds() and len(self._asks[connection_id]) >= MOST_OF_ONE
+            enough = count >= (STOPS if quiet > LATELY.total_seconds() else MOST_STOPS)
+            if connection_id in self._stopped or enough or alone:
                 rest = FORBIDDEN_REST if row.row.forbidden else CONNECTION_REST
                 stopping[connection_id] = max(rest, stopping.get(connection_id, rest))
         return stopping
+
+    def _forget(self, connection_id: int) -> None:
+        """What it took, or what somebody who resumed it knows, outweighs what it refused."""
+        self._stops.pop(connection_id, None)
+        self._asks.pop(connection_id, None)
 
     def _at_fault(self, result: Result) -> bool:
         """Whether it is the sender that a carrier forbids: others may send, and it may send nothing."""

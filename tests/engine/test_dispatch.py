@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 
 import pytest
@@ -20,8 +21,9 @@ from dispatcher.core.retry import SUBMIT_TRIES
 from dispatcher.engine.dispatch import REFUSALS, Dispatch, Line, Pace, Worker
 from dispatcher.engine.health import Result
 from dispatcher.engine.ports import CALLBACKS, DUE, StoreUnavailable
+from dispatcher.engine.refusals import MOST
 from dispatcher.engine.silence import IN_VAIN
-from dispatcher.engine.standing import CONNECTION_REST, MOST_STOPS, STOPS
+from dispatcher.engine.standing import CONNECTION_REST, MOST_OF_ONE, MOST_STOPS, STOPS
 from dispatcher.loops import Gatherer
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
@@ -363,6 +365,63 @@ def test_a_number_that_a_carrier_forbids_stops_nobody_elses_connection(house: Ho
         house.now += 5 * MINUTE
     row = house.row(forbidden.id)
     assert (row["state"], row["tries"], row["reason"]) == (State.QUEUED, 2 * STOPS, "HTTP 403"), "and it has an end"
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_few_messages_that_are_refused_again_and_again_stop_what_takes_nothing_else(
+    database: Database, count: int
+) -> None:
+    provision(database)
+    house = House(database, outcomes={"no": Outcome(Fate.STOP_CARRIER, reason="HTTP 401"), "yes": Outcome(Fate.TAKEN)})
+    made = house.admit(count)
+    for _ in range(ceil(MOST_OF_ONE / count)):
+        assert house.run(CONNECTIONS) == [(1, 0, "", None)]
+        house.now += 10 * MINUTE
+        house.turns()
+        house.settle(lambda exchange: says("no"))
+    assert [row[:3] for row in house.run(CONNECTIONS)] == [(1, 1, "HTTP 401")]
+    tries = {house.row(one.id)["tries"] for one in made}
+    house.run("update connections set retry_at = 1")
+    house.now += 10 * MINUTE
+    house.turns()
+    house.settle(lambda exchange: says("no"))
+    assert {house.row(one.id)["tries"] for one in made} == tries, "what waits for a key is not used up by it"
+    house.run("update connections set retry_at = 1")
+    house.now += 10 * MINUTE
+    house.turns()
+    house.settle(lambda exchange: says("yes"))
+    assert [row[:2] for row in house.run(CONNECTIONS)] == [(1, 0)]
+
+
+def test_ten_in_a_row_fail_by_what_nobody_explains_and_the_others_wait(database: Database) -> None:
+    provision(database)
+    odd = Outcome(Fate.NEVER, reason="HTTP 400", unexplained=True)
+    house = House(database, outcomes={"odd": odd, "no": replace(odd, unexplained=False), "yes": Outcome(Fate.TAKEN)})
+    house.warm()
+    words = iter(["odd"] * (MOST - 1) + ["no"] + ["odd"] * (MOST - 1) + ["yes"] + ["odd"] * (MOST + 30))
+    made = house.admit(3 * MOST - 1 + 30 + 1)
+    house.turns()
+    house.settle(lambda exchange: says(next(words, "yes")))
+    failed = [one for one in made if house.row(one.id)["state"] is State.FAILED]
+    assert len(failed) == 3 * MOST - 1
+    assert house.run("select count(*) from messages where state = 'queued'") == [(30,)]
+    assert [row[:3] for row in house.run(CONNECTIONS)] == [(1, 0, "")], "it has just taken something"
+
+
+def test_a_carrier_that_refuses_all_from_the_start_is_stopped_and_its_queue_waits(database: Database) -> None:
+    provision(database)
+    odd = Outcome(Fate.NEVER, reason="HTTP 400", unexplained=True)
+    house = House(database, outcomes={"odd": odd, "yes": Outcome(Fate.TAKEN)})
+    house.admit(MOST + STOPS + 5)
+    for word, submitted in (("odd", 0), ("odd", 0), ("yes", 1)):
+        house.turns()
+        house.settle(lambda exchange, word=word: says(word))  # type: ignore[misc]
+        counts = dict(house.run("select state, count(*) from messages group by state"))
+        assert (counts["failed"], counts.get("submitted", 0)) == (MOST, submitted)
+        assert [row[1] for row in house.run(CONNECTIONS)] == [word == "odd"]
+        house.run("update connections set retry_at = 1")
+        house.now += 10 * MINUTE
+    assert [row[:3] for row in house.run(CONNECTIONS)] == [(1, 0, "")]
 
 
 def test_such_numbers_stop_no_connection_that_took_something_lately_unless_they_are_many(database: Database) -> None:
