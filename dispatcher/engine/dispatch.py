@@ -131,7 +131,7 @@ class Dispatch:
         self._between = between
         self._turns = 0
         self._sweep_at = datetime.min.replace(tzinfo=UTC)
-        self._short_of_room = False
+        self._full: frozenset[int] = frozenset()  # connections that had no place when the last turn looked
         self._open: Counter[int] = Counter()  # submits that are not answered yet, by connection
         self._lock = Lock()
         self._silence = Silence(pace.timeout)
@@ -167,11 +167,11 @@ class Dispatch:
         lines = self._lines()  # asked before the mark: nobody may be lost between that and its carrier
         swept = self._sweep(sorted(stuck), pool, now, lines)
         ready = [lane.key for lane in due if lane.key not in stuck]
-        self._short_of_room = bool(ready)  # before the look: who answers after the look rings
+        self._full = frozenset(pool.capacity if ready else ())  # before the look: who answers after the look rings
         places = self._limit(pool, lines)
+        self._full = frozenset(i for i in self._full if not pool.capacity.get(i))
         if ready and not places:
             return NO_ROOM
-        self._short_of_room = False
         wants, dry = self._wants(ready, pool, places)
         taken = self._start(partial(self._queue.claim, wants), wants, pool, lines) if wants else Counter()
         if swept or any(taken[lane] >= most for lane, most in wants.items()):
@@ -317,9 +317,9 @@ class Dispatch:
             took = None if response.fault is Fault.UNSENT else time.monotonic() - begins
             for row, mt, outcome in zip(rows, mts, _outcomes(line.carrier, mts, response), strict=True):
                 self._put(Result(row, line.discretion.outcome(outcome, mt.to), took))
-            free = min(self._per_line - used, line.transport.room()) if self._short_of_room else 0
+            free = min(self._per_line - used, line.transport.room()) if line.id in self._full else 0
             if free and free >= min(REFILL, used // 2):
-                self._short_of_room = False
+                self._full -= {line.id}
                 self._ring(DUE)
 
         line.transport.start(request, answered, lane=line.name, at=at, until=until, paced=paced)

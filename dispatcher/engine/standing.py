@@ -22,7 +22,8 @@ SENDER_REST: Final = timedelta(minutes=10)
 DOUBTED_REST: Final = timedelta(seconds=3)  # of one that was refused: the number may be at fault
 MOST_REFUSED: Final = 10_000  # numbers of which it is remembered
 CONNECTION_REST: Final = timedelta(seconds=30)
-FORBIDDEN_REST: Final = timedelta(seconds=1)  # after a try by a message that was answered so before: it says little
+FORBIDDEN_REST: Final = timedelta(seconds=1)  # after a try by a message that was answered so before: it says little,
+MOST_DOUBLINGS: Final = 5  # but many such tries in a row, each after twice as long, say more
 PROBED_REST: Final = timedelta(seconds=45)  # longer than that, so that another sender tries a stopped connection next
 STOPS: Final = 3  # messages in a row: fewer may be about their numbers
 MOST_STOPS: Final = 50  # so many at once are not
@@ -68,6 +69,9 @@ class Standing:
         self._choice: frozenset[int] = frozenset()  # connections that more than one sender can use
         self._stops: defaultdict[int, set[int]] = defaultdict(set)  # messages in a row, by connection
         self._asks: defaultdict[int, set[tuple[int, int]]] = defaultdict(set)  # tries in a row, by connection
+        self._tries: Counter[int] = (
+            Counter()
+        )  # of stopped connections, in a row, by messages that were answered so before
         self._taken_at: dict[int, float] = {}  # when a connection last took something
         self._told: set[int] = set()  # the connections that the log knows to be stopped
         self._forbidden: dict[int, _Forbidden] = {}  # by sender
@@ -110,14 +114,17 @@ class Standing:
             alone = quiet > ALONE.total_seconds() and len(self._asks[connection_id]) >= MOST_OF_ONE
             enough = count >= (STOPS if quiet > LATELY.total_seconds() else MOST_STOPS)
             if connection_id in self._stopped or enough or alone:
-                rest = FORBIDDEN_REST if row.row.forbidden else CONNECTION_REST
+                rest = self._short_rest(connection_id) if row.row.forbidden else CONNECTION_REST
                 stopping[connection_id] = max(rest, stopping.get(connection_id, rest))
         return stopping
 
     def _forget(self, connection_id: int) -> None:
         """What it took, or what somebody who resumed it knows, outweighs what it refused."""
-        self._stops.pop(connection_id, None)
-        self._asks.pop(connection_id, None)
+        for counted in (self._stops, self._asks, self._tries):
+            counted.pop(connection_id, None)
+
+    def _short_rest(self, connection_id: int) -> timedelta:
+        return min(CONNECTION_REST, FORBIDDEN_REST * (1 << self._tries[connection_id]))
 
     def _at_fault(self, result: Result) -> bool:
         """Whether it is the sender that a carrier forbids: others may send, and it may send nothing."""
@@ -137,6 +144,8 @@ class Standing:
                 log.warning("a sender rests", extra={"action": "rest", "sender": refused.row.sender, "reason": why})
         reasons = {r.row.connection_id: r.outcome.reason for r in results if r.outcome.fate is Fate.STOP_CARRIER}
         for connection_id, rest in sorted(stopping.items()):
+            if connection_id in self._told:
+                self._tries[connection_id] = min(MOST_DOUBLINGS, self._tries[connection_id] + 1)
             self._pool.stop_connection(connection_id, reasons[connection_id], rest, now)
             log.log(
                 logging.INFO if connection_id in self._told else logging.ERROR,

@@ -473,7 +473,7 @@ def test_a_stop_that_another_process_ended_is_forgotten(database: Database) -> N
     assert [row[:2] for row in house.run(CONNECTIONS)] == [(1, 1)]
 
 
-def test_a_stopped_connection_that_only_such_numbers_try_is_tried_again_soon(database: Database) -> None:
+def test_a_stopped_connection_that_only_such_numbers_try_is_tried_again_soon_and_then_later(database: Database) -> None:
     provision(database)
     house = House(database, outcomes={"no": Outcome(Fate.STOP_CARRIER, reason="HTTP 403")})
     house.admit(STOPS)
@@ -481,11 +481,12 @@ def test_a_stopped_connection_that_only_such_numbers_try_is_tried_again_soon(dat
     house.settle(lambda exchange: says("no"))
     rest = "select (retry_at - {clock} + 900000) / 1000000 from connections"
     assert house.run(rest) == [(30,)]
-    house.run("update connections set retry_at = 1")
-    house.now += MINUTE
-    house.turns()
-    house.settle(lambda exchange: says("no"))
-    assert house.run(rest) == [(1,)]
+    for seconds in (1, 2, 4, 8, 16, 30, 30):
+        house.run("update connections set retry_at = 1")
+        house.now += MINUTE
+        house.turns()
+        house.settle(lambda exchange: says("no"))
+        assert house.run(rest) == [(seconds,)]
 
 
 def test_a_sender_that_a_carrier_forbids_costs_the_others_of_its_connection_seconds(
@@ -947,12 +948,20 @@ def test_an_app_with_senders_of_its_own_borrows_none(database: Database, out: st
     assert house.waits(made.id) == ("no sender", timedelta(0))
 
 
+@pytest.mark.parametrize("idle", [False, True], ids=["alone", "beside an idle connection"])
 @pytest.mark.parametrize(("slots", "worth"), [(120, 32), (20, 7), (2, 1)])
-def test_free_slots_are_filled_before_their_results_are_written(database: Database, slots: int, worth: int) -> None:
+def test_free_slots_are_filled_before_their_results_are_written(
+    database: Database, slots: int, worth: int, idle: bool
+) -> None:
     """Once there are enough of them to be worth a turn."""
-    provision(database)
+    rows = provision(database, apps=2)
     house = House(database, MemoryTransport(slots), {"yes": Outcome(Fate.TAKEN)})
     house.warm()
+    if idle:
+        connection_id = rows.add_connection("idle", "simulated", {}, {})
+        theirs = {"number": "+12015559999", "kind": "long_code", "region": "US", "mps": 1.0, "weight": 1.0}
+        rows.add_sender(theirs, "idle", ["com.example.2"])
+        house.lines[connection_id] = replace(house.line, id=connection_id, name="idle", transport=MemoryTransport(50))
     house.admit(200)
     house.turns()
 
