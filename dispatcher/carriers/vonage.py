@@ -109,7 +109,7 @@ SIGNED: Final = jwt.PyJWS(algorithms=["HS256"])
 def from_settings(given: Given) -> Vonage:
     """By an application and its private key, else by an account's key and secret. Raises SettingsError."""
     application = given.text("application_id", "", like=UUID, what="an application's id, as the dashboard shows it")
-    private_key = given.secret("private_key", optional=True)
+    private_key = given.secret("private_key", optional=True, lines=True)
     api_key = given.text("api_key", "", like="[!-9;-~]+", what="printable characters without a colon")
     api_secret = given.secret("api_secret", optional=True)
     ways = tuple(map(bool, (application, private_key, api_key, api_secret)))

@@ -84,14 +84,16 @@ class Given:
             raise SettingsError(f"{name}: must be a table")
         return value
 
-    def secret(self, name: str, *, optional: bool = False) -> str:
-        """A credential, "" for an optional one that is absent."""
+    def secret(self, name: str, *, optional: bool = False, lines: bool = False) -> str:
+        """A credential, "" for an optional one that is absent; `lines`: it may have several, as a key in PEM has."""
         self._asked[f"{CREDENTIALS}.{name}"] = None
         value = self.credentials.get(name)
         if value is None and not optional:
             raise SettingsError(f"{CREDENTIALS}.{name}: is missing; say where it stands, env:VARIABLE or file:/path")
         if value is not None and (not value.strip() or NO_TEXT.search(value)):
             raise SettingsError(f"{CREDENTIALS}.{name}: must be text in UTF-8, and not empty")
+        if value is not None and not lines and CONTROL.search(value):
+            raise SettingsError(f"{CREDENTIALS}.{name}: must hold no control character, nor the end of a line")
         return value or ""
 
     def described(self) -> Mapping[str, Any]:

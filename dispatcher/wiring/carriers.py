@@ -74,8 +74,8 @@ def _credential(name: str, place: str) -> str:
     kind, _, where = place.partition(":")
     if kind not in ("env", "file"):
         raise SettingsError(f"credentials.{name}: must be env:VARIABLE or file:/path, not the secret itself")
-    value = _variable(name, where) if kind == "env" else _content(name, where)
-    if not value.strip():  # it would prove nothing, neither theirs nor ours
+    value = (_variable(name, where) if kind == "env" else _content(name, where)).strip()  # a file ends with a line end
+    if not value:  # it would prove nothing, neither theirs nor ours
         raise SettingsError(f"credentials.{name}: {where} is empty")
     return value
 
@@ -89,6 +89,6 @@ def _variable(name: str, variable: str) -> str:
 
 def _content(name: str, path: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
+        return Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError):  # the latter for what is not UTF-8, and for a path with NUL
         raise SettingsError(f"credentials.{name}: {path} cannot be read") from None

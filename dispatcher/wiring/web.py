@@ -14,7 +14,7 @@ from flask import Blueprint, Flask
 from dispatcher.core.codes import Refusal
 from dispatcher.core.device import device_of
 from dispatcher.core.discretion import Discretion
-from dispatcher.core.given import CREDENTIALS
+from dispatcher.core.given import CREDENTIALS, Given
 from dispatcher.core.invitation import Admitted, Candidate
 from dispatcher.core.phone import warm_up
 from dispatcher.core.screening import LinePolicy
@@ -132,7 +132,8 @@ def _lookup(lines: Lines[Speaker]) -> Lookup:
 def metrics_token(settings: Settings) -> str:
     """The token with which figures may be read, "" where nobody may. Raises SettingsError."""
     place = settings.web.metrics_token
-    return credentials_of({CREDENTIALS: {"metrics_token": place}})["metrics_token"] if place else ""
+    found = {CREDENTIALS: {"metrics_token": place}} if place else {}
+    return Given({}, credentials_of(found)).secret("metrics_token", optional=True)
 
 
 def _metrics(settings: Settings, token: str, database: Database, kit: WebKit) -> Sequence[Blueprint]:

