@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Final
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneMetadata, PhoneNumberFormat, PhoneNumberType
+from phonenumbers import NumberParseException, PhoneMetadata, PhoneNumber, PhoneNumberFormat, PhoneNumberType
 
 from dispatcher.core.area_codes import CODES, areas_of
 from dispatcher.core.codes import Code, Refusal
@@ -85,14 +85,15 @@ def parse(raw: str, region: str) -> Phone:
     With `+` or the region's own international prefix it keeps its own country; only where that reading is invalid is
     a leading 00 or 011 taken as international (São Paulo's area code is 011). Digits, dashes and spaces of any script
     are read, invisible marks of address books are dropped. Letters are refused: the seven of 1-800-FLOWERS are as
-    often a typing error, and an error would reach a stranger.
+    often a typing error, and an error would reach a stranger. A Mexican number as it was dialled before 2019 is read as
+    today's.
 
     Raises:
         Refusal: INVALID_PHONE, with a sentence that does not repeat the number.
     """
     digits = _digits(raw)
     region = region.upper()
-    found = quick(digits, region) or slow(digits, region) or young(digits, region)
+    found = quick(digits, region) or slow(digits, region) or old(digits, region) or young(digits, region)
     if found is None:
         place = f" in {region}" if known_region(region) and not digits.startswith("+") else ""
         raise Refusal(Code.INVALID_PHONE, f"phone: not a valid number{place}")
@@ -200,10 +201,32 @@ def _readings(digits: str) -> Iterator[str]:
             yield "+" + digits.removeprefix(prefix)
 
 
+# 01, 044 and 045, and the 1 after +52 for mobiles, were given up on 3 August 2019 (IFT, Plan Técnico Fundamental de
+# Numeración; twilio.com/guidelines/mx/sms). Address books and networks still have them.
+_MEXICO: Final = 52
+_MEXICAN: Final = re.compile(r"(?:0?1|04[45])([0-9]{10})")
+
+
+def old(digits: str, region: str) -> Phone | None:
+    """A Mexican number with a prefix of before 2019, without it; None when it is none of those."""
+    for number in _parsed(_readings(digits), region):
+        national = _MEXICAN.fullmatch(phonenumbers.national_significant_number(number))
+        if number.country_code == _MEXICO and national and (found := _read(f"+{_MEXICO}{national[1]}", region)):
+            return found
+    return None
+
+
+def _parsed(readings: Iterable[str], region: str) -> Iterator[PhoneNumber]:
+    for reading in readings:
+        try:
+            yield phonenumbers.parse(reading, region)
+        except NumberParseException:
+            continue
+
+
 def _read(digits: str, region: str) -> Phone | None:
-    try:
-        number = phonenumbers.parse(digits, region)
-    except NumberParseException:
+    number = next(_parsed([digits], region), None)
+    if number is None:
         return None
     # UNKNOWN is the library's word for invalid: is_valid_number would tell no more, for 13 us again.
     line_type = LINE_TYPES.get(phonenumbers.number_type(number))
@@ -264,11 +287,7 @@ YOUNG: Final = frozenset(
 
 def young(digits: str, region: str) -> Phone | None:
     """A number of an overlay that the library does not know: what it would be with its area's oldest code; or None."""
-    for reading in _readings(digits):
-        try:
-            number = phonenumbers.parse(reading, region)
-        except NumberParseException:
-            continue
+    for number in _parsed(_readings(digits), region):
         national = str(number.national_number)
         if number.country_code == 1 and national[:3] in YOUNG:
             for area in areas_of("+1" + national):

@@ -12,6 +12,7 @@ from dispatcher.core.exchange import Reply, Wish
 from dispatcher.core.keywords import Heard, heard
 from dispatcher.core.person import person_of
 from dispatcher.core.phone import Phone, parse
+from dispatcher.core.spellings import spellings
 from dispatcher.engine.ports import CALLBACKS, DUE, Clock, Ring
 
 MOST_NUMBER: Final = 32  # characters of a number that are kept
@@ -37,7 +38,7 @@ class OurSender:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A reply as it was read. Of the `writers`, whom we know is meant, else the first; none where nobody can tell.
+    """A reply as it was read. Of the `writers`, whom its sender texted is meant, else whom we know, else the first.
 
     `sender` is None where our number is none of ours; `answered` tells that the carrier answers it. `said_at` is when
     it was written, None where nobody can tell.
@@ -126,11 +127,13 @@ def ours(number: str) -> list[str]:
 def theirs(number: str, region: str) -> list[Phone]:
     """Every reading of a person's number, the likeliest first: an international one, else one of our sender's country.
 
-    Some carriers write no plus, and some write the numbers of their country as people there do.
+    Some carriers write no plus, and some write the numbers of their country as people there do, or did; each is
+    followed by the other spellings of that phone.
     """
     digits = number.strip()
     readings = [digits] if digits.startswith(("+", "00")) else [f"+{digits}", digits]
-    return list(dict.fromkeys(_read(readings, region or "US")))
+    read = _read([each for reading in readings for each in spellings(reading)], region or "US")
+    return list(dict.fromkeys(phone for first in read for phone in _read(spellings(first.e164), "US")))
 
 
 def _read(readings: Sequence[str], region: str) -> Iterator[Phone]:

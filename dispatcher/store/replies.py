@@ -21,6 +21,7 @@ from dispatcher.store.group import Group
 from dispatcher.store.instants import maybe_micros, micros
 from dispatcher.store.optouts import MEET
 from dispatcher.store.statement import Row, Statement, Tx
+from dispatcher.store.sticky import REFRESHED, REMEMBERED
 from dispatcher.store.wishes import NONE, Judged, judge
 from dispatcher.store.words import kept
 
@@ -35,7 +36,15 @@ SENDER: Final = Statement(
     "n integer, number text",
 )
 KNOWN: Final = Statement(
-    "select r.n, r.m from {rows} join people p on p.person = r.person", "n integer, m integer, person text"
+    """select r.n, case when exists (
+            select 1 from apps a join sticky_senders k on k.app_id = a.id and k.person = r.person
+            where k.sender_id = r.sender_id and k.used_at > :since
+        ) or exists (
+            select 1 from earlier_senders e
+            where e.person = r.person and e.sender_id = r.sender_id and e.used_at > :since
+        ) then 0 else 1 end, r.m
+    from {rows} join people p on p.person = r.person""",
+    "n integer, m integer, person text, sender_id bigint",
 )
 KEEP_TEXT: Final = """insert into replies (connection_id, ref, sender, sender_id, person, text, verdict, review,
         said_at, received_at)
@@ -101,7 +110,7 @@ class GroupedReplies(ReplyBook):
 
 def take(tx: Tx, letters: Sequence[Letter], now: datetime, ids: Ids) -> Made:
     """The same, in a transaction that is open."""
-    written = _in_order(_written(tx, letters), now)
+    written = _in_order(_written(tx, letters, now), now)
     tx.run(MEET, sorted({writer.person: writer.address or None for _, writer in written}.items()))
     named = _keep_named(tx, written, now)
     new = dict[int, tuple[Letter, Writer, Heard]]()
@@ -143,18 +152,18 @@ def _outdone(new: Mapping[int, tuple[Letter, Writer, Heard]]) -> set[int]:
     return outdone
 
 
-def _written(tx: Tx, letters: Sequence[Letter]) -> list[tuple[Letter, Writer]]:
-    """Each with its writer: whom we know is meant, else the first reading of the number."""
+def _written(tx: Tx, letters: Sequence[Letter], now: datetime) -> list[tuple[Letter, Writer]]:
+    """Each with its writer: whom its sender texted, else whom we know, else the first reading of the number."""
     asked = [
-        (n, m, writer.person)
+        (n, m, writer.person, letter.sender.id if letter.sender else 0)
         for n, letter in enumerate(letters)
         if len(letter.writers) > 1
         for m, writer in enumerate(letter.writers)
     ]
-    known: dict[int, int] = {}
-    for n, m in sorted((row[0], row[1]) for row in tx.run(KNOWN, asked)) if asked else ():
-        known.setdefault(n, m)
-    return [(letter, letter.writers[known.get(n, 0)]) for n, letter in enumerate(letters)]
+    meant: dict[int, int] = {}
+    for n, _, m in sorted(tx.run(KNOWN, asked, since=micros(now - REMEMBERED - REFRESHED))) if asked else ():
+        meant.setdefault(n, m)
+    return [(letter, letter.writers[meant.get(n, 0)]) for n, letter in enumerate(letters)]
 
 
 def _in_order(written: Sequence[tuple[Letter, Writer]], now: datetime) -> list[tuple[Letter, Writer]]:

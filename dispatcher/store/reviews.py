@@ -78,7 +78,7 @@ class Reviews:
             apps = scope_of(tx, person, OurSender(sender_id, "") if sender_id else None, instant(received_at))
             discarded = 0
             if wish is Wish.STOP:
-                _, discarded = stop(tx, Writer(person, address), sender_id, apps, text, now, now)
+                _, discarded = stop(tx, [Writer(person, address)], sender_id, apps, text, now, now)
             elif wish is Wish.START or verdict == Wish.STOP:
                 lift(tx, person, sender_id, apps, now)
             tx.run(SETTLE, id=reply_id, verdict=wish or NONE, now=micros(now))

@@ -1,7 +1,8 @@
 """What a reply asks for, done: opt out, opt in again, answer.
 
 A STOP belongs to every app that texted the person from that sender within 90 days; where there is none, to those that
-the sender is dedicated to; else to all that texted the person; else to everybody, for a STOP is never lost.
+the sender is dedicated to; else to all that texted the person; else to everybody, for a STOP is never lost. It counts
+for every spelling of the phone that wrote it, and so does START.
 
 Carriers may tell late, and in another order. A START ends only what was said before it. A STOP that comes late counts
 as well, unless a START to the same sender was said after it; it never loses against a START of which nobody knows when
@@ -22,6 +23,7 @@ from dispatcher.core.invitation import Kind, OptOut, Scope
 from dispatcher.core.keywords import Heard, heard
 from dispatcher.core.lifecycle import State
 from dispatcher.core.segments import count
+from dispatcher.core.spellings import spellings
 from dispatcher.engine.ports import Ids
 from dispatcher.engine.replies import Letter, OurSender, Writer
 from dispatcher.store.instants import instant, micros
@@ -117,12 +119,14 @@ def judge(tx: Tx, letter: Letter, meant: Heard, writer: Writer, now: datetime, i
     if wish is Wish.STOP and _is_overtaken(tx, letter, writer.person):
         return Judged(wish, OVERTAKEN)
     said_at = letter.said_at or now
+    same = [writer, *(each for each in letter.writers if each != writer and each.address in spellings(writer.address))]
     apps = scope_of(tx, writer.person, sender, now)
     if wish is Wish.STOP:
         review = FROM_NOBODY if not writer.address else "" if apps else OF_STRANGER
-        news, discarded = stop(tx, writer, sender.id if sender else 0, apps, letter.text, now, said_at)
+        news, discarded = stop(tx, same, sender.id if sender else 0, apps, letter.text, now, said_at)
     elif wish is Wish.START:
-        news, apps = lift(tx, writer.person, sender.id if sender else 0, apps, said_at)
+        lifted = [lift(tx, each.person, sender.id if sender else 0, apps, said_at) for each in same]
+        news, apps = any(anything for anything, _ in lifted), lifted[0][1]
         if not news:  # to whom nothing is stopped, yes is a word like others
             return Judged(NONE)
     answer_id = None
@@ -159,12 +163,17 @@ def scope_of(tx: Tx, person: str, sender: OurSender | None, now: datetime) -> li
 
 
 def stop(
-    tx: Tx, writer: Writer, sender_id: int, apps: Sequence[int], said: str, now: datetime, said_at: datetime
+    tx: Tx, same: Sequence[Writer], sender_id: int, apps: Sequence[int], said: str, now: datetime, said_at: datetime
 ) -> tuple[bool, int]:
-    """Opt a person out of these apps, of everything if there are none: whether that is news, how many it discarded."""
+    """Opt a person, by each spelling of the phone, out of these apps, of everything if there are none.
+
+    Whether that is news of the first one, and how many messages it discarded.
+    """
     scopes = [(Scope.APP, app_id) for app_id in apps] or [(Scope.GLOBAL, 0)]
-    before = {(row[2], row[3]) for row in tx.run(OF_PERSON, person=writer.person)}
-    asked = [OptOut(writer.person, *scope, REPLY, said, writer.address, said_at, sender_id) for scope in scopes]
+    before = {(row[2], row[3]) for row in tx.run(OF_PERSON, person=same[0].person)}
+    asked = [
+        OptOut(each.person, *scope, REPLY, said, each.address, said_at, sender_id) for each in same for scope in scopes
+    ]
     return not before.issuperset(scopes), opt_out(tx, asked, now)
 
 

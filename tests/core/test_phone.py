@@ -47,6 +47,24 @@ def test_read(raw: str, region: str, expected: Phone) -> None:
     assert parse(raw, region) == expected
 
 
+MEXICO = Phone("+525512345678", "MX", LineType.FIXED_OR_MOBILE)
+OF_BEFORE = [
+    ("+52 1 55 1234 5678", "US", MEXICO),
+    ("5215512345678", "MX", MEXICO),
+    ("011 52 1 55 1234 5678", "US", MEXICO),
+    ("044 55 1234 5678", "MX", MEXICO),
+    ("045 55 1234 5678", "MX", MEXICO),
+    ("01 55 1234 5678", "MX", MEXICO),
+    ("011 15 2345-6789", "AR", Phone("+5491123456789", "AR", LineType.MOBILE)),
+    ("+54 11 15 2345 6789", "US", Phone("+5491123456789", "AR", LineType.MOBILE)),
+]
+
+
+@pytest.mark.parametrize(("raw", "region", "expected"), OF_BEFORE)
+def test_a_number_as_it_was_dialled_before_is_todays(raw: str, region: str, expected: Phone) -> None:
+    assert parse(raw, region) == expected
+
+
 ABROAD = [
     ("011 44 20 7946 0958", "US", LONDON),  # the region's own prefix
     ("00 44 20 7946 0958", "GB", LONDON),
@@ -67,6 +85,9 @@ def test_an_international_prefix_keeps_the_number_s_own_country(raw: str, region
 
 
 INVALID = [
+    ("+52 1 00 1234 5678", "MX"),
+    ("+44 1 55 1234 5678", "MX"),
+    ("+55 11 8765 4321", "BR"),  # of before, or a digit is missing: it would reach a stranger
     ("1111111111", "US"),  # the sample of a contractor invitation API
     ("15551231234", "US"),  # the sample of an "invitation accepted" callback
     ("+3012223333", "US"),  # a plus is taken at its word: Greece

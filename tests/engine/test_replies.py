@@ -11,12 +11,13 @@ import pytest
 from dispatcher.core.answers import HELP_REST, MOST_A_DAY, REPEATED, VALIDITY
 from dispatcher.core.codes import Code
 from dispatcher.core.exchange import Fate, Outcome, Receipt, Reply, Wish
-from dispatcher.core.invitation import OptOut, Scope
+from dispatcher.core.invitation import Candidate, OptOut, Scope
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.person import person_of
 from dispatcher.core.screening import Source
 from dispatcher.engine.ports import CALLBACKS, DUE
 from dispatcher.engine.replies import Replies, ours, theirs
+from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
 from dispatcher.store.optouts import OptOutBook
 from dispatcher.store.provisioning import Rows
@@ -26,7 +27,7 @@ from dispatcher.store.rescue import Sweeper
 from dispatcher.store.sticky import StickySenders
 from tests.engine.test_dispatch import HOUR, URL, House
 from tests.engine.transports import says
-from tests.factories import NOON, PEPPER, ids, provision
+from tests.factories import NOON, PEPPER, candidate, ids, provision
 
 ANN, BEN, OURS, OTHER = "+12012223000", "+12012223001", "+12015550000", "+12015550001"
 DAY = timedelta(days=1)
@@ -458,6 +459,79 @@ def test_a_national_number_is_of_whom_we_know(desk: Desk) -> None:
     desk.text()
     desk.say("stop", their="2012223000")
     assert desk.run("select person from optouts") == [(person_of(PEPPER, ANN),)]
+
+
+ARGENTINE, MEXICAN, BRAZILIAN = "+5491123456789", "+525512345678", "+5511987654321"
+RADIO, MOBILE = "+551177654321", "+5511977654321"  # two phones, or one of which some tell without its 9
+
+
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [
+        (ARGENTINE, "541123456789"),
+        (ARGENTINE, "+54 11 15 2345 6789"),
+        (ARGENTINE, "5491123456789"),
+        ("+541123456789", "541123456789"),
+        (MEXICAN, "5215512345678"),
+        (MEXICAN, "+525512345678"),
+        (BRAZILIAN, "551187654321"),
+        (BRAZILIAN, "+5511987654321"),
+        (MOBILE, "551177654321"),
+        (RADIO, "551177654321"),
+    ],
+)
+def test_whom_we_texted_is_known_by_every_spelling_of_the_phone(desk: Desk, number: str, written: str) -> None:
+    def one() -> Candidate:
+        return candidate(number, duplicate_until=NOON)
+
+    Admissions(desk.database).admit([one()], NOON)
+    desk.go()
+    desk.say("STOP", their=written)
+    person = person_of(PEPPER, number)
+    assert (person, "app", 1) in desk.run("select person, scope, scope_id from optouts")
+    assert {scope for scope, *_ in desk.stopped()} == {"app"}, "nobody whom we do not know"
+    assert (desk.reviews(), len(desk.answers())) == ([], 1)
+    desk.transport.begun.clear()
+    desk.go()
+    assert [exchange.mt["to"] for exchange in desk.transport.begun] == [number]
+    assert Admissions(desk.database).admit([one()], NOON)[0].code is Code.OPTED_OUT
+    desk.say("START", their=written)
+    assert desk.stopped() == []
+    assert Admissions(desk.database).admit([one()], NOON)[0].code is Code.ACCEPTED
+
+
+def test_of_two_whom_we_know_the_one_that_this_sender_texted_wrote(desk: Desk) -> None:
+    for number, by in ((RADIO, OTHER), (MOBILE, OURS)):
+        Admissions(desk.database).admit([candidate(number)], NOON)
+        desk.run("update senders set paused_at = case when number = :by then null else 1 end", by=by)
+        desk.go()
+    desk.run("update senders set paused_at = null")
+    desk.say("STOP", their=RADIO)
+    assert desk.run("select person from optouts") == [(person_of(PEPPER, MOBILE),)]
+    desk.say("STOP", their=RADIO, our=OTHER)
+    assert {row[0] for row in desk.run("select person from optouts")} >= {person_of(PEPPER, RADIO)}
+
+
+@pytest.mark.parametrize(
+    ("written", "stopped"),
+    [
+        ("541123456789", [ARGENTINE, "+541123456789"]),
+        ("5215512345678", [MEXICAN]),
+        ("551187654321", [BRAZILIAN]),
+        ("551177654321", [RADIO, MOBILE]),
+        ("5511977654321", [MOBILE]),
+    ],
+)
+def test_a_stranger_is_stopped_by_every_spelling_of_the_phone(desk: Desk, written: str, stopped: list[str]) -> None:
+    for number in (ANN, BEN):
+        desk.text(number)
+    desk.say("STOP", their=written)
+    assert {row[0] for row in desk.run("select person from optouts")} == {person_of(PEPPER, each) for each in stopped}
+    assert [one.code for one in Admissions(desk.database).admit([candidate(each) for each in stopped], NOON)] == [
+        Code.OPTED_OUT
+    ] * len(stopped)
+    desk.say("START", their=written)
+    assert desk.stopped() == []
 
 
 def test_our_numbers_are_looked_for_as_they_stand_first() -> None:
