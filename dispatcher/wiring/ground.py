@@ -41,7 +41,7 @@ SERVER: Final = Statement(
         - cast(coalesce(current_setting('reserved_connections', true), '0') as integer)"""
 )
 PROCESSES: Final = Statement(
-    """select (select count(*) from node_leases where lease_until >= {clock}),
+    """select (select count(*) from workers where kind = 'web' and lease_until >= {clock}),
         (select count(*) from workers where kind = 'work' and lease_until >= {clock})"""
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from dispatcher.engine.lookups import LookedUp, Wanted
 from dispatcher.store.database import Database
 from dispatcher.store.instants import micros
 from dispatcher.store.line_types import LineTypeBook
+from dispatcher.store.nodes import NodeIds
 from dispatcher.store.pool import SenderPool
 from dispatcher.store.provisioning import Rows
 from dispatcher.store.receipts import ReceiptBook
@@ -232,6 +234,15 @@ def test_what_the_database_is(run: Run, rows: Rows, database: Database, monkeypa
     assert re.fullmatch(r"version 1[5-9]\.\d+.*", found["postgres"]["what"])
     # Two web processes and one that works, with two connections each; one that listens, two of a command.
     assert found["connections"]["what"].startswith("2 web and 1 work processes may open 9, the server allows ")
+    with database.write() as tx:
+        tx.run(Statement("update workers set lease_until = 0"))
+    with ExitStack() as house:
+        workers = Workers(database)
+        for kind in ("web",) * 3 + ("work",) * 2:  # each has a node number too, and is counted once
+            house.callback(workers.leave, workers.enrol(kind, utc_now()))
+            house.callback(NodeIds(database, lambda: utc_now().timestamp()).release)
+        told = findings(run)[1]["connections"]["what"]
+        assert told.startswith("3 web and 2 work processes may open 14, the server allows ")
     monkeypatch.setenv("DISPATCHER_POSTGRES__CONNECTIONS", "200")
     monkeypatch.setattr("dispatcher.wiring.ground.OLDEST_POSTGRES", 99)
     status, found = findings(run)
