@@ -8,11 +8,15 @@ from typing import Final
 
 from pythonjsonlogger.json import JsonFormatter
 
-NOISY: Final = ("alembic", "apscheduler", "_granian")
+OURS: Final = "dispatcher"
 
 
 def configure(level: str) -> None:
-    """Send what every module logs through one formatter. No number, text or secret is ever logged."""
+    """Send what every module logs through one formatter. No number, text or secret is ever logged.
+
+    The level is that of our own modules. Libraries say no less than warnings: at lower levels some tell whole requests,
+    with the numbers and the credentials in them.
+    """
     handler = logging.StreamHandler(sys.stderr)
     if sys.stderr.isatty():
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
@@ -27,6 +31,6 @@ def configure(level: str) -> None:
         )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    for name in NOISY:
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    own = logging.getLogger(OURS)
+    own.setLevel(level.upper())
+    root.setLevel(max(logging.WARNING, own.level))

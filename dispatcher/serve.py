@@ -20,7 +20,7 @@ from typing import Final, NoReturn
 from dispatcher.logs import configure
 from dispatcher.processes import PARENT
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("dispatcher.serve")  # which runs as __main__
 FAMILY: Final = "_DISPATCHER_FAMILY"
 ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TICK_SECONDS: Final = 0.05
