@@ -245,12 +245,35 @@ def test_a_cut_between_parts_tells_which_were_taken(smsc: Smsc) -> None:
 
 
 @pytest.mark.parametrize("status", [0x58, 0x14])
-def test_a_throttled_window_rests(smsc: Smsc, status: int) -> None:
-    smsc.on_submit = lambda submit: submit.answer("a", status=status if len(smsc.submits) == 1 else 0)
+def test_a_carrier_that_takes_one_at_a_time_gets_nearly_what_it_takes(smsc: Smsc, status: int) -> None:
+    """20 a second and no two closer: whoever just rested after each refusal would get one a rest."""
+    taken: list[float] = []
+
+    def answer(submit: Submit) -> None:
+        if taken and submit.at < taken[-1] + 0.05:
+            submit.answer(status=status)
+        else:
+            taken.append(submit.at)
+            submit.answer("a")
+
+    smsc.on_submit = answer
+    with bound(smsc) as at:
+        for _ in range(20):
+            at.start()
+        while len(taken) < 40:
+            at.answer()
+            at.start()
+    assert taken[-1] - taken[0] < 39 * 0.05 * 2
+    assert len(smsc.submits) < 3 * len(taken)
+
+
+def test_a_carrier_that_takes_nothing_is_tried_less_and_less(smsc: Smsc) -> None:
+    smsc.on_submit = lambda submit: submit.answer(status=0x58)
     with bound(smsc, window=1) as at:
-        assert statuses(at.submit()) == [status]
-        assert statuses(at.submit()) == [0]
-    assert smsc.submits[1].at - smsc.submits[0].at >= 0.95
+        for _ in range(6):
+            assert statuses(at.submit()) == [0x58]
+    rests = [b.at - a.at for a, b in pairwise(smsc.submits)]
+    assert all(rest >= 0.02 * 2**n for n, rest in enumerate(rests))
 
 
 def test_a_submit_waits_for_its_instant(smsc: Smsc) -> None:

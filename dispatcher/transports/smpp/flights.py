@@ -29,6 +29,7 @@ class Flight:
     parts: list[Pdu] = field(init=False)
     sent: int = 0  # parts that were taken
     answers: bytearray = field(default_factory=bytearray)  # a submit_sm_resp for each part, numbered from 0
+    begun: float = 0.0  # monotonic; when its last part was sent
     written_at: int = 0  # what of the wire is written once its last part is
 
     def __post_init__(self) -> None:

@@ -13,13 +13,13 @@ from typing import Final, Protocol
 
 from dispatcher.core.exchange import Fault, Hook, Response
 from dispatcher.core.smpp import LAST_SEQUENCE, RESP, RESTS, Command, Garbled, Pdu, Status, Terms, bind_body
+from dispatcher.core.throttling import Throttling
 from dispatcher.transports.lanes import Order
 from dispatcher.transports.smpp.bell import Bell
 from dispatcher.transports.smpp.flights import Flight, Flights
 from dispatcher.transports.smpp.waiting import Waiting
 from dispatcher.transports.smpp.wire import Lost, Wire
 
-THROTTLED_REST: Final = 1.0  # seconds without a submit when the other side asks for less
 ENQUIRE_WAIT: Final = 10.0  # at most, and no longer than the pause before
 UNBIND_WAIT: Final = 1.0
 END_EARLY: Final = 5.0  # so long before its lease is over a bind begins to end
@@ -101,7 +101,7 @@ class Session:
         self._untold = 0  # deliver_sm that are not acknowledged
         self._acks: deque[Pdu] = deque()
         self._sequence = 0
-        self._rest_until = 0.0
+        self._throttling = Throttling()
         self._heard, self._asked, self._unbinding = monotonic(), inf, inf
 
     def bind(self, wire: Wire, seconds: float) -> None:
@@ -160,7 +160,8 @@ class Session:
         while clear and wire.unsent < MOST_AT_ONCE and self._free(now) and (flight := self._take(now + timeout)):
             sequence = self._next()
             wire.put(flight.part._replace(sequence=sequence))
-            flight.written_at = wire.put_in_all
+            flight.begun, flight.written_at = now, wire.put_in_all
+            self._throttling.begun(now)
             self._flights.begin(sequence, flight)
             if not flight.sent:
                 self._waiting.written(flight.order)
@@ -179,7 +180,7 @@ class Session:
 
     def _free(self, now: float) -> bool:
         """Whether a part may be sent."""
-        return len(self._flights) < self._terms.window and now >= self._rest_until
+        return len(self._flights) < self._terms.window and now >= self._throttling.free_at
 
     def _take(self, until: float) -> Flight | None:
         """The next that may go: one whose next part is due, else one that begins now."""
@@ -209,8 +210,8 @@ class Session:
             due.append(self._life.unbind_by() if self._life.leaving() else self._life.until - END_EARLY)
         if self._sends:
             due.append(self._waiting.due(free=free and self._can_hear()))
-        if now < self._rest_until:
-            due.append(self._rest_until)
+        if now < self._throttling.free_at:
+            due.append(self._throttling.free_at)
         self._bell.sleep(min(due) - now, wire)
 
     # --- What comes ------------------------------------------------------------------------------------------------
@@ -237,12 +238,14 @@ class Session:
                 wire.put(Pdu(Command.NACK, pdu.sequence, status=Status.INVALID_COMMAND))
 
     def _land(self, pdu: Pdu) -> None:
-        if pdu.status in RESTS:
-            self._rest_until = monotonic() + THROTTLED_REST
         flight = self._flights.land(pdu.sequence)
         if flight is None:
             self._land_late(pdu)
             return
+        if pdu.status in RESTS:
+            self._throttling.refused(flight.begun, monotonic())
+        else:
+            self._throttling.taken(flight.begun)
         again = flight.sent > 0 and pdu.status in RESTS  # surely not taken, while the parts before it were
         if again or flight.heed(pdu.status, pdu.body):
             self._flights.next.append(flight)
