@@ -184,12 +184,12 @@ def lift(tx: Tx, person: str, sender_id: int, apps: Sequence[int], at: datetime)
     """
     lifted = tx.run(LIFT, [(app_id,) for app_id in apps], person=person, sender_id=sender_id, at=micros(at))
     ended = [app_id for scope, app_id in lifted if scope == Scope.APP]
-    if (Scope.GLOBAL, 0) in lifted:
-        ended = [*apps, *ended]
+    everything = (Scope.GLOBAL, 0) in lifted
+    ended = [app_id for app_id in dict.fromkeys([*apps, *ended]) if everything or app_id in ended]
     left = {(row[2], row[3]) for row in tx.run(OF_PERSON, person=person)}
     return bool(lifted), [
         app.id
-        for app in _apps(tx, list(dict.fromkeys(ended)))
+        for app in _apps(tx, ended)
         if not left & {(Scope.APP, app.id), (Scope.ACCOUNT, app.account_id), (Scope.GLOBAL, 0)}
     ]
 
@@ -212,7 +212,7 @@ def _answer(
     ]
     if not may_answer(wish, sender.id, lately, now, news=news):
         return None
-    meant = _apps(tx, apps) or _apps(tx, _only(tx, sender))
+    meant = _speakers(tx, writer.person, apps) or _apps(tx, _only(tx, sender))
     if not meant:
         return None
     speaker = meant[0]
@@ -234,6 +234,18 @@ def _answer(
     )
     tx.run(QUEUE, [row], now=micros(now), expires=micros(now + VALIDITY))
     return answer_id
+
+
+def _speakers(tx: Tx, person: str, app_ids: Sequence[int]) -> list[_App]:
+    """Those of these apps that may be named together: of one account, for none learns of the others'.
+
+    Where they are of several, the account's whose app texted the person last; nobody's where none did.
+    """
+    apps = _apps(tx, app_ids)
+    if len({app.account_id for app in apps}) > 1:
+        texted = {row[0] for row in (*tx.run(TEXTED, person=person, since=0), *tx.run(INVITED, person=person))}
+        apps = [app for app in apps if app.id in texted]
+    return [app for app in apps if app.account_id == apps[0].account_id]
 
 
 def _only(tx: Tx, sender: OurSender) -> list[int]:

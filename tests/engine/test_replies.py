@@ -157,6 +157,36 @@ def test_all_apps_that_texted_from_there_are_named(desk: Desk) -> None:
     assert desk.answers() == [(confirmation("com.example.2", "com.example.1"), 1, "queued")], "the last one first"
 
 
+def test_no_account_is_named_by_another(desk: Desk) -> None:
+    """A number that several accounts share speaks for the one that texted last; who stopped is stopped for all."""
+    rival = Rows(desk.database, lambda: NOON).add_account("Rival", "rival@example.com", "rival", "0" * 64)
+    desk.run("update apps set account_id = :rival where id = 2", rival=rival)
+    for app_id in (1, 2):
+        desk.now += DAY
+        desk.text(app_id=app_id, account_id=app_id, planned_at=desk.now, expires_at=desk.now + DAY)
+    desk.run("update sticky_senders set sender_id = 1")
+    for said in ("stop", "start", "help"):
+        desk.say(said)
+    assert desk.verdicts() == ["stop", "start", "help"]
+    assert [text.split(".")[2][0] for text, _, _ in desk.answers()] == ["2", "2", "2"]
+    assert not any("com.example.1" in text for text, _, _ in desk.answers())
+    desk.say("stop")
+    assert desk.stopped() == [("app", 1, "reply"), ("app", 2, "reply")]
+
+
+def test_a_stranger_is_told_of_no_app_where_several_accounts_share_the_number(desk: Desk) -> None:
+    rival = Rows(desk.database, lambda: NOON).add_account("Rival", "rival@example.com", "rival", "0" * 64)
+    desk.run("update apps set account_id = :rival where id = 2", rival=rival)
+    desk.run("insert into sender_apps (sender_id, app_id) values (1, 1), (1, 2)")
+    desk.say("STOP", their=BEN)
+    desk.say("HELP")
+    assert desk.answers() == []
+    desk.text(app_id=2, account_id=rival)
+    desk.now += 91 * DAY
+    desk.say("HELP")
+    assert [text.split(":")[0] for text, _, _ in desk.answers()] == ["com.example.2"], "no stranger any more"
+
+
 def test_who_texted_long_ago_is_not_meant_by_a_sender_that_is_somebodys(desk: Desk) -> None:
     desk.text(app_id=1)
     desk.run("insert into sender_apps (sender_id, app_id) values (1, 2)")
