@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 import typer
 
-from dispatcher.cli.common import Failed, state
+from dispatcher.cli.common import Failed, state, visible
 from dispatcher.processes import PARENT, die_with_parent
 
 NOUNS: Final = ("account", "app", "sender", "connection", "optout", "number", "receipt", "reply", "callback", "alarm")
@@ -82,7 +82,7 @@ def main() -> None:
     try:
         command_line(sys.argv[1:])()
     except Failed as error:
-        typer.echo(f"dispatcher: {' '.join(str(error).splitlines())}", err=True)  # one line, whatever it repeats
+        typer.echo(f"dispatcher: {visible(str(error))}", err=True)  # one line, whatever it repeats
         sys.exit(1)
     except KeyboardInterrupt:  # before a command had begun: while its modules were read
         sys.exit(130)

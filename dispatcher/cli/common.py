@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 TOLD = {"submit": "accepted", "deliver": "delivered", "refuse": "failed"}  # the events of receipts
+LINES: Final = re.compile("\r\n|[\t-\r\x85\u2028\u2029]")
+# Beside control characters those that turn the direction of what follows.
+UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 SANE = range(2000, 2100)  # years; open hours look some days ahead, which far from today are no dates
 state: dict[str, Path | None] = {"config": None}
 
@@ -78,7 +82,7 @@ def answer(data: Mapping[str, Any], *, as_json: bool, note: str = "", about: Map
         return
     for name, value in data.items():
         explained = f" ({about[name]})" if about and name in about else ""
-        typer.echo(f"{name}{explained}: {_plain(value)}")
+        typer.echo(f"{name}{explained}: {_plain(visible(value))}")
     if note:
         typer.echo(note)
 
@@ -87,7 +91,7 @@ def listing(rows: Iterable[dict[str, Any]], *, as_json: bool, line: Callable[[di
     """Print rows as they come, however many: one JSON list for programs, a line each for people."""
     if not as_json:
         for row in rows:
-            typer.echo(line(row))
+            typer.echo(line({name: visible(value) for name, value in row.items()}))
         return
     before = "["
     for row in rows:
@@ -120,6 +124,18 @@ def health(ailment: Ailment | None) -> dict[str, Any]:
 def masked(phone: str) -> str:
     """A number that may stand on a screen: +1301•••3333."""
     return f"{phone[: len(phone) - 7][:5]}•••{phone[-4:]}"
+
+
+def visible(value: Any) -> Any:  # noqa: ANN401 (whatever a row holds, in the same shape)
+    """What may be shown on a terminal: strangers wrote some of it, and a terminal obeys control characters.
+
+    What would begin another line is a space, any other is written as in Python.
+    """
+    if isinstance(value, str):
+        return UNSEEN.sub(lambda found: ascii(found[0])[1:-1], LINES.sub(" ", value))
+    if isinstance(value, Mapping):
+        return {name: visible(each) for name, each in value.items()}
+    return [visible(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _plain(value: object) -> object:

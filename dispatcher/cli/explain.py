@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dispatcher.cli.common import AsJson, Failed, answer, instant, instant_of, one_sentence, settings
+from dispatcher.cli.common import AsJson, Failed, answer, instant, instant_of, one_sentence, settings, visible
 from dispatcher.core.invitation import InviteRequest, Os
 
 
@@ -47,4 +47,4 @@ def explain(
         return
     answer(told, as_json=False)
     for each in found.rules:
-        typer.echo(f"  {each.verdict:<7}  {each.rule:<10}  {each.because}")
+        typer.echo(f"  {each.verdict:<7}  {each.rule:<10}  {visible(each.because)}")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dispatcher.cli.common import AsJson, Failed, answer, instant, instant_of, one_sentence, settings
+from dispatcher.cli.common import AsJson, Failed, answer, instant, instant_of, one_sentence, settings, visible
 
 cli = typer.Typer(help="What is known of numbers.", no_args_is_help=True)
 LONGEST_LINE = 65_536  # characters read at once, whatever the file holds
@@ -49,4 +49,4 @@ def import_(
 
 
 def _refuse(line: int, why: str) -> None:
-    typer.echo(f"line {line}: {why}", err=True)
+    typer.echo(f"line {line}: {visible(why)}", err=True)

@@ -8,17 +8,22 @@ from typing import Final
 
 import pytest
 
-from dispatcher.core.exchange import Reply
+from dispatcher.core.exchange import Receipt, Reply
+from dispatcher.core.lifecycle import Event
 from dispatcher.core.person import person_of
+from dispatcher.engine.ports import AlarmKind
 from dispatcher.engine.replies import Replies
 from dispatcher.store.admissions import Admissions
+from dispatcher.store.alarms import raise_alarms
 from dispatcher.store.database import Database
 from dispatcher.store.instants import micros
 from dispatcher.store.optouts import OptOutBook
 from dispatcher.store.provisioning import Rows
+from dispatcher.store.receipts import ReceiptBook
 from dispatcher.store.replies import ReplyBook
 from dispatcher.store.revision import pepper
 from dispatcher.store.statement import Statement
+from dispatcher.store.workers import Workers
 from dispatcher.wiring.parts import utc_now
 from tests.cli.commands import Run, refused
 from tests.cli.test_doctor import findings
@@ -128,3 +133,31 @@ def test_doctor_counts_those_that_wait(run: Run, somebody: Somebody) -> None:
     check = findings(run)[1]["replies"]
     assert (check["ok"], check["todo"]) == (False, "`reply list`, then `reply settle` each")
     assert check["what"].endswith("for a person")
+
+
+def test_what_strangers_wrote_moves_no_terminal(run: Run, database: Database, somebody: Somebody) -> None:
+    """Nor adds a line to a list, nor turns the direction of one; programs get it whole."""
+    evil = "stop\x1b]0;owned\x07\x1b[2J please\r\n1  2026  \u202efake\x9b2J"
+    somebody.say(evil)
+    told = [Receipt(Event.DELIVER, ref="r\x1b[2J\n2", reason="\x1b]0;x")]
+    ReceiptBook(database).take(1, told, utc_now())
+    assert evil in [row["text"] for row in run("reply", "list").json]
+    assert "r\x1b[2J\n2" in [row["ref"] for row in run("receipt", "list").json]
+    with database.write() as tx:
+        raise_alarms(tx, AlarmKind.CONNECTION_UNUSABLE, {1: "no\x1b[2J"}, utc_now())
+    Workers(database).note_unusable(Workers(database).enrol("work", utc_now()), 1, "no\x1b[2J", utc_now())
+    shown = {
+        r"stop\x1b]0;owned\x07\x1b[2J please 1 2026 \u202efake\x9b2J": ("reply", "list"),
+        r"ref r\x1b[2J 2  delivered": ("receipt", "list"),
+        r": no\x1b[2J": ("alarm", "list", "--all"),
+        r"cannot use it: no\x1b[2J": ("connection", "list"),
+        r"cannot use it: no\x1b[2J; ": ("doctor",),
+        r"no\x1b[2J": ("explain", "+13012224999", "--app", "com.example.1"),
+    }
+    for words, command in shown.items():
+        out = run(*command, as_json=False).out
+        assert words in out, out
+        assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(out)
+    ran = run("app", "show", "no\x1b[2Jne", as_json=False)
+    refused(ran, r"no\x1b[2Jne")
+    assert "\x1b" not in ran.err
