@@ -292,7 +292,7 @@ def receipt(event: Event, ref: str, reason: str = "", **more: Any) -> list[Recei
 
 DELIVER, REFUSE, SUBMIT = Event.DELIVER, Event.REFUSE, Event.SUBMIT
 RECEIPTS: Final = [
-    (deliver(TEXT), receipt(DELIVER, "00ab12", "DELIVRD")),
+    (deliver(TEXT), receipt(DELIVER, "ab12", "DELIVRD")),
     (deliver("ID:1 STAT:delivrd ERR:0"), receipt(DELIVER, "1", "DELIVRD")),
     (deliver("stat:DELIVRD id:1"), receipt(DELIVER, "1", "DELIVRD")),
     (deliver("id: 1 stat: DELIVERED"), receipt(DELIVER, "1", "DELIVERED")),
@@ -310,18 +310,18 @@ RECEIPTS: Final = [
     (deliver("id:1"), []),
     (deliver("id:1 stat:DELIVRD\0"), receipt(DELIVER, "1", "DELIVRD")),
     (deliver("id:1 stat:DELIVRD".encode("utf-16-be"), coding=8), receipt(DELIVER, "1", "DELIVRD")),
-    (deliver(message_payload=TEXT.encode()), receipt(DELIVER, "00ab12", "DELIVRD")),
-    (deliver(receipted_message_id=b"AB12\0", message_state=b"\x02"), receipt(DELIVER, "AB12", "DELIVRD")),
-    (deliver(receipted_message_id=b"AB12", message_state=b"\x08"), receipt(REFUSE, "AB12", "REJECTD")),
+    (deliver(message_payload=TEXT.encode()), receipt(DELIVER, "ab12", "DELIVRD")),
+    (deliver(receipted_message_id=b"AB12\0", message_state=b"\x02"), receipt(DELIVER, "ab12", "DELIVRD")),
+    (deliver(receipted_message_id=b"AB12", message_state=b"\x08"), receipt(REFUSE, "ab12", "REJECTD")),
     (
         deliver(receipted_message_id=b"1\0", message_state=b"\x05", network_error_code=b"\x03\x00\x1b"),
         receipt(REFUSE, "1", "UNDELIV 27"),
     ),
     # Optional parameters win over the text.
     (deliver(TEXT, receipted_message_id=b"1\0", message_state=b"\x05"), receipt(REFUSE, "1", "UNDELIV")),
-    (deliver(TEXT, message_state=b""), receipt(DELIVER, "00ab12", "DELIVRD")),
-    (deliver(TEXT, message_state=b"\x63"), receipt(DELIVER, "00ab12", "DELIVRD")),
-    (deliver(TEXT, network_error_code=b"\x03\x00"), receipt(DELIVER, "00ab12", "DELIVRD")),
+    (deliver(TEXT, message_state=b""), receipt(DELIVER, "ab12", "DELIVRD")),
+    (deliver(TEXT, message_state=b"\x63"), receipt(DELIVER, "ab12", "DELIVRD")),
+    (deliver(TEXT, network_error_code=b"\x03\x00"), receipt(DELIVER, "ab12", "DELIVRD")),
     # Some forget to say that it is a receipt.
     (deliver(esm_class=0, receipted_message_id=b"1\0", message_state=b"\x02"), receipt(DELIVER, "1", "DELIVRD")),
 ]  # fmt: skip
@@ -337,7 +337,7 @@ def test_a_data_sm_is_a_receipt_too() -> None:
     tags = b"\x00\x1e\x00\x02AB\x04\x27\x00\x01\x02"
     body = b"\0\x01\x011\0\x00\x002\0\x04\x00\x00" + tags
     hook = Hook("SMPP", "smpp:", body=bytes(Pdu(Command.DATA, 1, body)))
-    assert SMPP.events(hook) == receipt(DELIVER, "AB", "DELIVRD")
+    assert SMPP.events(hook) == receipt(DELIVER, "ab", "DELIVRD")
 
 
 def test_errors_of_receipts() -> None:
@@ -357,7 +357,14 @@ def test_errors_of_receipts() -> None:
 @pytest.mark.parametrize(
     ("id_form", "answer", "told", "ref"),
     [
-        ("same", "00AB12", "00AB12", "00AB12"),
+        ("same", "00AB12", "00AB12", "ab12"),
+        ("same", "AB12", "0000ab12", "ab12"),
+        ("same", "123", "0000000123", "123"),
+        ("same", "0000043794", "43794", "43794"),
+        ("same", "0xAB12", "AB12", "ab12"),
+        ("same", "0", "00", "0"),
+        ("same", "00aZ", "00aZ", "00aZ"),  # of letters beyond f, whose case and zeros may tell it from another
+        ("same", "7F-3C", "7F-3C", "7F-3C"),
         ("decimal", "00AB12", "43794", "ab12"),
         ("decimal", "ab12", "0043794", "ab12"),
         ("hex", "43794", "00AB12", "43794"),

@@ -41,7 +41,7 @@ MOST_TEXT: Final = 4096  # of a reply, more than a phone sends
 
 
 class IdForm(StrEnum):
-    """How receipts write the id that the answer to the submit gave."""
+    """How receipts write the id that the answer to the submit gave; in each, case and leading zeros may differ."""
 
     SAME = "same"
     HEX = "hex"  # and the answer in decimal
@@ -182,22 +182,22 @@ class Smpp:
     # --- Ids, which some write in one way in answers and in another in receipts ---------------------------------------
 
     def _of_answer(self, ref: str) -> str:
-        base = {IdForm.SAME: 0, IdForm.HEX: 10, IdForm.DECIMAL: 16}[self.id_form]
+        base = {IdForm.SAME: 16, IdForm.HEX: 10, IdForm.DECIMAL: 16}[self.id_form]
         return _number(ref, base, base)
 
     def _of_receipt(self, ref: str) -> str:
-        base, written = {IdForm.SAME: (0, 0), IdForm.HEX: (16, 10), IdForm.DECIMAL: (10, 16)}[self.id_form]
+        base, written = {IdForm.SAME: (16, 16), IdForm.HEX: (16, 10), IdForm.DECIMAL: (10, 16)}[self.id_form]
         return _number(ref, base, written)
 
 
 def _number(ref: str, base: int, written: int) -> str:
-    """An id read to this base and written to that one; as it is where the base is 0, or it is no such number.
+    """An id read to this base and written to that one, without leading zeros; as it is where it is no such number.
 
-    What begins with 0x is hex, whatever it was to be.
+    What begins with 0x is hex, whatever it was to be. A decimal number that is read and written as hex stays the same.
     """
     ref = clean(ref.strip())[:MOST]
     try:
-        value = int(ref, 16 if ref[:2].lower() == "0x" else base) if base and ref.isalnum() else None
+        value = int(ref, 16 if ref[:2].lower() == "0x" else base) if ref.isalnum() else None
     except ValueError:
         value = None
     if value is None:
