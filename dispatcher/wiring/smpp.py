@@ -131,12 +131,15 @@ def _take(inbox: Inbox, line: Line, told: Sequence[tuple[Ack, Sequence[Receipt |
 
 
 def bound_for_trial(house: ExitStack, smpp: SmppBinds, leases: Leases, me: int, beat: Callable[[], None]) -> None:
-    """Hold a bind of its one connection until the house ends. Raises Wrong where other processes hold them all."""
+    """Hold a bind of its one connection until the house ends, and wait until it is bound or was refused.
+
+    Raises Wrong where other processes hold them all.
+    """
     [bound] = smpp.bound()
     _turning(house, [beat, smpp.turn], LOOK_SECONDS)
     end = time.monotonic() + TRIAL_SECONDS
-    while not bound.transport.held():
-        if time.monotonic() > end or _all_elsewhere(bound, leases, me):
+    while "" not in (held := bound.transport.held()).values() and not bound.transport.down():
+        if not held and (time.monotonic() > end or _all_elsewhere(bound, leases, me)):
             raise Wrong(_told_by(leases.states().get(bound.name, {}), bound.name))
         time.sleep(LOOK_SECONDS / 10)
 

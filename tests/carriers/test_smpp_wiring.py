@@ -162,3 +162,13 @@ def test_a_trial_takes_no_bind_that_others_hold(
             pass
     assert not smsc.binds
     assert Leases(database).look() == (1, {(1, 0): worker})
+
+
+def test_a_trial_tells_why_it_was_not_let_in(
+    database: Database, database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(database, smsc, monkeypatch)
+    smsc.on_bind = lambda bind: 0x0E
+    with trying(settled(database_url), "carrier") as trial:
+        outcome = trial.submit(trial.prepare("+13012223333", "", "A trial"))
+    assert (outcome.fate, outcome.reason) == (Fate.STOP_CARRIER, "bind refused: 0x0E invalid password")

@@ -25,7 +25,7 @@ from dispatcher.transports.smpp import Ack, SmppTransport
 from dispatcher.transports.smpp.session import END_EARLY
 from dispatcher.transports.smpp.transport import MOST_AHEAD
 from tests.processes import eventually
-from tests.smsc import PATIENCE, Session, Smsc, Submit
+from tests.smsc import PATIENCE, Bind, Session, Smsc, Submit
 
 TRANSCEIVER = Command.BIND_TRANSCEIVER
 
@@ -56,6 +56,11 @@ class Bound:
     def submit(self, given: Request | None = None, **more: Any) -> Response:
         self.start(given, **more)
         return self.answer()
+
+    def refusal(self) -> Response:
+        """What a submit is answered once a try to bind has failed."""
+        eventually("it is down", self.transport.down, PATIENCE)
+        return self.submit()
 
     def hear(self) -> tuple[Pdu, Ack]:
         hook, ack = self.told.get(timeout=PATIENCE)
@@ -324,7 +329,7 @@ def test_whoever_cannot_keep_its_pace_in_time_is_answered(smsc: Smsc) -> None:
 def test_a_refused_bind_is_told_and_not_hammered(smsc: Smsc, status: int) -> None:
     smsc.on_bind = lambda bind: status
     with bound(smsc, wait=False) as at:
-        first, second = at.submit(), at.submit()
+        first, second = at.refusal(), at.submit()
         assert first.fault is second.fault is Fault.UNREACHABLE
         assert [(pdu.command, pdu.status) for pdu in pdus(first.body)] == [(Command.BIND_TRANSCEIVER | 1 << 31, status)]
         assert at.transport.held() == {0: f"bind refused, status 0x{status:02X}"}
@@ -336,16 +341,15 @@ def test_a_refused_bind_is_told_and_not_hammered(smsc: Smsc, status: int) -> Non
 def test_a_nack_refuses_a_bind(smsc: Smsc) -> None:
     smsc.on_bind = lambda bind: None
     with bound(smsc, wait=False) as at:
-        at.start()
         smsc.wait("a bind", lambda: smsc.binds)
         smsc.sessions[0].send(Pdu(Command.NACK, 1))
-        assert at.answer().detail == "bind refused, status 0x00"
+        assert at.refusal().detail == "bind refused, status 0x00"
 
 
 def test_a_mute_smsc(smsc: Smsc) -> None:
     smsc.on_bind = lambda bind: None
     with bound(smsc, wait=False) as at:
-        response = at.submit()
+        response = at.refusal()
     assert (response.status, response.fault, response.body) == (0, Fault.UNREACHABLE, b"")
     assert "not answered" in response.detail
 
@@ -353,7 +357,7 @@ def test_a_mute_smsc(smsc: Smsc) -> None:
 def test_nobody_listens(smsc: Smsc) -> None:
     smsc.__exit__()
     with bound(smsc, wait=False) as at:
-        response = at.submit()
+        response = at.refusal()
     assert response.fault is Fault.UNREACHABLE
     assert "ConnectionRefusedError" in response.detail
 
@@ -375,6 +379,56 @@ def test_a_name_that_fits_no_bind(smsc: Smsc) -> None:
 
 
 # --- Binds that break ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unbind", [True, False])
+@pytest.mark.parametrize("pair", [True, False])
+def test_what_waits_when_a_bind_ends_leaves_by_the_next(smsc: Smsc, pair: bool, unbind: bool) -> None:
+    """Of a pair, it is the receiver that ends."""
+    smsc.on_submit = lambda submit: None
+    with bound(smsc, window=1, pair=pair, timeout=1.0) as at:
+        for n in range(2):
+            at.start(request(f"1555000{n}"))
+        smsc.wait("one is in flight", lambda: smsc.submits)
+        smsc.on_submit = lambda submit: submit.answer(submit.to)
+        session, count = smsc.bound_session(Command.BIND_RECEIVER if pair else TRANSCEIVER), len(smsc.binds)
+        if unbind:
+            session.send(Pdu(Command.UNBIND, 9))
+        session.close()
+        assert at.answer().fault is (Fault.TIMEOUT if pair else Fault.CUT), "what was in flight is in doubt"
+        assert refs(at.answer()) == ["15550001"]
+        assert len(smsc.binds) == count + 1
+
+
+def test_what_waits_when_a_bind_ends_is_sent_back_once_the_next_is_refused(smsc: Smsc) -> None:
+    told: list[tuple[Response | None, bool]] = []
+
+    with bound(smsc, window=1) as at:
+
+        def refuse(bind: Bind) -> int:
+            told.append((at.transport.down(), at.is_bound()))
+            return 0x0E
+
+        smsc.on_submit = lambda submit: None
+        at.start(request("15550000"))
+        smsc.wait("it is in flight", lambda: smsc.submits)
+        at.start(request("15550001"))
+        smsc.on_bind = refuse
+        smsc.bound_session().close()
+        assert at.answer().fault is Fault.CUT
+        sent_back = at.answer()
+        assert told == [(None, True)], "it was down to nobody before it was tried again"
+        assert (sent_back.fault, sent_back.detail) == (Fault.UNSENT, "bind refused, status 0x0E")
+        assert statuses(at.refusal()) == [0x0E]
+        assert not at.is_bound()
+
+
+def test_an_smsc_that_ends_each_bind_at_once_is_down(smsc: Smsc) -> None:
+    smsc.on_bound = lambda session: session.close()
+    with bound(smsc, wait=False) as at:
+        told = {0: "the other side closed the connection"}
+        eventually("it is told", lambda: at.transport.down() and at.transport.held() == told, PATIENCE)
+        assert len(smsc.binds) > 1
 
 
 def test_what_was_in_flight_when_it_broke_is_in_doubt(smsc: Smsc) -> None:
@@ -400,10 +454,11 @@ def test_what_the_system_did_not_take_cannot_have_arrived(smsc: Smsc) -> None:
         for _ in range(500):
             at.start(Request("SMPP", "", {}, body))
         assert stuck.wait(PATIENCE)
+        smsc.on_bind = lambda bind: 0x0D
         smsc.bound_session().close()
         let_go.set()
         faults = [at.answer().fault for _ in range(500)]
-    assert set(faults) == {Fault.CUT, Fault.UNREACHABLE}
+    assert {Fault.CUT, Fault.UNSENT} <= set(faults) <= {Fault.CUT, Fault.UNSENT, Fault.UNREACHABLE}
     assert faults.count(Fault.CUT) >= len(smsc.submits)
 
 
@@ -592,7 +647,7 @@ def test_a_receiver_that_is_mute_lets_nothing_begin(smsc: Smsc) -> None:
     smsc.on_bind = lambda bind: None if bind.kind is Command.BIND_RECEIVER else 0
     with bound(smsc, pair=True, wait=False) as at:
         smsc.bound_session(Command.BIND_TRANSMITTER)
-        response = at.submit()
+        response = at.refusal()
         assert (response.fault, response.detail) == (Fault.UNREACHABLE, "the bind was not answered")
     assert not smsc.submits
 
@@ -649,7 +704,7 @@ def test_tls_that_proves_nothing(authority: trustme.CA, tmp_path: Path, what: st
         Smsc(tls=None if what == "no TLS" else tls) as smsc,
         bound(smsc, wait=False, tls=True, ca_file=ca_file(trusted, tmp_path)) as at,
     ):
-        response = at.submit()
+        response = at.refusal()
         assert response.fault is Fault.UNREACHABLE
         assert ("timed out" if what == "no TLS" else "certificate verify failed") in response.detail or "SSL" in (
             response.detail

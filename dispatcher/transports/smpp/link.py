@@ -1,6 +1,7 @@
 """One bind, in a thread of its own: connect, bind, serve, and again after a rest, for as long as its lease lasts.
 
-A transmitter begins nothing while the receiver of its pair is not bound: nobody would hear what became of it.
+A transmitter begins nothing while the receiver of its pair is not bound: nobody would hear what became of it. An SMSC
+that ends a bind now and then most often takes the next one: until that was tried, nobody is told that it is down.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Link:
         self._kind = kind
         self.bound = False
         self.ended = False
+        self.why = "not bound yet"  # "" while it is bound, and after that until the next try has ended
         self._house = house
         self._waiting = waiting
         self._ear = ear
@@ -85,7 +87,7 @@ class Link:
 
     @property
     def down(self) -> Response | None:
-        """What to answer while no submit can begin, None while one can and before the first try to bind has ended."""
+        """What to answer while no submit can begin, None while one can and before a first try to bind has ended."""
         return self._down or (self._ear.down if self._ear else None)
 
     def _can_hear(self) -> bool:
@@ -96,13 +98,12 @@ class Link:
         while not self._life.leaving():
             begun = monotonic()
             down, least = self._once()
-            self.bound = False
+            was_bound, self.bound = self.bound, False
             if self._life.leaving():
                 break
-            self._report(down)
-            if monotonic() - begun > STEADY:
-                rest = FIRST_REST
-            rest = max(rest, least)
+            lasted = monotonic() - begun
+            rest = max(FIRST_REST if lasted > STEADY else rest, least)
+            self._report(down, hopeful=was_bound and rest <= max(FIRST_REST, lasted))
             self._pause(monotonic() + rest * random.uniform(0.5, 1.0))  # noqa: S311  (not all at once)
             rest = min(rest * 2, LONGEST_REST)
         self.ended = True
@@ -118,7 +119,7 @@ class Link:
             wire = Wire(self.terms, self._connect_timeout)
             try:
                 session.bind(wire, self._connect_timeout)
-                self.bound, self._down = True, None
+                self.bound, self.why, self._down = True, "", None
                 self._house.changed()
                 _log.info("bound", extra=self._told())
                 session.serve(wire, self._timeout)
@@ -135,11 +136,13 @@ class Link:
             return Response(fault=Fault.UNREACHABLE, detail=repr(error)), 0.0
         return Response(fault=Fault.UNREACHABLE, detail="unbound"), 0.0
 
-    def _report(self, down: Response) -> None:
+    def _report(self, down: Response, *, hopeful: bool) -> None:
+        """A bind that broke first, or lasted for longer than it rests now, may soon be had again: it is only logged."""
         again = self._down is not None and self._down.detail == down.detail
         level = logging.INFO if again else logging.WARNING
         _log.log(level, "a bind is down", extra=self._told() | {"reason": down.detail})
-        self._down = down
+        if not hopeful:
+            self.why, self._down = down.detail, down
         self._house.changed()
 
     def _pause(self, wake: float) -> None:

@@ -114,13 +114,13 @@ class SmppTransport:
         return ear, link(Command.BIND_TRANSMITTER, ear=ear)
 
     def held(self) -> Mapping[int, str]:
-        """The slots whose binds have not ended, and of each why it is not bound, "" where it is."""
+        """The slots whose binds have not ended, and of each why it is not bound, "" where it is or may be so soon."""
         with self._lock:
             self._links = {slot: links for slot, links in self._links.items() if not all(link.ended for link in links)}
-            return {slot: "; ".join(filter(None, map(_state, links))) for slot, links in self._links.items()}
+            return {slot: "; ".join(link.why for link in links if link.why) for slot, links in self._links.items()}
 
     def down(self) -> Response | None:
-        """What a submit is answered while no bind is up, anew after each try; None before the first has ended."""
+        """What a submit is answered while no bind is up, anew after each try; None before a first has ended."""
         with self._lock:
             downs = [link.down for link in self._senders()]
         return downs[0] if all(downs) and downs else None
@@ -151,7 +151,10 @@ class SmppTransport:
         _hand_over(order, response)
 
     def changed(self) -> None:
-        """A bind is up, down or ends: those who wait go on, or are answered why where nobody can take them."""
+        """A bind is up, down or ends: those who wait go on, or are sent back where nobody can take them.
+
+        They were never begun, and wait for one event: it must not count as so many failures.
+        """
         with self._lock:
             refusal = self._refusal()
             left = self._waiting.dismiss() if refusal else []
@@ -159,7 +162,7 @@ class SmppTransport:
         for link in links:
             link.ring()
         for order in left:
-            self.answer(order, refusal or UNBOUND)
+            self.answer(order, _unsent(refusal or UNBOUND))
 
     def _senders(self) -> list[Link]:
         return [link for links in self._links.values() for link in links if link.sends]
@@ -174,11 +177,8 @@ class SmppTransport:
         return downs[0] if all(downs) else None
 
 
-def _state(link: Link) -> str:
-    down = link.down
-    if link.bound:
-        return ""
-    return down.detail if down else "not bound yet"
+def _unsent(refusal: Response) -> Response:
+    return Response(fault=Fault.UNSENT, detail=refusal.detail)
 
 
 def _hand_over(order: Order, response: Response) -> None:
