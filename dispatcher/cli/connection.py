@@ -169,7 +169,7 @@ def list_(as_json: AsJson = False) -> None:
             "paused": row["paused_at"] is not None,
             "stopped": row["stop_reason"] or None,
             "stoppedAt": instant(row["stopped_at"]),
-            "nextTryAt": instant(row["retry_at"]),
+            "nextTryAt": None if row["unbound_at"] else instant(row["retry_at"]),  # binds are tried by themselves
             "silence": row["silence"] if row["id"] in alone else None,
             "silentAt": instant(row["silent_at"]) if row["id"] in alone else None,
             "unbound": row["unbound"] or None,
@@ -185,7 +185,8 @@ def list_(as_json: AsJson = False) -> None:
 def _line(row: dict[str, Any]) -> str:
     state = "paused" if row["paused"] else "ok"
     if row["stoppedAt"]:
-        state = f"stopped since {row['stoppedAt']}, next try {row['nextTryAt']}: {row['stopped']}"
+        again = f"next try {row['nextTryAt']}" if row["nextTryAt"] else "binds are tried again by themselves"
+        state = f"stopped since {row['stoppedAt']}, {again}: {row['stopped']}"
     elif row["unusable"]:
         state = row["unusable"]
     elif row["unboundAt"]:
@@ -195,7 +196,8 @@ def _line(row: dict[str, Any]) -> str:
     elif row["ails"] and not row["paused"]:
         state = f"health {row['health']:g}: {row['ails']}"
     weight = [] if row["weight"] == 1 else [f"weight {row['weight']:g}"]
-    return "  ".join([row["name"], row["carrier"], *weight, state, *row["missing"]])
+    missing = [f"not readable here: {why}" for why in row["missing"]]  # those who serve and work may have it
+    return "  ".join([row["name"], row["carrier"], *weight, *([] if missing and state == "ok" else [state]), *missing])
 
 
 def _described(file: Path | None, pairs: list[str]) -> dict[str, Any]:

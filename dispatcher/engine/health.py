@@ -20,6 +20,9 @@ STALE: Final = 10.0  # seconds after which what was not written, since nothing m
 SLOW: Final = 6  # an answer that took more than this part of the timeout is a slow one
 BUSY: Final = 1 / 8  # of a failure: it is told so by whoever works at its limit, which takes most all the same
 SLUGGISH: Final = 1 / 2
+AFTER_STOP: Final = "takes submits again after a stop"
+AFTER_SILENCE: Final = "is heard again"
+COMES_BACK: Final = frozenset({AFTER_STOP, AFTER_SILENCE})  # reasons of a share that only has to grow again
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Final
 
 from dispatcher.core.exchange import Fate
 from dispatcher.core.senders import Pool
-from dispatcher.engine.health import Result, Vitals
+from dispatcher.engine.health import AFTER_SILENCE, AFTER_STOP, Result, Vitals
 from dispatcher.engine.ports import SenderPool
 from dispatcher.engine.silence import News, Silence
 
@@ -136,7 +136,7 @@ class Standing:
         if working := _connections(results, Fate.TAKEN) & self._stopped:
             self._pool.resume_connections(sorted(working))
             for connection_id in working:
-                self._vitals.comes_back(connection_id, "takes submits again after a stop")
+                self._vitals.comes_back(connection_id, AFTER_STOP)
         for sender_id, (rest, refused) in self._resting(results, stopping).items():
             why = refused.outcome.reason
             self._pool.rest_sender(sender_id, rest, why, now if rest == SENDER_REST else None)
@@ -176,7 +176,7 @@ class Standing:
         self._pool.note_silence(connection_id, news.why, now, self._worker_id)
         self._silent -= {connection_id}
         if not news.why:
-            self._vitals.comes_back(connection_id, "is heard again")
+            self._vitals.comes_back(connection_id, AFTER_SILENCE)
         log.log(
             logging.ERROR if news.why and not news.again else logging.INFO,
             "a carrier is left alone" if news.why else "a carrier is heard again",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -42,6 +43,11 @@ STATES: Final = Statement(
     """select c.name, b.slot, b.state from bind_leases b join connections c on c.id = b.connection_id
     where b.lease_until >= {clock} order by c.name, b.slot"""
 )
+HOLDERS: Final = Statement(
+    """select c.name, b.state, w.pid, w.host from bind_leases b join connections c on c.id = b.connection_id
+    join workers w on w.id = b.holder
+    where b.lease_until >= {clock} order by c.name, b.slot"""
+)
 UNBOUND: Final = Statement(
     """update connections set unbound_at = coalesce(unbound_at, :now), unbound = :why
     where id = :id and not exists (
@@ -61,6 +67,14 @@ BOUND: Final = Statement(
 BEGINNING: Final = "not bound yet"
 
 Slot = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBind:
+    """A bind that a process holds: how it is ("" is bound), and who that is."""
+
+    state: str
+    holder: str
 
 
 class Leases:
@@ -113,6 +127,14 @@ class Leases:
         with self._database.read() as tx:
             for name, slot, state in tx.run(STATES):
                 found.setdefault(name, {})[slot] = state
+        return found
+
+    def holders(self) -> Mapping[str, Sequence[HeldBind]]:
+        """By connection, the binds that somebody holds, and who."""
+        found: dict[str, list[HeldBind]] = {}
+        with self._database.read() as tx:
+            for name, state, pid, host in tx.run(HOLDERS):
+                found.setdefault(name, []).append(HeldBind(state, f"process {pid} on {host}"))
         return found
 
 

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from dispatcher.core.health import ILL, Ailment
+from dispatcher.core.health import ILL
 from dispatcher.engine.ports import Alarm, StoreUnavailable
 from dispatcher.settings import Settings
 from dispatcher.store.alarms import alarms
@@ -24,7 +24,7 @@ from dispatcher.store.tables import App, Connection, Sender
 from dispatcher.store.workers import ALIVE
 from dispatcher.transports.guarded import forbidden_url
 from dispatcher.wiring.carriers import NO_HOOKS
-from dispatcher.wiring.desk import carrier_objection
+from dispatcher.wiring.connections import binding, pools_of, standing, with_others
 from dispatcher.wiring.ground import Finding, data, storage
 from dispatcher.wiring.lookups import examined as lookups
 from dispatcher.wiring.parts import open_database, utc_now
@@ -52,7 +52,6 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield Finding("database", ok=True, what=f"{database.name}, revision {head()}")
         yield from storage(settings, database)
         yield from _provisioned(settings, Rows(database, utc_now))
-        yield from _binds(Rows(database, utc_now).listed(Connection), Leases(database).states())
         yield from _running(settings, database)
         yield _alarms([alarm for alarm in alarms(database, utc_now()) if alarm.is_open])
         yield from lookups(settings.lookups, database)
@@ -75,10 +74,11 @@ def _provisioned(settings: Settings, rows: Rows) -> Iterator[Finding]:
     connections, senders, apps = rows.listed(Connection), rows.listed(Sender), rows.listed(App)
     unwell, ailing = rows.unwell()
     unusable, alone = rows.unusable(), rows.left_alone()
-    sending = {row["connection_id"] for row in senders}
+    pools = pools_of(apps, senders, rows.dedicated())
+    others = with_others(connections, senders, pools)
     for line in connections:
         i = line["id"]
-        yield _connection(line, unwell.get(i), unusable.get(i), alone=i in alone, others=bool(sending - {i}))
+        yield standing(line, unwell.get(i), unusable.get(i), alone=i in alone, others=i in others)
     if carriers := [line["settings"] for line in connections if line["carrier"] not in NO_HOOKS]:
         here = all(_loopback(_address(each)) for each in carriers)  # a trial on one machine
         yield Finding(
@@ -89,9 +89,9 @@ def _provisioned(settings: Settings, rows: Rows) -> Iterator[Finding]:
         )
     for app in apps:
         if app["paused_at"]:
-            what = f"is paused since {app['paused_at']:%Y-%m-%d %H:%M}Z; its invitations wait for `app resume`"
+            what = f"is paused since {app['paused_at']:%Y-%m-%dT%H:%MZ}; its invitations wait for `app resume`"
             yield Finding(f"app {app['app_id']}", ok=True, what=what)
-    yield from _senders(connections, senders, apps, rows.dedicated())
+    yield from _senders(connections, senders, apps, pools)
     for sender in (row for row in senders if row["id"] in ailing):
         ailment = ailing[sender["id"]]
         todo = "ask the carrier, or the app what it sends; its share comes back by itself"
@@ -100,45 +100,6 @@ def _provisioned(settings: Settings, rows: Rows) -> Iterator[Finding]:
     off = [f"daily cap of {row['number']}" for row in senders if row["daily_cap"] is None]
     off += [f"countries of {row['app_id']}" for row in apps if row["countries"] == "all"]
     yield Finding("limits", ok=True, what=f"off: {', '.join(off)}" if off else "all are set")
-
-
-def _connection(
-    line: dict[str, Any], ailment: Ailment | None, unusable: str | None, *, alone: bool, others: bool
-) -> Finding:
-    """Whether it can be used, and how well it does; `alone` is that a worker hears nothing from it."""
-    name = f"connection {line['name']}"
-    if objection := carrier_objection(line["carrier"], line["settings"]):
-        return Finding(name, ok=False, what=objection, todo="set what is missing, or `connection set`")
-    if line["stopped_at"]:
-        return Finding(name, ok=False, what=f"stopped: {line['stop_reason']}", todo="mend it, `connection resume`")
-    if unusable:
-        return Finding(name, ok=False, what=unusable, todo="give it there, and start that process again")
-    if line["unbound_at"]:
-        what = f"not bound since {line['unbound_at']:%Y-%m-%d %H:%M:%S}Z: {line['unbound']}"
-        return Finding(name, ok=False, what=what, todo="ask the carrier, or look at this host's way to it")
-    if alone:
-        todo = "ask the carrier, or look at this host's way to it; it is tried again by itself"
-        what = f"left alone by a worker, tried last at {line['silent_at']:%H:%M:%S}Z: {line['silence']}"
-        return Finding(name, ok=False, what=what, todo=todo)
-    if not line["paused_at"] and ailment:
-        share = "most of its share goes to others of the app, and comes back by itself"
-        todo = f"ask the carrier; {share if others else 'there is no other to take its share'}"
-        return Finding(name, ok=ailment.share >= ILL, what=f"can be used, health {ailment}", todo=todo)
-    return Finding(name, ok=True, what="is paused" if line["paused_at"] else "can be used")
-
-
-def _binds(connections: list[dict[str, Any]], states: Mapping[str, Mapping[int, str]]) -> Iterator[Finding]:
-    """Whether the binds of each connection that needs them are held, and bound."""
-    for line in (line for line in connections if line["carrier"] == "smpp"):
-        held = states.get(line["name"], {})
-        downs = sorted({state for state in held.values() if state})
-        yield Finding(
-            f"binds of {line['name']}",
-            ok=bool(held) and not downs,
-            what=f"{len(held)} of {line['settings'].get('binds', 1)} held by workers"
-            + (f": {', '.join(downs)}" if downs else ""),
-            todo="run `dispatcher work`; if it runs, look at its log, and ask the carrier",
-        )
 
 
 def _callbacks(settings: Settings, apps: list[dict[str, Any]], ailing: dict[int, dict[str, Any]]) -> Iterator[Finding]:
@@ -154,7 +115,7 @@ def _callbacks(settings: Settings, apps: list[dict[str, Any]], ailing: dict[int,
             todo = "ask the customer; then `app resume`, or `app set --callback-url`"
             yield Finding(check, ok=False, what=f"stopped: {endpoint['reason']}", todo=todo)
         elif endpoint and endpoint["failures"] >= MANY_FAILURES:
-            since = f"{endpoint['failing_since']:%Y-%m-%d %H:%M}Z"
+            since = f"{endpoint['failing_since']:%Y-%m-%dT%H:%MZ}"
             what = f"failed {endpoint['failures']} times in a row, since {since}: {endpoint['reason']}"
             todo = "ask the customer; calls are tried again by themselves, what is due for 24 hours is given up"
             yield Finding(check, ok=False, what=what, todo=todo)
@@ -180,17 +141,15 @@ def _senders(
     connections: list[dict[str, Any]],
     senders: list[dict[str, Any]],
     apps: list[dict[str, Any]],
-    dedicated: dict[int, list[int]],
+    pools: Mapping[int, set[int]],
 ) -> Iterator[Finding]:
     """Whether each app has a sender that is neither paused nor at rest, on a connection that works."""
     works = {row["id"] for row in connections if not row["paused_at"] and not row["stopped_at"]}
     now = utc_now()
     running = {row["id"] for row in senders if row["connection_id"] in works and not row["paused_at"]}
     resting = {row["id"]: row["rest_reason"] for row in senders if row["rest_until"] and row["rest_until"] > now}
-    shared = {row["id"] for row in senders} - dedicated.keys()
     for app in apps:
-        own = {sender for sender, owners in dedicated.items() if app["id"] in owners}
-        theirs = (own or shared) & running
+        theirs = pools[app["id"]] & running
         count, rest = len(theirs - resting.keys()), theirs & resting.keys()
         why = ", ".join(sorted({resting[sender] for sender in rest}))
         yield Finding(
@@ -205,6 +164,10 @@ def _running(settings: Settings, database: Database) -> Iterator[Finding]:
     with database.read() as tx:
         alive = tx.run(ALIVE)[0][0]
     yield Finding("workers", ok=alive > 0, what=f"{alive} alive", todo="run `dispatcher serve` or `dispatcher work`")
+    holders = Leases(database).holders()
+    for line in Rows(database, utc_now).listed(Connection):
+        if line["carrier"] == "smpp":
+            yield binding(line, holders.get(line["name"], []), alive)
     now, lanes = utc_now(), MessageQueue(database).lanes()
     waits = max((now - lane.due_at for lane in lanes if lane.due_at < now), default=timedelta(0))
     yield Finding(

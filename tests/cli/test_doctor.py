@@ -16,7 +16,9 @@ from dispatcher.core.exchange import Receipt
 from dispatcher.core.health import Ailment
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.screening import LinePolicy
+from dispatcher.engine.health import AFTER_SILENCE, AFTER_STOP
 from dispatcher.engine.lookups import LookedUp, Wanted
+from dispatcher.store.binds import BEGINNING, HeldBind
 from dispatcher.store.database import Database
 from dispatcher.store.instants import micros
 from dispatcher.store.line_types import LineTypeBook
@@ -28,7 +30,7 @@ from dispatcher.store.revision import head
 from dispatcher.store.statement import Statement
 from dispatcher.store.tables import Sender
 from dispatcher.store.workers import Workers
-from dispatcher.wiring.doctor import _connection
+from dispatcher.wiring.connections import binding, pools_of, standing, with_others
 from dispatcher.wiring.ground import data
 from dispatcher.wiring.parts import utc_now
 from tests.cli.commands import Run, runner
@@ -89,7 +91,7 @@ def test_an_installation_that_lacks_things_until_it_is_mended(
     run("sender", "resume", "+12015550160")
     for endpoint, what in (
         ("(1, 9, 0, null, 'HTTP 503')", "may be called"),
-        ("(1, 10, 0, null, 'HTTP 503')", "failed 10 times in a row, since 1970-01-01 00:00Z: HTTP 503"),
+        ("(1, 10, 0, null, 'HTTP 503')", "failed 10 times in a row, since 1970-01-01T00:00Z: HTTP 503"),
         ("(1, 1, 0, 0, 'HTTP 410')", "stopped: HTTP 410"),
     ):
         with database.write() as tx:
@@ -136,14 +138,54 @@ def test_an_installation_that_lacks_things_until_it_is_mended(
     assert findings(run)[1]["callbacks of com.example.1"]["ok"] is True
 
 
+LINE: dict[str, Any] = dict.fromkeys(("stopped_at", "unbound_at", "paused_at")) | {
+    "name": "a",
+    "carrier": "simulated",
+    "settings": {},
+}
+
+
 @pytest.mark.parametrize(("others", "told"), [(True, "goes to others"), (False, "there is no other")])
 def test_whose_share_goes_to_others_is_said_only_where_there_are_any(others: bool, told: str) -> None:
-    line = dict.fromkeys(("stopped_at", "unbound_at", "paused_at")) | {
-        "name": "a",
-        "carrier": "simulated",
-        "settings": {},
-    }
-    assert told in _connection(line, Ailment(1 / 64, "timeout"), None, alone=False, others=others).todo
+    found = standing(LINE, Ailment(1 / 64, "timeout"), None, alone=False, others=others)
+    assert not found.ok
+    assert told in found.todo
+
+
+@pytest.mark.parametrize("reason", [AFTER_STOP, AFTER_SILENCE])
+def test_a_share_that_only_has_to_grow_again_is_no_fault(reason: str) -> None:
+    found = standing(LINE, Ailment(1 / 64, reason), None, alone=False, others=False)
+    assert found.ok
+    assert found.what == f"can be used, health 0.016: {reason}, and is whole within 2 minutes"
+
+
+def test_others_are_those_of_the_same_app() -> None:
+    connections: list[dict[str, Any]] = [{"id": n, "paused_at": None, "stopped_at": None} for n in (1, 2, 3)]
+    senders: list[dict[str, Any]] = [{"id": n, "connection_id": n, "paused_at": None} for n in (1, 2, 3)]
+    apps = [{"id": n} for n in (1, 2)]
+    assert with_others(connections, senders, pools_of(apps, senders, {1: [1]})) == {2, 3}
+    assert with_others(connections, senders, pools_of(apps, senders, {1: [1], 2: [1, 2]})) == {1, 2}
+    senders[1]["paused_at"] = utc_now()
+    assert with_others(connections, senders, pools_of(apps, senders, {1: [1]})) == set()
+    connections[2]["stopped_at"], senders[1]["paused_at"] = utc_now(), None
+    assert with_others(connections, senders, pools_of(apps, senders, {})) == {1, 2}
+
+
+def test_binds_are_told_with_who_holds_them_and_what_to_do() -> None:
+    line, mine = {"name": "sm", "settings": {"binds": 2}}, "process 7 on a"
+    for held, alive, ok, what, todo in (
+        ([], 0, False, "0 of 2 bound", "run `dispatcher work`"),
+        ([], 1, False, "0 of 2 bound", "workers take them within seconds"),
+        ([HeldBind("", mine)], 1, True, "1 of 2 bound", ""),
+        ([HeldBind(BEGINNING, mine)], 1, False, f"0 of 2 bound; 1 held by {mine}: not bound yet", "look again"),
+        (
+            [HeldBind("", mine), HeldBind("bind refused", "process 8 on b")], 2, False,
+            "1 of 2 bound; 1 held by process 8 on b: bind refused", "mend what it says",
+        ),
+    ):  # fmt: skip
+        found = binding(line, held, alive)
+        assert (found.ok, found.what) == (ok, what)
+        assert todo in found.todo
 
 
 def test_an_app_that_is_paused_is_told_of_and_is_no_fault(run: Run) -> None:
