@@ -28,7 +28,7 @@ def show(
     from dispatcher.wiring.desk import callbacks
 
     with one_sentence(), callbacks(settings()) as desk:
-        found = desk.replays.of(message_id)
+        found = desk.of(message_id)
     if not found:
         raise Failed(f"message: {message_id} owes no callback")
     shown = [

@@ -24,7 +24,7 @@ from dispatcher.store.learning import Knowledge
 from dispatcher.store.optouts import OptOutBook
 from dispatcher.store.orphans import Orphan, Orphans
 from dispatcher.store.provisioning import Rows
-from dispatcher.store.replays import Owed, Replays
+from dispatcher.store.replays import Owed, Replays, Try
 from dispatcher.store.reviews import Kept, Reviews
 from dispatcher.store.revision import pepper
 from dispatcher.store.sticky import StickySenders
@@ -35,6 +35,7 @@ from dispatcher.wiring.parts import open_database, ready_database, utc_now
 
 PAGE: Final = 1000  # people read at once
 LATELY: Final = timedelta(days=30)
+BEYOND: Final = 1 << 63  # ids that no database keeps
 
 
 def migrated(settings: Settings) -> str:
@@ -178,6 +179,10 @@ class CallbackDesk:
     rows: Rows
     ring: Callable[[str], None]
 
+    def of(self, message_id: int) -> list[tuple[Owed, list[Try]]]:
+        """Every callback of an invitation, with its tries."""
+        return self.replays.of(message_id) if 0 < message_id < BEYOND else []
+
     def failed(self, app: str, account: str, since: datetime | None, until: datetime | None) -> Iterator[Owed]:
         """Those of an app that were given up, of the last 30 days unless told otherwise."""
         now = utc_now()
@@ -185,7 +190,7 @@ class CallbackDesk:
 
     def replay(self, message_id: int) -> int:
         """Make those of an invitation once more. Raises Wrong where none has come to its end."""
-        count = self.replays.replay(message_id, utc_now())
+        count = self.replays.replay(message_id, utc_now()) if 0 < message_id < BEYOND else 0
         if not count:
             raise Wrong(f"message: {message_id} has no callback that has come to its end")
         self.ring(CALLBACKS)
@@ -243,7 +248,7 @@ class ReplyDesk:
 
     def settle(self, reply: int, wish: Wish | None) -> int | None:
         """What a reply asks for, None for nothing: the messages that discarded, None where no such reply waits."""
-        discarded = self.reviews.settle(reply, wish, utc_now()) if 0 < reply < 1 << 63 else None
+        discarded = self.reviews.settle(reply, wish, utc_now()) if 0 < reply < BEYOND else None
         if discarded:
             self.ring(CALLBACKS)
         return discarded

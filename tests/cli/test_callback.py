@@ -129,3 +129,10 @@ def test_those_of_an_invitation_are_made_once_more(run: Run, database: Database,
 @pytest.mark.parametrize("words", [(), ("7", "--app", APP), ("7", "--since", "2026-11-22T09:00Z")])
 def test_which_ones_has_to_be_said(run: Run, words: tuple[str, ...]) -> None:
     refused(run("callback", "replay", *words))
+
+
+@pytest.mark.parametrize("number", [0, (1 << 63) - 1, 1 << 63, 10**23, -1, -(10**23)])
+def test_a_number_that_nothing_has_is_refused_in_a_sentence(run: Run, number: int) -> None:
+    for command, said in (("show", "owes no callback"), ("replay", "has no callback that has come to its end")):
+        ran = run("callback", command, "--json", "--", str(number), as_json=False)
+        refused(ran, f"message: {number} {said}")
