@@ -170,6 +170,8 @@ class Settings(_Table):
             raise ValueError("holds a space, a backslash or a character that has to be percent-encoded")
         if not _names_host(value):
             raise ValueError("must name a host, and a port from 1 to 65535 if any")
+        if "?" in value or "#" in value:  # paths are put behind it
+            raise ValueError("must have no query (?) and no fragment (#)")
         return value.rstrip("/")
 
     @model_validator(mode="after")

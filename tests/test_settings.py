@@ -148,6 +148,8 @@ ENVIRONMENT: Final = [
     ({"DISPATCHER_PUBLIC_URL": "ftp://us.example"}, "public_url"),
     ({"DISPATCHER_PUBLIC_URL": "http://"}, "public_url"),
     ({"DISPATCHER_PUBLIC_URL": "https:///hooks"}, "public_url"),
+    ({"DISPATCHER_PUBLIC_URL": "https://us.example/?x=1"}, "setting public_url: must have no query"),
+    ({"DISPATCHER_PUBLIC_URL": "https://us.example#f"}, "setting public_url: must have no query (?) and no fragment"),
     ({"DISPATCHER_PUBLIC_URL": "https://us example"}, "public_url"),
     ({"DISPATCHER_WORK__IN_FLIGHT": "0"}, "work.in_flight"),
     ({"DISPATCHER_WORK__LEASE_SECONDS": "nan"}, "work.lease_seconds"),
