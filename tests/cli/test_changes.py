@@ -61,10 +61,6 @@ def test_an_app_is_changed_piece_by_piece(run: Run, database: Database) -> None:
         (("--duplicate-days", "0.5"), "duplicateDays", 0.5),
         (("--most-segments", "3"), "mostSegments", 3),
         (("--weight", "2"), "weight", 2.0),
-        (("--network-id", "net"), "networkId", "net"),
-        (("--accepted-url", f"{ADDRESS}/join"), "acceptedUrl", f"{ADDRESS}/join"),
-        (("--accepted-post-data", "{}"), "acceptedPostData", "{}"),
-        (("--accepted-content-type", "application/json"), "acceptedContentType", "application/json"),
         (("--stop-text", " You left {app}. "), "stopText", "You left {app}."),
         (("--start-text", "You are back."), "startText", "You are back."),
         (("--help-text", "Ring us."), "helpText", "Ring us."),
@@ -76,21 +72,11 @@ def test_an_app_is_changed_piece_by_piece(run: Run, database: Database) -> None:
         assert run("app", "show", APP).json == expected
     found = app(database)
     assert (found.hours, found.policy, found.duplicate_window) == (ALWAYS, Policy.AT_LEAST_ONCE, timedelta(hours=12))
-    back = (
-        "--hours",
-        "default",
-        "--callback-url",
-        "",
-        "--network-id",
-        "",
-        "--no-callback-clicks",
-        "--countries",
-        "all",
-    )
+    back = ("--hours", "default", "--callback-url", "", "--no-callback-clicks", "--countries", "all")
     assert run("app", "set", APP, *back).json
     shown = run("app", "show", APP).json
-    names = ("hours", "callbackUrl", "networkId", "callbackClicks", "countries")
-    assert [shown[name] for name in names] == [None, "", APP, False, "all"]
+    names = ("hours", "callbackUrl", "callbackClicks", "countries")
+    assert [shown[name] for name in names] == [None, "", False, "all"]
     assert app(database).hours == DEFAULT
 
 
@@ -100,9 +86,9 @@ def test_an_app_is_changed_piece_by_piece(run: Run, database: Database) -> None:
       "monday 09:00-12:00 13:00-20:00, sunday closed")],
 )  # fmt: skip
 def test_people_read_words_of_an_app(run: Run, rows: Rows, hours: dict[str, Any] | None, words: str) -> None:
-    rows.change_app(APP, "", {"hours": hours, "accepted_url": "", "callback_url": ""})
+    rows.change_app(APP, "", {"hours": hours, "callback_url": ""})
     lines = run("app", "show", APP, as_json=False).out.splitlines()
-    told = {f"hours: {words}", "acceptedUrl (called when an invited person joins): -", "callbackUrl: -"}
+    told = {f"hours: {words}", "callbackUrl: -"}
     assert told <= set(lines)
 
 

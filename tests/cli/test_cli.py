@@ -79,11 +79,9 @@ def test_app_create(run: Run, rows: Rows, database: Database, owner: str) -> Non
 
 def test_app_create_with_everything(run: Run, rows: Rows, database: Database) -> None:
     callback = f"{ADDRESS}/cb?m={{messageId}}&r=<referenceId>&p=%phone%&s={{status}}&c={{completionDate}}"
-    accepted = f"{ADDRESS}/join?who=%invitee%&by=%invitor%&n=%network_id%"
     made = run(
         "app", "create", "--account", "key", "--app-id", "com.all", "--callback-url", callback, "--hours", "always",
-        "--country", "de", "--countries", "de, AT,ch", "--network-id", "net 1", "--accepted-url", accepted,
-        "--accepted-post-data", '{"who": "%invitee%"}', "--accepted-content-type", "application/json",
+        "--country", "de", "--countries", "de, AT,ch",
         "--policy", "at_least_once", "--country-from-sender", "--callback-corrections", "--callback-clicks",
         "--duplicate-days", "0.5", "--most-segments", "3", "--weight", "2",
     ).json  # fmt: skip
@@ -93,8 +91,7 @@ def test_app_create_with_everything(run: Run, rows: Rows, database: Database) ->
     assert (found.policy, found.calls_back, found.country_from_sender) == (Policy.AT_LEAST_ONCE, True, True)
     assert (found.duplicate_window, found.most_segments, found.weight) == (timedelta(hours=12), 3, 2.0)
     [row] = [row for row in rows.listed(App) if row["id"] == made["app"]]
-    kept = ("callback_url", "network_id", "accepted_url", "accepted_post_data", "accepted_content_type")
-    assert [row[name] for name in kept] == [callback, "net 1", accepted, '{"who": "%invitee%"}', "application/json"]
+    assert row["callback_url"] == callback
     assert (row["callback_corrections"], row["callback_clicks"]) == (1, 1)
 
 
