@@ -16,6 +16,7 @@ from dispatcher.core.spellings import spellings
 from dispatcher.engine.ports import CALLBACKS, DUE, Clock, Ring
 
 MOST_NUMBER: Final = 32  # characters of a number that are kept
+AT_ONCE: Final = 500  # replies to a transaction: where each is a STOP that takes half a second; others get their turn
 OLDEST: Final = timedelta(days=7)  # longer than any carrier goes on telling what somebody wrote
 
 
@@ -86,16 +87,17 @@ class Replies:
         self._ring = ring
 
     def take(self, connection_id: int, replies: Sequence[Reply]) -> None:
-        """Take what people wrote by way of one connection."""
+        """Take what people wrote by way of one connection, many in several transactions: a repeat takes the rest."""
         numbers = {reply.our_number for reply in replies}
         senders = {number: self._book.sender(connection_id, ours(number)) for number in numbers}
         now = self._clock()
         letters = [self._letter(connection_id, reply, senders[reply.our_number], now) for reply in replies]
-        made = self._book.take(letters, now)
-        if made.discarded:
-            self._ring(CALLBACKS)
-        if made.answers:
-            self._ring(DUE)
+        for start in range(0, len(letters), AT_ONCE):
+            made = self._book.take(letters[start : start + AT_ONCE], now)
+            if made.discarded:
+                self._ring(CALLBACKS)
+            if made.answers:
+                self._ring(DUE)
 
     def _letter(self, connection_id: int, reply: Reply, sender: OurSender | None, now: datetime) -> Letter:
         writers = [

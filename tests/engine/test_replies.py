@@ -16,7 +16,7 @@ from dispatcher.core.lifecycle import Event
 from dispatcher.core.person import person_of
 from dispatcher.core.screening import Source
 from dispatcher.engine.ports import CALLBACKS, DUE
-from dispatcher.engine.replies import Replies, ours, theirs
+from dispatcher.engine.replies import AT_ONCE, Replies, ours, theirs
 from dispatcher.store.admissions import Admissions
 from dispatcher.store.database import Database
 from dispatcher.store.optouts import OptOutBook
@@ -458,6 +458,17 @@ def test_many_at_once_are_taken_in_their_order(desk: Desk) -> None:
         ("1", "stop"), ("2", "start"), ("3", "none"), ("4", "stop"), ("5", "none"), ("", "none")
     ]  # fmt: skip
     assert desk.stopped() == [("app", 1, "reply")]
+
+
+def test_more_than_a_transaction_takes_are_all_taken_in_their_order(desk: Desk) -> None:
+    desk.text()
+    desk.text(BEN)
+    told = [(ANN, "STOP"), (BEN, "START"), *[(ANN, "hello")] * AT_ONCE, (ANN, "START"), (BEN, "STOP")]
+    replies = [Reply(their_number=who, our_number=OURS, text=text, ref=f"{n}") for n, (who, text) in enumerate(told)]
+    for _ in range(2):
+        desk.replies.take(1, replies)
+        assert desk.run("select person from optouts") == [(person_of(PEPPER, BEN),)]
+        assert desk.verdicts() == ["stop", "none", *["none"] * AT_ONCE, "start", "stop"]
 
 
 def test_the_same_id_of_another_connection_is_another_reply(desk: Desk) -> None:
