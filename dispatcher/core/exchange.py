@@ -124,7 +124,8 @@ class Receipt:
     """A carrier's word on an MT, found by `key` (our id) or by `ref` (theirs).
 
     `event` is DELIVER, REFUSE or SUBMIT (it took it, nothing final yet). `filtered` marks a REFUSE that is about who
-    sent it rather than who was to get it: held as spam, or the sender is not registered for such texts.
+    sent it rather than who was to get it: held as spam, or the sender is not registered for such texts. `unsent` marks
+    a REFUSE of the submit itself, by an answer that came late: nothing was sent.
     """
 
     event: Event
@@ -133,6 +134,7 @@ class Receipt:
     reason: str = ""
     code: Code = Code.SEND_FAILED
     filtered: bool = False
+    unsent: bool = False
 
 
 class Wish(StrEnum):

@@ -51,13 +51,14 @@ APPLY: Final = {
     event: Statement(
         f"""update messages set state = case messages.state
                 {" ".join(f"when '{s}' then '{advance(s, event)}'" for s in sources(event))} end,
-            code = r.code, reason = r.reason, hold = '', sent_at = coalesce(messages.sent_at, :now),
+            code = r.code, reason = r.reason, hold = '',
+            sent_at = case when r.unsent = 1 then messages.sent_at else coalesce(messages.sent_at, :now) end,
             completed_at = r.completed_at,
             lease_until = null
         from {{rows}}
         where messages.id = r.id and messages.state in ({states(*sources(event))}){only}
         returning messages.id, messages.sender_id""",
-        "id bigint, connection_id bigint, ref text, code integer, reason text, completed_at bigint",
+        "id bigint, connection_id bigint, ref text, code integer, reason text, unsent integer, completed_at bigint",
     )
     for event, only in ((Event.DELIVER, ""), (Event.REFUSE, LIVE))
 }
@@ -262,4 +263,4 @@ def _row(event: Event, message_id: int, item: Item, now: datetime) -> Row:
     connection_id, told = item
     code = Code.DELIVERED if event is Event.DELIVER else told.code
     reason = kept(told.reason) if event is Event.REFUSE else ""
-    return message_id, connection_id, kept(told.ref), int(code), reason, micros(now)
+    return message_id, connection_id, kept(told.ref), int(code), reason, int(told.unsent), micros(now)

@@ -244,7 +244,7 @@ ANSWERS: Final = [
     (answered(0, 0x0E), partly("1 of its parts taken, then: 0x0E invalid password")),
     (answered(0, 0xFF), Outcome(UNKNOWN, reason="1 of its parts taken, then: 0xFF unknown error")),
     (answered(0, 0, fault=Fault.CUT), Outcome(UNKNOWN, reason="2 of its parts taken, then: it broke")),
-    (answered(0, fault=Fault.UNREACHABLE), Outcome(UNKNOWN, reason="1 of its parts taken, then: it broke")),
+    (answered(0, fault=Fault.UNSENT), partly("1 of its parts taken, then: it broke")),  # the next surely never was
     (answered(fault=Fault.UNSENT), Outcome(Fate.LATER, reason="it broke", limit=True)),
     (answered(fault=Fault.UNREACHABLE), Outcome(Fate.LATER, reason="it broke")),
     (answered(fault=Fault.CUT), Outcome(UNKNOWN, reason="it broke")),
@@ -385,16 +385,19 @@ def test_ids(id_form: str, answer: str, told: str, ref: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "events"),
+    ("statuses", "events"),
     [
-        (0, [Receipt(SUBMIT, "234234", "late")]),
-        (0x0B, [Receipt(REFUSE, "234234", "", "0x0B invalid destination address", Code.INVALID_PHONE)]),
-        (0x58, []),
+        ([0], [Receipt(SUBMIT, "234234", "a")]),
+        ([0, 0], [Receipt(SUBMIT, "234234", "b")]),
+        ([0x0B], [Receipt(REFUSE, "234234", "", "0x0B invalid destination address", Code.INVALID_PHONE, unsent=True)]),
+        ([0, 0x0B], [Receipt(REFUSE, "234234", "", "1 of its parts taken, then: 0x0B invalid destination address")]),
+        ([0x58], []),
+        ([0, 0x58], [Receipt(REFUSE, "234234", "", "1 of its parts taken, then: 0x58 throttled")]),
+        ([0xFF], []),
     ],
 )
-def test_a_late_answer(status: int, events: list[Receipt]) -> None:
-    body = bytes(Pdu(Command.SUBMIT_RESP, 9, b"" if status else b"late\0", status))
-    assert SMPP.events(Hook("SMPP", "smpp:", {}, {"key": "234234"}, body)) == events
+def test_a_late_answer(statuses: list[int], events: list[Receipt]) -> None:
+    assert SMPP.events(Hook("SMPP", "smpp:", {}, {"key": "234234"}, answered(*statuses).body)) == events
 
 
 # --- Replies -------------------------------------------------------------------------------------------------------

@@ -173,6 +173,30 @@ def test_an_answer_that_comes_too_late_ends_the_doubt(
     assert len(smsc.submits) == 1
 
 
+def test_a_refusal_that_comes_too_late_is_no_sending(
+    database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, object] = {"CARRIERS__TIMEOUT_SECONDS": 1}
+    with engine(database_url, smsc, monkeypatch, given) as at:
+        smsc.on_submit = lambda submit: None
+        key, submit = invite(at, smsc, "+13012223333")
+        eventually("it is in doubt", lambda: at.query("select 1 from messages where state = 'in_doubt'"))
+        submit.answer(status=0x0B)
+        eventually("it is refused", lambda: at.standing(key) == ("discarded", 123))
+
+
+def test_a_text_of_which_a_part_is_throttled_for_too_long_has_failed_and_is_not_sent_again(
+    database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, object] = {"CARRIERS__TIMEOUT_SECONDS": 1}
+    with engine(database_url, smsc, monkeypatch, given) as at:
+        smsc.on_submit = lambda submit: submit.answer("a", status=0x58 if submit.short.octets[5] == 2 else 0)
+        key, _ = invite(at, smsc, "+13012223333", "long " * 80)
+        eventually("it failed", lambda: at.standing(key) == ("sent", 124))
+        assert at.customer.status(key)["message"] == "1 of its parts taken, then: not begun in time"
+    assert [submit.short.octets[5] for submit in smsc.submits].count(1) == 1
+
+
 def test_a_refused_bind_stops_the_connection_and_keeps_the_queue(
     database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +24,7 @@ from tests.factories import NOON, provision
 from tests.store.test_queue import ATTEMPTS, CALLBACKS, EXPIRE_LEASES, SLOTS, mark, queued, run, settled, state, take
 
 SHARES = Statement("select sender_id, reason, well_at > {clock} from sender_health")
+SENT = Statement("select id, case when sent_at is null then 0 else 1 end from messages order by id")
 BOXED = Statement("select count(*) from receipts")
 
 
@@ -57,6 +59,18 @@ def test_found_by_our_key_and_by_their_ref(database: Database) -> None:
     assert book.take(1, [delivered(key=str(a)), failed(ref=f"ref-{b}")], NOON) == 2
     assert [state(database, i) for i in (a, b)] == [State.DELIVERED, State.FAILED]
     assert run(database, CALLBACKS) == [(a, "final", 1), (b, "final", 124)]
+
+
+def test_a_late_refusal_of_the_submit_itself_is_no_sending(database: Database) -> None:
+    """So the person may be invited again at once."""
+    provision(database)
+    made, queue = queued(database, 2), MessageQueue(database)
+    marked = mark(database, take(database, most=2))
+    queue.settle([settled(m.row, Event.LOSE, Fate.UNKNOWN) for m in marked], NOON)
+    told = [replace(failed(key=str(c.id)), unsent=unsent) for c, unsent in zip(made, (True, False), strict=True)]
+    assert ReceiptBook(database).take(1, told, NOON) == 2
+    assert run(database, SENT) == [(made[0].id, 0), (made[1].id, 1)]
+    assert len(run(database, SLOTS)) == 1
 
 
 def test_a_repeat_is_no_news(database: Database) -> None:

@@ -232,11 +232,22 @@ def test_a_part_that_is_throttled_goes_again(smsc: Smsc) -> None:
     assert [submit.short.octets for submit in smsc.submits] == [b"part 0", b"part 1", b"part 1"]
 
 
-def test_a_part_that_is_throttled_for_too_long_is_in_doubt(smsc: Smsc) -> None:
+def test_a_part_that_is_throttled_for_too_long_is_surely_unsent(smsc: Smsc) -> None:
+    """Those before it were taken, which is told."""
     smsc.on_submit = lambda submit: submit.answer("a", status=0x58 if len(smsc.submits) > 1 else 0)
     with bound(smsc, timeout=0.5) as at:
         response = at.submit(request(parts=2))
-    assert (response.fault, statuses(response)) == (Fault.TIMEOUT, [0])
+    assert (response.fault, statuses(response)) == (Fault.UNSENT, [0])
+    assert len(smsc.submits) > 2
+
+
+def test_a_late_answer_tells_of_the_parts_before_it(smsc: Smsc) -> None:
+    smsc.on_submit = lambda submit: submit.answer("a") if len(smsc.submits) == 1 else None
+    with bound(smsc, timeout=0.3) as at:
+        assert at.submit(request(parts=2)).fault is Fault.TIMEOUT
+        smsc.submits[1].answer(status=0x0B)
+        hook, _ = at.told.get(timeout=PATIENCE)
+    assert [pdu.status for pdu in pdus(hook.body)] == [0, 0x0B]
 
 
 def test_a_cut_between_parts_tells_which_were_taken(smsc: Smsc) -> None:

@@ -131,7 +131,7 @@ class Smpp:
         if not taken:
             return outcome
         reason = f"{taken} of its parts taken, then: {outcome.reason}"[:MOST]
-        if response.fault or outcome.fate is Fate.UNKNOWN:
+        if outcome.fate is Fate.UNKNOWN:
             return Outcome(Fate.UNKNOWN, reason=reason)
         return Outcome(Fate.NEVER, reason=reason, partly=True)
 
@@ -142,9 +142,11 @@ class Smpp:
     def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
         """The receipt or reply in a deliver_sm or data_sm, or the late answer to a submit that was given up."""
         try:
-            [pdu] = pdus(hook.body)
+            pdu, *more = pdus(hook.body)
             if pdu.command == Command.SUBMIT_RESP:
-                return self._late(pdu, hook.headers.get("key", ""))
+                return self._late(hook)
+            if more:
+                raise Garbled("more than one")
             short = read_short(pdu)
             octets = _user_data(short)
         except ValueError as error:
@@ -163,11 +165,13 @@ class Smpp:
             )
         ]
 
-    def _late(self, pdu: Pdu, key: str) -> Sequence[Receipt]:
-        if not pdu.status:
-            return [Receipt(Event.SUBMIT, key, self._of_answer(read_id(pdu)))]
-        outcome = refused(pdu.status, self.statuses)
-        return [Receipt(Event.REFUSE, key, "", outcome.reason, outcome.code)] if outcome.fate is Fate.NEVER else []
+    def _late(self, hook: Hook) -> Sequence[Receipt]:
+        key, outcome = hook.headers.get("key", ""), self.read(Response(body=hook.body))
+        if outcome.fate is Fate.TAKEN:
+            return [Receipt(Event.SUBMIT, key, outcome.ref)]
+        if outcome.fate is not Fate.NEVER:
+            return []
+        return [Receipt(Event.REFUSE, key, "", outcome.reason, outcome.code, unsent=not outcome.partly)]
 
     def _receipt(self, told: Told) -> Sequence[Receipt]:
         if not told.ref:

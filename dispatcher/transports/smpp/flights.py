@@ -88,16 +88,16 @@ class Flights:
         """Which submit is answered by this though it was given up."""
         return self._given_up.pop(sequence, None)
 
-    def give_up(self, now: float) -> Iterator[Flight]:
-        """Those that were not answered in time."""
+    def give_up(self, now: float) -> Iterator[tuple[Flight, Fault]]:
+        """Those that were not answered in time. UNSENT: surely nothing but the parts before was taken."""
         if now < self.look_at:
             return
         for sequence, flight in [(s, f) for s, f in self._flying.items() if f.until <= now]:
             self._given_up[sequence] = self._flying.pop(sequence)
             if len(self._given_up) > MOST_GIVEN_UP:
                 self._given_up.popitem(last=False)
-            yield flight
-        yield from [flight for flight in self.next if flight.until <= now]
+            yield flight, Fault.TIMEOUT
+        yield from [(flight, Fault.UNSENT) for flight in self.next if flight.until <= now]
         self.next = deque(flight for flight in self.next if flight.until > now)
         self.look_at = min((f.until for f in (*self._flying.values(), *self.next)), default=inf)
 

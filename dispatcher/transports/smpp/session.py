@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from dispatcher.core.exchange import Fault, Hook, Response
 from dispatcher.core.smpp import LAST_SEQUENCE, RESP, RESTS, Command, Garbled, Pdu, Status, Terms, bind_body
 from dispatcher.core.throttling import Throttling
-from dispatcher.transports.lanes import Order
+from dispatcher.transports.lanes import LATE, Order
 from dispatcher.transports.smpp.bell import Bell
 from dispatcher.transports.smpp.flights import Flight, Flights
 from dispatcher.transports.smpp.waiting import Waiting
@@ -155,8 +155,8 @@ class Session:
             pdu = self._acks.popleft()
             self._untold -= 1
             wire.put(pdu)
-        for given_up in self._flights.give_up(now):
-            self._answer(given_up, Fault.TIMEOUT, "not answered in time")
+        for given_up, fault in self._flights.give_up(now):
+            self._answer(given_up, fault, "not answered in time" if fault is Fault.TIMEOUT else LATE.detail)
         while clear and wire.unsent < MOST_AT_ONCE and self._free(now) and (flight := self._take(now + timeout)):
             sequence = self._next()
             wire.put(flight.part._replace(sequence=sequence))
@@ -253,11 +253,11 @@ class Session:
             self._answer(flight)
 
     def _land_late(self, pdu: Pdu) -> None:
-        """Hand on what answers a submit that was given up, which is in doubt until then."""
+        """Hand on how the parts of a submit were answered that was given up, and is in doubt until the last one is."""
         flight = self._flights.late(pdu.sequence)
-        if flight and flight.last:
-            answer = bytes(Pdu(Command.SUBMIT_RESP, pdu.sequence, pdu.body, pdu.status))
-            self._house.tell(Hook("SMPP", self._url, {}, flight.order.request.headers, answer), lambda status: None)
+        if flight and not flight.heed(pdu.status, pdu.body):
+            answers = flight.response().body
+            self._house.tell(Hook("SMPP", self._url, {}, flight.order.request.headers, answers), lambda status: None)
 
     def _hear(self, pdu: Pdu, wire: Wire) -> None:
         answer = partial(Pdu, pdu.command | RESP, pdu.sequence, b"\0")
