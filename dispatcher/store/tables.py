@@ -54,6 +54,8 @@ SQLModel.metadata.naming_convention = {
     "pk": "pk_%(table_name)s",
 }
 metadata: MetaData = SQLModel.metadata
+# Rows that are removed while others still name them: SQLite would give their numbers to the next ones.
+NEVER_AGAIN = {"sqlite_autoincrement": True}
 KEYED = {"sqlite_with_rowid": False}  # rows that live in their primary key: one page to write instead of two
 
 
@@ -150,6 +152,7 @@ class Connection(SQLModel, table=True):
     """One contract with a carrier. `settings` names credentials by where they stand, never holds them in the clear."""
 
     __tablename__ = "connections"
+    __table_args__ = NEVER_AGAIN
     id: int | None = key(auto=True)
     name: str = Field(sa_column=Column(String(64), nullable=False, unique=True))
     carrier: str = words(32)
@@ -179,7 +182,7 @@ class Sender(SQLModel, table=True):
     """
 
     __tablename__ = "senders"
-    __table_args__ = (Index("uq_senders_number_connection_id", "number", "connection_id", unique=True),)
+    __table_args__ = (Index("uq_senders_number_connection_id", "number", "connection_id", unique=True), NEVER_AGAIN)
     id: int | None = key(auto=True)
     number: str = words(32)
     kind: str = words(16)
@@ -610,6 +613,7 @@ class Worker(SQLModel, table=True):
     """A process that works or serves, and its heartbeat."""
 
     __tablename__ = "workers"
+    __table_args__ = NEVER_AGAIN
     id: int | None = key(auto=True)
     kind: str = words(8)
     host: str = words(255)

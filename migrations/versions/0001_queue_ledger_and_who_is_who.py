@@ -165,6 +165,7 @@ def upgrade() -> None:
         sa.Column("hooks_refused_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_connections")),
         sa.UniqueConstraint("name", name=op.f("uq_connections_name")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "duplicate_slots",
@@ -422,6 +423,7 @@ def upgrade() -> None:
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.Column("lease_until", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workers")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "api_keys",
@@ -489,6 +491,7 @@ def upgrade() -> None:
             ["connection_id"], ["connections.id"], name=op.f("fk_senders_connection_id_connections")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_senders")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("senders", schema=None) as batch_op:
         batch_op.create_index("uq_senders_number_connection_id", ["number", "connection_id"], unique=True)

@@ -8,10 +8,14 @@ from typing import Any
 
 import pytest
 
+from dispatcher.core.exchange import Receipt
+from dispatcher.core.lifecycle import Event
 from dispatcher.store.database import Database
 from dispatcher.store.provisioning import Rows
+from dispatcher.store.receipts import ReceiptBook
 from dispatcher.store.statement import Statement
 from dispatcher.store.tables import App, Connection, Sender
+from dispatcher.store.workers import Workers
 from tests.factories import NOON, provision
 
 Pause = Callable[[Rows, datetime | None], None]
@@ -67,3 +71,25 @@ def test_another_pace_counts_from_now(database: Database, mps: float, seconds: i
     with database.read() as tx:
         [(ahead,)] = tx.run(Statement("select (free_at - {clock}) / 1000000.0 from senders"))
     assert seconds - 5 < ahead <= seconds, "but for the time that this took"
+
+
+def test_what_comes_late_for_a_connection_that_was_removed_is_not_the_next_ones(database: Database) -> None:
+    """As hooks do, which its processes take for a moment more."""
+    rows = provision(database)
+    removed = rows.add_connection("typo", "simulated", {}, {})
+    rows.remove_connection("typo")
+    ReceiptBook(database).take(removed, [Receipt(Event.DELIVER, ref="late")], NOON)
+    assert rows.add_connection("main", "simulated", {}, {}) != removed
+    rows.remove_connection("main")  # as nobody ever heard of it
+
+
+def test_a_number_is_given_once(database: Database) -> None:
+    """Attempts, replies, binds and alarms name senders and processes that may be gone."""
+    rows, workers = provision(database), Workers(database)
+    values = {"number": "+12015559999", "kind": "long_code", "region": "US", "mps": 1.0, "weight": 1.0}
+    removed, gone = rows.add_sender(values, "carrier", []), workers.enrol("work", NOON)
+    rows.remove_sender("+12015559999", "carrier")
+    with database.write() as tx:
+        tx.run(Statement("delete from workers"))
+    assert rows.add_sender(values, "carrier", []) != removed
+    assert workers.enrol("work", NOON) != gone
