@@ -723,9 +723,14 @@ def test_tls_that_proves_nothing(authority: trustme.CA, tmp_path: Path, what: st
         assert not smsc.binds
 
 
-def test_a_file_of_authorities_that_is_not_there(authority: trustme.CA) -> None:
-    with Smsc(tls=encrypted(authority)) as smsc, bound(smsc, wait=False, tls=True, ca_file="/nowhere.pem") as at:
-        assert "FileNotFoundError" in at.submit().detail
+def test_a_file_of_authorities_that_cannot_be_used(authority: trustme.CA, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.pem"
+    empty.write_text("")
+    for path in ("/nowhere.pem", str(empty)):
+        with Smsc(tls=encrypted(authority)) as smsc, bound(smsc, wait=False, tls=True, ca_file=path) as at:
+            response = at.submit()
+            assert response.fault is Fault.UNREACHABLE
+            assert response.detail.startswith(f"certificates of {path} cannot be used: ")
 
 
 # --- Leases and the end ----------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ class Wire:
     """One connection. `taken` counts the octets that the system took, `put_in_all` those that it was to take."""
 
     def __init__(self, terms: Terms, timeout: float) -> None:
-        """Connect, and shake hands where it is TLS, within `timeout` seconds each. Raises OSError."""
+        """Connect, and shake hands where it is TLS, within `timeout` seconds each. Raises OSError, Lost."""
         self.taken = 0
         self.put_in_all = 0
         self._out = bytearray()
@@ -35,9 +35,7 @@ class Wire:
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if terms.tls:
-                trusted = terms.ca_file or os.environ.get("SSL_CERT_FILE") or certifi.where()
-                context = ssl.create_default_context(cafile=trusted)
-                sock = context.wrap_socket(sock, server_hostname=terms.host)
+                sock = _trusting(terms.ca_file).wrap_socket(sock, server_hostname=terms.host)
             sock.setblocking(False)
         except BaseException:
             sock.close()
@@ -98,3 +96,12 @@ class Wire:
                     return
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             pass
+
+
+def _trusting(ca_file: str) -> ssl.SSLContext:
+    """Whose authorities are these, or the usual ones. Raises Lost, for the system's own words name no file."""
+    trusted = ca_file or os.environ.get("SSL_CERT_FILE") or certifi.where()
+    try:
+        return ssl.create_default_context(cafile=trusted)
+    except OSError as error:
+        raise Lost(f"certificates of {trusted} cannot be used: {error}") from None
