@@ -78,7 +78,7 @@ clean: ## remove the environment and what the tools left behind, but no data
 	rm -rf .venv .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist htmlcov
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-env-run:
+env-run: ## make the environment that the program needs in .venv, and start nothing
 	@sh -c "$$SCRIPT" make run
 
 env-dev:

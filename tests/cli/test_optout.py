@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
 from datetime import datetime
+from pathlib import Path
+from textwrap import dedent
 from typing import Final
 
 import pytest
@@ -99,3 +104,26 @@ def test_an_app_that_two_accounts_have_is_named_with_its_owner(run: Run, rows: R
 def test_what_cannot_be(run: Run, words: tuple[str, ...], named: str) -> None:
     for verb in ("add", "remove"):
         refused(run("optout", verb, *words), named)
+
+
+def test_the_list_goes_along_as_the_page_says(run: Run, database: Database, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/operations.md").read_text(encoding="utf-8")
+    script = dedent(page.split("<<'END'\n")[1].split("    END\n")[0])
+    number = "+13012223009"
+    for scope in (APP, ("--account", "Example"), ("--everywhere",)):
+        assert run("optout", "add", number, *scope, "--said", '-- it\'s "enough"').status == 0
+    person = person_of(pepper(database), number)
+    before = OptOutBook(database).of(person)
+    (tmp_path / "optouts.json").write_text(run("optout", "list").out, encoding="utf-8")
+    made = subprocess.run(
+        [sys.executable, "-"], input=script, cwd=tmp_path, text=True, capture_output=True, check=True, timeout=30
+    ).stdout
+    for scope in (APP, ("--account", "Example"), ("--everywhere",)):
+        run("optout", "remove", number, *scope)
+    assert OptOutBook(database).of(person) == []
+    ours = [words for line in made.splitlines() if number in (words := shlex.split(line))]
+    assert {words[0] for words in ours} == {"dispatcher"}
+    assert [run(*words[1:]).status for words in ours] == [0, 0, 0]
+    assert [(o.scope, o.scope_id, o.said) for o in OptOutBook(database).of(person)] == [
+        (o.scope, o.scope_id, o.said) for o in before
+    ]

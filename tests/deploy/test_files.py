@@ -21,7 +21,7 @@ from tests.processes import ROOT
 DEPLOY: Final = ROOT / "config" / "deploy"
 UNITS: Final = sorted(path.name for path in DEPLOY.glob("*.service"))
 PROGRAM: Final = "/opt/dispatcher/venv/bin/dispatcher"
-OURS: Final = re.compile(r"^ *(?:sudo -u \S+ )?(?:\S*/bin/)?(?:python -m )?dispatcher (.+)$", re.MULTILINE)
+OURS: Final = re.compile(r"^ *(?:sudo -u \S+ )?(?:\S*/bin/)?(?:python -m )?dispatcher (.+?)(?: [>|].*)?$", re.MULTILINE)
 FENCED: Final = re.compile(r"```\w*\n(.*?)```|((?:^ {4}.*\n)+)", re.DOTALL | re.MULTILINE)
 LINK: Final = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 PAGES: Final = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
