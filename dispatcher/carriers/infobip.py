@@ -31,7 +31,7 @@ from dispatcher.core.exchange import (
 )
 from dispatcher.core.given import Given
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.outcomes import INVALID_PHONE, LATER, NEVER, OPTED_OUT, OTHER_SENDER, STOP_CARRIER
+from dispatcher.core.outcomes import INVALID_PHONE, LATER, NEVER, OPTED_OUT, OTHER_SENDER, STOP_CARRIER, UNEXPLAINED
 from dispatcher.core.reading import dig, id_at, instant_of, json_of, text_at
 
 MOST: Final = 255
@@ -51,9 +51,11 @@ STATUSES: Final = MappingProxyType(
     }
 )
 
-# Of groups 2, 4 and 5, by the id of the status; any other of these is NEVER.
+# Of groups 2, 4 and 5, by the id of the status; any other of these is UNEXPLAINED.
 REJECTED: Final[Mapping[str, Outcome]] = MappingProxyType(
     {
+        # By the operator, expired, no such network, too many to this number, its text.
+        **dict.fromkeys(("4", "6", "9", "15", "20", "24", "25", "29", "31", "87"), NEVER),
         "8": INVALID_PHONE,  # PREFIX_MISSING: prefix or length
         "10": OPTED_OUT,  # DND, a register of those who want none
         "11": OTHER_SENDER,  # SOURCE: not registered with the account
@@ -61,6 +63,7 @@ REJECTED: Final[Mapping[str, Outcome]] = MappingProxyType(
         "13": OTHER_SENDER,  # SENDER: on the account's blocklist
         "14": OPTED_OUT,  # DESTINATION_BLOCKLISTED, by the operator or the account: where STOP leads
         "17": STOP_CARRIER,  # PREPAID_PACKAGE_EXPIRED
+        "18": STOP_CARRIER,  # DESTINATION_NOT_REGISTERED: an account for tests, with a single number
         "19": STOP_CARRIER,  # ROUTE_NOT_AVAILABLE: none at all
         "21": LATER,  # SYSTEM_ERROR
         # We give an id to one message by one sender only, so it is that one which was taken before.
@@ -74,7 +77,6 @@ REJECTED: Final[Mapping[str, Outcome]] = MappingProxyType(
 ERRORS: Final = MappingProxyType(
     {
         "1": Code.INVALID_PHONE,  # UNKNOWN_SUBSCRIBER
-        "351": Code.INVALID_PHONE,  # INVALID_DESTINATION_ADDRESS
         "352": Code.INVALID_PHONE,  # its country code
         "573": Code.OPTED_OUT,  # SC_BLOCKED_BY_END_USER
         "603": Code.OPTED_OUT,  # CONTENT_BLOCKED, by the user's STOP
@@ -200,13 +202,13 @@ def _refused(answer: object, response: Response) -> Outcome | None:
         return replace(_violated(answer), reason=reason)
     if (outcome := judged(response, reason)) or response.status < 400:
         return outcome
-    return Outcome(Fate.NEVER, reason=reason)
+    return replace(UNEXPLAINED, reason=reason)
 
 
 def _violated(answer: object) -> Outcome:
     """Whose fault it is, by the property that Infobip complains of."""
     name = text_at(answer, "violations", 0, "property").rpartition(".")[2]
-    return {"to": INVALID_PHONE, "sender": OTHER_SENDER}.get(name, NEVER)
+    return {"to": INVALID_PHONE, "sender": OTHER_SENDER, "text": NEVER}.get(name, UNEXPLAINED)
 
 
 def _complaint(answer: object) -> str:
@@ -229,7 +231,7 @@ def _entry(entry: object, response: Response) -> Outcome:
         return Outcome(Fate.TAKEN, ref=ref)
     if group not in ("2", "4", "5"):
         return Outcome(Fate.UNKNOWN, reason=f"HTTP {response.status} without an id or a status that is known")
-    meaning = replace(REJECTED.get(status, NEVER), ref=ref)
+    meaning = replace(REJECTED.get(status, UNEXPLAINED), ref=ref)
     return meaning if meaning.fate is Fate.TAKEN else replace(meaning, reason=_named(dig(entry, "status")))
 
 

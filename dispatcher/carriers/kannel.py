@@ -29,7 +29,7 @@ from dispatcher.core.exchange import (
 )
 from dispatcher.core.given import Given
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.outcomes import INVALID_PHONE, LIMITED, NEVER, OTHER_SENDER, STOP_CARRIER
+from dispatcher.core.outcomes import INVALID_PHONE, LIMITED, NEVER, OTHER_SENDER, STOP_CARRIER, UNEXPLAINED
 from dispatcher.core.reading import clean, instant_of
 from dispatcher.core.segments import count
 
@@ -112,7 +112,7 @@ class Kannel:
         if outcome_by_status := judged(response, said):
             return outcome_by_status
         if response.status >= 400:
-            return Outcome(Fate.NEVER, reason=said or f"HTTP {response.status}")
+            return replace(UNEXPLAINED, reason=said or f"HTTP {response.status}")
         return Outcome(Fate.UNKNOWN, reason=f"HTTP {response.status}")
 
     def verify(self, hook: Hook, now: datetime) -> bool:

@@ -37,7 +37,7 @@ from dispatcher.core.exchange import (
 )
 from dispatcher.core.given import Given
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.outcomes import INVALID_PHONE, NEVER, OTHER_SENDER, STOP_CARRIER
+from dispatcher.core.outcomes import INVALID_PHONE, NEVER, OTHER_SENDER, STOP_CARRIER, UNEXPLAINED
 from dispatcher.core.reading import clean, dig, id_at, json_of, text_at
 
 BASE_URL: Final = "https://api.plivo.com"
@@ -70,6 +70,7 @@ WISHES: Final = MappingProxyType({"optout": Wish.STOP, "optin": Wish.START, "hel
 # Said with a status that is told nowhere.
 OUR_ACCOUNT: Final = re.compile(r"(?i)\binsufficient\b|\baccount\b.*\b(suspended|disabled|inactive)\b")
 THEIR_NUMBER: Final = re.compile(r"(?i)\b(dst|destination)\b")
+OUR_TEXT: Final = re.compile(r"(?i)\btext\b")
 OUR_NUMBER: Final = re.compile(r"(?i)\b(src|source|sender)\b")
 UNFIT: Final = re.compile(r"(?i)\b(in|not (a )?)valid\b")
 
@@ -166,11 +167,13 @@ def _refused(status: int, error: str) -> Outcome:
     if OUR_ACCOUNT.search(error):
         return STOP_CARRIER
     theirs, ours = THEIR_NUMBER.search(error), OUR_NUMBER.search(error)
-    if status == 403 or bool(theirs) == bool(ours):
+    if status == 403 or (theirs and ours):
         return NEVER
     if ours:
         return OTHER_SENDER
-    return INVALID_PHONE if UNFIT.search(error) else NEVER
+    if theirs:
+        return INVALID_PHONE if UNFIT.search(error) else NEVER
+    return NEVER if OUR_TEXT.search(error) else UNEXPLAINED
 
 
 def _reply(said: Mapping[str, str], ref: str) -> Reply:

@@ -37,7 +37,7 @@ from dispatcher.core.exchange import (
 )
 from dispatcher.core.given import Given, SettingsError
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.outcomes import INVALID_PHONE, OTHER_SENDER, STOP_CARRIER
+from dispatcher.core.outcomes import INVALID_PHONE, NEVER, OTHER_SENDER, STOP_CARRIER, UNEXPLAINED
 from dispatcher.core.reading import dig, id_at, instant_of, json_of, text_at
 
 BASE_URL: Final = "https://us.sms.api.sinch.com"
@@ -71,8 +71,8 @@ FILTERED: Final = frozenset({"15", "60", "62", "64", "310"})
 ANSWERS: Final = MappingProxyType(
     {"illegal_number_type": INVALID_PHONE, "missing_callback_url": STOP_CARRIER, "blocked_account": STOP_CARRIER}
 )
-PARAMETERS: Final = MappingProxyType({"to": INVALID_PHONE, "from": OTHER_SENDER})
-NAMED: Final = re.compile(r"""["'`\[](to|from)["'`\[\]]""")  # how the text of a 400 names a parameter
+PARAMETERS: Final = MappingProxyType({"to": INVALID_PHONE, "from": OTHER_SENDER, "body": NEVER})
+NAMED: Final = re.compile(r"""["'`\[](to|from|body)["'`\[\]]""")  # how the text of a 400 names a parameter
 
 
 def from_settings(given: Given) -> Sinch:
@@ -140,7 +140,7 @@ class Sinch:
             return outcome
         if response.status < 400:
             return Outcome(Fate.UNKNOWN, reason=f"HTTP {response.status} without an id")
-        return Outcome(Fate.NEVER, reason=reason)
+        return replace(UNEXPLAINED, reason=reason)
 
     def ask(self, mt: Submission, now: datetime) -> Request:
         """The batches of the last 24 hours that have our id."""

@@ -43,6 +43,7 @@ from dispatcher.core.outcomes import (
     OPTED_OUT,
     OTHER_SENDER,
     STOP_CARRIER,
+    UNEXPLAINED,
     UNKNOWN,
 )
 from dispatcher.core.reading import dig, id_at, instant_of, json_of, text_at
@@ -76,16 +77,17 @@ ERRORS: Final[Mapping[str, Outcome]] = MappingProxyType(
     {
         code: outcome
         for outcome, codes in (
-            (INVALID_PHONE, "10002 10016 40012 40310"),  # the first two may be about `from`: see _meaning
+            (INVALID_PHONE, "10002 10016 40310"),  # the first two may be about `from`: see _meaning
             (NOT_MOBILE, "40001"),  # not routable
             (OPTED_OUT, "40300"),  # its title says STOP, else it is about `from`: see _meaning
-            (NEVER, "10004 10015 10039 40002 40004 40005 40006 40008 40009 40014 40302 40304 40309 40316 40322 40328"),
+            (NEVER, "40002 40004 40005 40006 40008 40009 40012 40014 40302 40304 40309 40316 40322 40328"),
             (NEVER, "40301 40319"),  # not from such a sender to such a number: which of them is wrong, it does not say
+            (UNEXPLAINED, "10004 10015"),  # something of the request is missing or wrong
             # Not on a profile, not registered, blocked as spam, or at the cap that T-Mobile or AT&T gave its campaign.
             (OTHER_SENDER, "40003 40010 40013 40015 40016 40017 40018 40019 40100 40150 40151 40155"),
             (OTHER_SENDER, "40305 40306 40307 40315 40320 40323 40325 40329 40330"),
-            # Key, account, money; the messaging profile, its spend limit too.
-            (STOP_CARRIER, "10005 10009 10010 20002 20006 20012 20013 20014 20015 20016 20017 20100"),
+            # Key, account (10039: texts to verified numbers alone), money; the messaging profile, its spend limit too.
+            (STOP_CARRIER, "10005 10009 10010 10039 20002 20006 20012 20013 20014 20015 20016 20017 20100"),
             (STOP_CARRIER, "40311 40312 40313 40314 40321 40331 40333"),
             (LIMITED, "10011 40011 40318"),
             (UNKNOWN, "10007 10008 10036"),  # unexpected, timed out, one with the same key is still under way
@@ -155,7 +157,7 @@ class Telnyx:
             return outcome
         if response.status >= 400:
             # 409 is said of a key that is in use: https://developers.telnyx.com/docs/development/api-fundamentals/idempotency
-            return Outcome(Fate.UNKNOWN if response.status == 409 else Fate.NEVER, reason=reason)
+            return replace(UNKNOWN if response.status == 409 else UNEXPLAINED, reason=reason)
         ref = id_at(answer, "data", "id")
         if not ref:
             return Outcome(Fate.UNKNOWN, reason=f"HTTP {response.status} without an id")

@@ -36,7 +36,17 @@ from dispatcher.core.exchange import (
 )
 from dispatcher.core.given import Given, SettingsError
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.outcomes import INVALID_PHONE, LIMITED, NEVER, NOT_MOBILE, OPTED_OUT, OTHER_SENDER, STOP_CARRIER
+from dispatcher.core.outcomes import (
+    INVALID_PHONE,
+    LATER,
+    LIMITED,
+    NEVER,
+    NOT_MOBILE,
+    OPTED_OUT,
+    OTHER_SENDER,
+    STOP_CARRIER,
+    UNEXPLAINED,
+)
 from dispatcher.core.reading import clean, id_at, json_of, text_at
 
 BASE_URL: Final = "https://api.twilio.com"
@@ -83,6 +93,7 @@ CODES: Final[Mapping[str, Outcome]] = MappingProxyType(
         "21659": OTHER_SENDER,  # no number of Twilio's, or a short code of another country
         "21660": OTHER_SENDER,  # of another account
         "21661": OTHER_SENDER,  # cannot send texts
+        "21730": LATER,  # maintenance: "try again later"
         "14107": LIMITED,
         "20429": LIMITED,
         "63017": LIMITED,  # 2,000 texts a second, the account's limit
@@ -92,6 +103,7 @@ CODES: Final[Mapping[str, Outcome]] = MappingProxyType(
         "20008": STOP_CARRIER,  # test credentials
         "20403": STOP_CARRIER,
         "20404": STOP_CARRIER,  # no such account
+        "21608": STOP_CARRIER,  # to verified numbers alone: a trial, or no approved compliance profile
         "21609": STOP_CARRIER,  # cannot call our address for receipts
         "30002": STOP_CARRIER,  # suspended
         "63038": STOP_CARRIER,  # the account's limit of a day: nothing leaves for hours
@@ -106,6 +118,9 @@ FILTERED: Final = frozenset(
         *("30001", "30022", "30023", "30027"),
     }
 )
+
+# About one text or one number: its country, its length, its handset, its time; held, or over what its sender may send.
+EXPLAINED: Final = FILTERED | {"21408", "21617", "30003", "30004", "30008", "30036"}
 
 
 def from_settings(given: Given) -> Twilio:
@@ -150,13 +165,13 @@ class Twilio:
         reason = " ".join(filter(None, [code or f"HTTP {response.status}", text_at(said, "message")]))[:MOST]
         known = CODES.get(code)
         if known is None and code and not code.startswith("20") and response.status in (400, 403, 404):
-            known = NEVER  # codes that begin with 20 are about us, whatever is wrong
+            known = _refused(code)  # codes that begin with 20 are about us, whatever is wrong
         if known and 400 <= response.status < 500:
             return replace(known, reason=reason, retry_after=response.retry_after if known.limit else None)
         if outcome := judged(response, reason):
             return outcome
         if response.status >= 400:
-            return replace(NEVER, reason=reason)
+            return replace(UNEXPLAINED, reason=reason)
         return _taken(response.status, said)
 
     def verify(self, hook: Hook, now: datetime) -> bool:
@@ -190,13 +205,20 @@ class Twilio:
         return [Receipt(STATUSES[status], hook.key, ref, reason, meant, filtered=code in FILTERED)]
 
 
+def _refused(code: str) -> Outcome:
+    """What a code means that CODES does not have."""
+    return NEVER if code in EXPLAINED else UNEXPLAINED
+
+
 def _taken(status: int, said: object) -> Outcome:
     ref = id_at(said, "sid")
     if not SID.fullmatch(ref):
         return Outcome(Fate.UNKNOWN, reason=f"HTTP {status} without a sid")
     word, code = text_at(said, "status"), text_at(said, "error_code")
     if STATUSES.get(word) is Event.REFUSE:
-        return Outcome(Fate.NEVER, ref=ref, reason=f"{word} {code}".strip(), code=CODES.get(code, NEVER).code)
+        known = CODES.get(code) or _refused(code)
+        refused = replace(NEVER, code=known.code, unexplained=known.unexplained)
+        return replace(refused, ref=ref, reason=f"{word} {code}".strip())
     return Outcome(Fate.TAKEN, ref=ref)
 
 

@@ -39,7 +39,16 @@ from dispatcher.core.exchange import (
 )
 from dispatcher.core.given import Given, SettingsError
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.outcomes import INVALID_PHONE, LATER, LIMITED, NEVER, OPTED_OUT, OTHER_SENDER, STOP_CARRIER
+from dispatcher.core.outcomes import (
+    INVALID_PHONE,
+    LATER,
+    LIMITED,
+    NEVER,
+    OPTED_OUT,
+    OTHER_SENDER,
+    STOP_CARRIER,
+    UNEXPLAINED,
+)
 from dispatcher.core.reading import dig, id_at, instant_of, json_of, text_at
 
 BASE_URL: Final = "https://api.nexmo.com"
@@ -69,7 +78,6 @@ CODES: Final = MappingProxyType(
         "1241": LIMITED,
         "throttled": LIMITED,
         "1100": LATER,  # "was not submitted because there was a communication failure"
-        "1040": INVALID_PHONE,  # "for example, due to an unrecognised prefix"
         "1170": INVALID_PHONE,
         "1190": INVALID_PHONE,  # absent for good
         "1300": INVALID_PHONE,  # no user of the network
@@ -85,6 +93,7 @@ CODES: Final = MappingProxyType(
         "1070": STOP_CARRIER,  # no credit
         "1080": STOP_CARRIER,
         "1140": STOP_CARRIER,  # a facility that the account has not
+        "1160": STOP_CARRIER,  # demo mode: to numbers on a list alone
         "account-suspended": STOP_CARRIER,
         "application-suspended": STOP_CARRIER,
         "forbidden": STOP_CARRIER,
@@ -99,6 +108,10 @@ CODES: Final = MappingProxyType(
         "unauthorized": STOP_CARRIER,
         "unprovisioned": STOP_CARRIER,
     }
+)
+# About one text or one number, and nothing lasting. 1040 is "for example, due to an unrecognised prefix".
+PASSING: Final = frozenset(
+    {"1040", "1090", "1180", "1200", "1220", "1230", "1250", "1260", "1270", "1280", "1290", "1360", "1470"}
 )
 # Of receipts: about content or registration, so are those of OTHER_SENDER.
 FILTERED: Final = frozenset({"1210", "1282", "1480", "1482", "1483", "1484", "2001"})
@@ -189,7 +202,8 @@ class Vonage:
             return outcome
         if response.status < 400:
             return Outcome(Fate.UNKNOWN, reason=f"HTTP {response.status} without an id")
-        return Outcome(Fate.NEVER, reason=reason or f"HTTP {response.status}")
+        refused = NEVER if code in PASSING or code in FILTERED else UNEXPLAINED
+        return replace(refused, reason=reason or f"HTTP {response.status}")
 
     def verify(self, hook: Hook, now: datetime) -> bool:
         """Whether a token signed with the account's secret comes with it, is of these hours, and is about this body."""

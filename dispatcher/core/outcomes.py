@@ -8,6 +8,7 @@ from dispatcher.core.codes import Code
 from dispatcher.core.exchange import Fate, Outcome
 
 NEVER: Final = Outcome(Fate.NEVER)
+UNEXPLAINED: Final = Outcome(Fate.NEVER, unexplained=True)  # no table knows why
 INVALID_PHONE: Final = Outcome(Fate.NEVER, code=Code.INVALID_PHONE)
 NOT_MOBILE: Final = Outcome(Fate.NEVER, code=Code.NOT_MOBILE)
 OPTED_OUT: Final = Outcome(Fate.NEVER, code=Code.OPTED_OUT)

@@ -15,6 +15,7 @@ INVALID: Final = Outcome(Fate.NEVER, code=Code.INVALID_PHONE)
 LANDLINE: Final = Outcome(Fate.NEVER, code=Code.NOT_MOBILE)
 OPTED_OUT: Final = Outcome(Fate.NEVER, code=Code.OPTED_OUT)
 NEVER: Final = Outcome(Fate.NEVER)
+UNEXPLAINED: Final = Outcome(Fate.NEVER, unexplained=True)
 SENDER: Final = Outcome(Fate.OTHER_SENDER)
 OURS: Final = Outcome(Fate.STOP_CARRIER)  # account, money, settings
 LIMIT: Final = Outcome(Fate.LATER, limit=True)
@@ -22,6 +23,11 @@ LATER: Final = Outcome(Fate.LATER)
 UNKNOWN: Final = Outcome(Fate.UNKNOWN)
 
 SUBMIT, DELIVER, REFUSE = Event.SUBMIT, Event.DELIVER, Event.REFUSE
+
+
+def unexplained(reason: str, ref: str = "") -> Outcome:
+    """A refusal that says nothing which is known."""
+    return replace(UNEXPLAINED, ref=ref, reason=reason)
 
 
 def meant(outcome: Outcome) -> Outcome:

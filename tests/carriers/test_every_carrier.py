@@ -66,3 +66,46 @@ def test_a_status_without_a_word_means_the_same_of_each(name: str, status: tuple
 
 def test_each_that_speaks_http_is_in_that_table() -> None:
     assert {*SETTINGS, "simulated", "smpp"} == set(CARRIERS)
+
+
+JSON: Final = '{"code": 4711, "message": "No.", "error": "No.", "errors": [{"code": "4711"}], "title": "4711"}'
+
+
+@pytest.mark.parametrize("body", ["", "<html>", JSON])
+@pytest.mark.parametrize("status", [400, 409, 413, 422])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_refusal_that_no_table_knows_is_unexplained(name: str, status: int, body: str) -> None:
+    outcome = MAKERS[name](Given(*SETTINGS[name])).read(Response(status, body=body.encode()))
+    # Telnyx says 409 of a key that is in use, which is a doubt.
+    assert outcome.unexplained == (name != "telnyx" or status != 409)
+
+
+# About this text or this number, each as its carrier says it.
+EXPLAINED: Final = [
+    ("generic", 400, '{"error": "spam"}'),
+    ("infobip", 200, '{"messages": [{"messageId": "m1", "status": {"groupId": 5, "id": 20}}]}'),
+    ("infobip", 400, '{"violations": [{"property": "messages[0].content.text"}]}'),
+    ("kannel", 403, "Not routable. Do not try again."),
+    ("plivo", 400, '{"error": "text is too long"}'),
+    ("plivo", 403, '{"error": "No permission for that region"}'),
+    ("sinch", 400, '{"code": "syntax_invalid_parameter_format", "text": "Invalid format of [body]"}'),
+    ("sinch", 403, '{"code": "illegal_number_type"}'),
+    ("telnyx", 403, '{"errors": [{"code": "40322"}]}'),
+    ("twilio", 400, '{"code": 21617}'),
+    ("twilio", 400, '{"code": 30007}'),
+    ("vonage", 422, '{"title": "1210"}'),
+    ("vonage", 422, '{"type": "https://developer.vonage.com/api-errors/messages#1040"}'),
+]
+SPAM: Final = [{"where": "json:error", "equals": "spam", "fate": "never"}]
+
+
+@pytest.mark.parametrize(("name", "status", "body"), EXPLAINED)
+def test_a_refusal_about_one_text_or_number_is_explained(name: str, status: int, body: str) -> None:
+    settings, credentials = SETTINGS[name]
+    described = {"answer": {"refused": SPAM}} if name == "generic" else {}
+    outcome = MAKERS[name](Given(settings | described, credentials)).read(Response(status, body=body.encode()))
+    assert (outcome.fate, outcome.unexplained) == (Fate.NEVER, False)
+
+
+def test_each_explains_something() -> None:
+    assert {name for name, _, _ in EXPLAINED} == set(SETTINGS)

@@ -21,6 +21,7 @@ from dispatcher.core.codes import Code, Refusal
 from dispatcher.core.exchange import Fate, Fault, Hook, Outcome, Receipt, Reply, Response, Submission
 from dispatcher.core.given import SettingsError
 from dispatcher.core.lifecycle import Event
+from tests.carriers.meanings import unexplained
 
 NOON: Final = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SECRET: Final = 's3cret & {to} "quoted" <ß>'
@@ -263,8 +264,8 @@ OUTCOMES: Final[list[tuple[Response, Outcome]]] = [
         never("STOP", Code.OPTED_OUT),
     ),
     (Response(400, body=b'{"error": {"code": "opted_out"}}'), never("HTTP 400", Code.OPTED_OUT)),
-    (Response(400, body=b'{"error": {"code": "other"}}'), never("HTTP 400")),
-    (Response(400), never("HTTP 400")),
+    (Response(400, body=b'{"error": {"code": "other"}}'), unexplained("HTTP 400")),
+    (Response(400), unexplained("HTTP 400")),
     (Response(404), Outcome(Fate.STOP_CARRIER, reason="HTTP 404")),
     (Response(200, body=b'{"error": {"code": 30006}}'), never("30006", Code.NOT_MOBILE)),
     (Response(500, body=b'{"error": {"code": "30006"}}'), never("30006", Code.NOT_MOBILE)),
@@ -281,7 +282,7 @@ OUTCOMES: Final[list[tuple[Response, Outcome]]] = [
     (Response(409), Outcome(Fate.UNKNOWN, reason="HTTP 409")),
     (Response(420), later("HTTP 420")),
     (Response(430, {"x-why": "sender"}), Outcome(Fate.OTHER_SENDER, reason="sender")),
-    (Response(430, {"x-why": "else"}), never("HTTP 430")),
+    (Response(430, {"x-why": "else"}), unexplained("HTTP 430")),
     (Response(401), Outcome(Fate.STOP_CARRIER, reason="HTTP 401")),
     (Response(403, body=b'{"message": {"id": "m1"}}'), Outcome(Fate.STOP_CARRIER, reason="HTTP 403")),
     (Response(307), Outcome(Fate.STOP_CARRIER, reason="HTTP 307, a redirect")),

@@ -26,6 +26,7 @@ from tests.carriers.meanings import (
     SENDER,
     SUBMIT,
     TAKEN,
+    UNEXPLAINED,
     heard,
     meant,
 )
@@ -53,7 +54,7 @@ STATUSES: Final = [
     (5, 13, "REJECTED_SENDER", SENDER, REFUSE, True),
     (5, 14, "REJECTED_DESTINATION_BLOCKLISTED", OPTED_OUT, REFUSE, False),
     (5, 17, "REJECTED_PREPAID_PACKAGE_EXPIRED", OURS, REFUSE, False),
-    (5, 18, "REJECTED_DESTINATION_NOT_REGISTERED", NEVER, REFUSE, False),
+    (5, 18, "REJECTED_DESTINATION_NOT_REGISTERED: an account for tests", OURS, REFUSE, False),
     (5, 19, "REJECTED_ROUTE_NOT_AVAILABLE", OURS, REFUSE, False),
     (5, 20, "REJECTED_FLOODING_FILTER", NEVER, REFUSE, True),
     (5, 21, "REJECTED_SYSTEM_ERROR", LATER, REFUSE, False),
@@ -63,6 +64,7 @@ STATUSES: Final = [
     (5, 51, "MISSING_TO", INVALID, REFUSE, False),
     (5, 52, "REJECTED_DESTINATION", INVALID, REFUSE, False),
     (5, 87, "SIGNALS_BLOCKED", NEVER, REFUSE, True),
+    (5, 99, "REJECTED: told of nowhere for a text", UNEXPLAINED, REFUSE, False),
     (5, 100, "UNDELIVERABLE_REJECTED_PLATFORM", LATER, REFUSE, False),
 ]
 # Of receipts: error, name, what it means to the customer, whether it is about the sender.
@@ -78,7 +80,7 @@ ERRORS: Final = [
     (31, "EC_SUBSCRIBER_BUSY_FOR_MT_SMS", Code.SEND_FAILED, False),
     (32, "EC_SM_DELIVERY_FAILURE", Code.SEND_FAILED, False),
     (256, "EC_SM_DF_MEMORYCAPACITYEXCEEDED", Code.SEND_FAILED, False),
-    (351, "EC_INVALID_DESTINATION_ADDRESS", Code.INVALID_PHONE, False),
+    (351, "EC_INVALID_DESTINATION_ADDRESS", Code.SEND_FAILED, False),
     (352, "EC_INVALID_REQUEST_DESTINATION: country code", Code.INVALID_PHONE, False),
     (368, "EC_INVALID_SOURCE_ADDRESS", Code.SEND_FAILED, True),
     (488, "EC_TF_NUMBER_NOT_VERIFIED", Code.SEND_FAILED, True),

@@ -21,6 +21,7 @@ from dispatcher.core.segments import count
 from dispatcher.engine.transport import Answerable
 from dispatcher.wiring.carriers import carrier_of
 from tests.carriers import noise
+from tests.carriers.meanings import unexplained
 from tests.carriers.noise import NOON, PAGE, short
 from tests.carriers.texts import SUBMISSIONS
 
@@ -96,9 +97,9 @@ READ: Final = [
      Outcome(Fate.NEVER, "", "Number(s) has/have been denied by white- and/or black-lists.", Code.INVALID_PHONE)),
     (400, "Sender missing and no global set, rejected",
      Outcome(Fate.OTHER_SENDER, "", "Sender missing and no global set, rejected")),
-    (400, "Charset or body misformed, rejected", Outcome(Fate.NEVER, "", "Charset or body misformed, rejected")),
-    (400, "", Outcome(Fate.NEVER, "", "HTTP 400")),
-    (400, "x" * 300, Outcome(Fate.NEVER, "", "x" * 255)),
+    (400, "Charset or body misformed, rejected", unexplained("Charset or body misformed, rejected")),
+    (400, "", unexplained("HTTP 400")),
+    (400, "x" * 300, unexplained("x" * 255)),
     (403, "Authorization failed for sendsms", Outcome(Fate.STOP_CARRIER, "", "Authorization failed for sendsms")),
     (403, "Not routable. Do not try again.", Outcome(Fate.NEVER, "", "Not routable. Do not try again.")),
     (403, "Forbidden", Outcome(Fate.STOP_CARRIER, "", "Forbidden")),

@@ -22,6 +22,7 @@ from tests.carriers.meanings import (
     SENDER,
     SUBMIT,
     TAKEN,
+    UNEXPLAINED,
     heard,
     meant,
 )
@@ -36,8 +37,8 @@ ANSWERS: Final = [
     (400, "Empty receiver number not allowed, rejected", INVALID),
     (400, "Number(s) has/have been denied by white- and/or black-lists.", INVALID),
     (400, "Sender missing and no global set, rejected", SENDER),
-    (400, "Charset or body misformed, rejected", NEVER),
-    (400, "Coding field misformed, rejected", NEVER),
+    (400, "Charset or body misformed, rejected", UNEXPLAINED),
+    (400, "Coding field misformed, rejected", UNEXPLAINED),
     (403, "Authorization failed for sendsms", OURS),
     (403, "Not routable. Do not try again.", NEVER),
     (404, "Unknown request.", OURS),

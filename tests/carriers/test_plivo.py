@@ -18,6 +18,7 @@ from dispatcher.core.codes import Code, Refusal
 from dispatcher.core.exchange import Fate, Fault, Hook, Outcome, Receipt, Reply, Response, Submission, Wish
 from dispatcher.core.given import Given, SettingsError
 from dispatcher.core.lifecycle import Event
+from tests.carriers.meanings import unexplained
 from tests.carriers.noise import HUGE, NOON, PAGE, heard_calmly, hooks, read_calmly, responses
 
 ACCOUNT: Final = "MA" + "0A" * 9
@@ -98,10 +99,10 @@ SUBMITS: Final = [
     (400, error("dst is too much"), refused(Fate.NEVER, "HTTP 400 dst is too much")),
     (403, error("destination country is not valid"), refused(Fate.NEVER, "HTTP 403 destination country is not valid")),
     (400, error("text is too long"), refused(Fate.NEVER, "HTTP 400 text is too long")),
-    (400, error("e" * 999), refused(Fate.NEVER, ("HTTP 400 " + "e" * 999)[:255])),
+    (400, error("e" * 999), unexplained(("HTTP 400 " + "e" * 999)[:255])),
     (422, error({"dst": ["is invalid"]}),
      refused(Fate.NEVER, 'HTTP 422 {"api_id": "a", "error": {"dst": ["is invalid"]}}', Code.INVALID_PHONE)),
-    (400, PAGE, refused(Fate.NEVER, "HTTP 400")),
+    (400, PAGE, unexplained("HTTP 400")),
     # About the sender, or about both.
     (400, error("src is invalid"), refused(Fate.OTHER_SENDER, "HTTP 400 src is invalid")),
     (400, error("Invalid source number"), refused(Fate.OTHER_SENDER, "HTTP 400 Invalid source number")),

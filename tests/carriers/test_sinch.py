@@ -24,6 +24,7 @@ from dispatcher.core.given import Given, SettingsError
 from dispatcher.core.lifecycle import Event
 from dispatcher.engine.transport import Answerable
 from dispatcher.wiring.carriers import carrier_of
+from tests.carriers.meanings import unexplained
 
 NOON: Final = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PLAN: Final = {"service_plan_id": "plan1"}
@@ -142,12 +143,12 @@ ANSWERS: Final = [
     (400, said(FORMAT, 'The parameter "to" is no number'),
      no(Fate.NEVER, f'{FORMAT} The parameter "to" is no number', Code.INVALID_PHONE)),
     (400, said(FORMAT, "`from` is no number"), no(Fate.OTHER_SENDER, f"{FORMAT} `from` is no number")),
-    (400, said(FORMAT, "failed to read from it"), no(Fate.NEVER, f"{FORMAT} failed to read from it")),
+    (400, said(FORMAT, "failed to read from it"), unexplained(f"{FORMAT} failed to read from it")),
     (400, ARGUMENT, no(Fate.NEVER, 'INVALID_ARGUMENT parsing field "to": "1" is not a number', Code.INVALID_PHONE)),
-    (400, said("syntax_constraint_violation"), no(Fate.NEVER, "syntax_constraint_violation Text.")),
-    (400, said("x", "t" * 500), no(Fate.NEVER, f"x {'t' * 253}")),
-    (400, b"", no(Fate.NEVER, "HTTP 400")),
-    (400, b"<html>", no(Fate.NEVER, "HTTP 400")),
+    (400, said("syntax_constraint_violation"), unexplained("syntax_constraint_violation Text.")),
+    (400, said("x", "t" * 500), unexplained(f"x {'t' * 253}")),
+    (400, b"", unexplained("HTTP 400")),
+    (400, b"<html>", unexplained("HTTP 400")),
     (403, said("illegal_number_type"), no(Fate.NEVER, "illegal_number_type Text.", Code.INVALID_PHONE)),
     (403, said("blocked_account"), no(Fate.STOP_CARRIER, "blocked_account Text.")),
     (403, said("missing_callback_url"), no(Fate.STOP_CARRIER, "missing_callback_url Text.")),
@@ -156,7 +157,7 @@ ANSWERS: Final = [
     (401, b"", no(Fate.STOP_CARRIER, "HTTP 401")),
     (402, b"{}", no(Fate.STOP_CARRIER, "HTTP 402")),
     (404, b"", no(Fate.STOP_CARRIER, "HTTP 404")),
-    (409, b"", no(Fate.NEVER, "HTTP 409")),
+    (409, b"", unexplained("HTTP 409")),
     (429, b"", no(Fate.LATER, "throttled", limit=True)),
     (500, said("illegal_number_type"), no(Fate.UNKNOWN, "HTTP 500")),
     (502, b"<html>", no(Fate.UNKNOWN, "HTTP 502")),

@@ -15,7 +15,18 @@ from dispatcher.core.codes import Code
 from dispatcher.core.exchange import Hook, Outcome, Response
 from dispatcher.core.given import Given
 from dispatcher.core.lifecycle import Event
-from tests.carriers.meanings import DELIVER, INVALID, NEVER, OURS, REFUSE, SENDER, SUBMIT, heard, meant
+from tests.carriers.meanings import (
+    DELIVER,
+    INVALID,
+    NEVER,
+    OURS,
+    REFUSE,
+    SENDER,
+    SUBMIT,
+    UNEXPLAINED,
+    heard,
+    meant,
+)
 
 SINCH: Final = from_settings(Given({"service_plan_id": "plan1"}, {"api_token": "tok1", "hook_token": "t"}))
 
@@ -61,8 +72,8 @@ ANSWERS: Final = [
     (400, "syntax_invalid_parameter_format", "Invalid format of [to]", INVALID),
     (400, "syntax_invalid_parameter_format", "Invalid format of 'from'", SENDER),
     (400, "syntax_invalid_parameter_format", "Invalid format of [body]", NEVER),
-    (400, "syntax_invalid_json", "The body is no JSON", NEVER),
-    (400, "syntax_constraint_violation", "Too long", NEVER),
+    (400, "syntax_invalid_json", "The body is no JSON", UNEXPLAINED),
+    (400, "syntax_constraint_violation", "Too long", UNEXPLAINED),
     (403, "illegal_number_type", "Numbers of this type are not allowed", INVALID),
     (400, "missing_callback_url", "No callback URL on the service plan", OURS),
     (403, "missing_callback_url", "No callback URL on the service plan", OURS),

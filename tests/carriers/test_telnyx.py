@@ -23,6 +23,7 @@ from dispatcher.core.lifecycle import Event
 from dispatcher.engine.transport import Answerable
 from dispatcher.wiring.carriers import carrier_of
 from tests.carriers import noise
+from tests.carriers.meanings import unexplained
 from tests.carriers.noise import NOON, PAGE, short
 
 EXAMPLE: Final = Path(__file__).parents[2] / "config" / "connections" / "telnyx.toml"
@@ -130,11 +131,11 @@ READ: Final = [
     (403, STOPPED, Outcome(Fate.NEVER, "", "40300 Blocked due to STOP message", Code.OPTED_OUT)),
     (400, STOPPED, Outcome(Fate.NEVER, "", "40300 Blocked due to STOP message", Code.OPTED_OUT)),
     (403, error("40309"), Outcome(Fate.NEVER, "", "40309 Title")),
-    (422, error("10015", "Bad Request"), Outcome(Fate.NEVER, "", "10015 Bad Request")),
-    (400, error("99999", "New"), Outcome(Fate.NEVER, "", "99999 New")),
-    (400, error("9" * 300), Outcome(Fate.NEVER, "", "9" * 255)),
-    (400, b'{"errors": []}', Outcome(Fate.NEVER, "", "HTTP 400")),
-    (400, PAGE, Outcome(Fate.NEVER, "", "HTTP 400")),
+    (422, error("10015", "Bad Request"), unexplained("10015 Bad Request")),
+    (400, error("99999", "New"), unexplained("99999 New")),
+    (400, error("9" * 300), unexplained("9" * 255)),
+    (400, b'{"errors": []}', unexplained("HTTP 400")),
+    (400, PAGE, unexplained("HTTP 400")),
     # One sender
     (400, error("40305", "Invalid 'from' address"), Outcome(Fate.OTHER_SENDER, "", "40305 Invalid 'from' address")),
     (400, error("10002", **FROM), Outcome(Fate.OTHER_SENDER, "", "10002 Title")),
@@ -241,7 +242,7 @@ EVENTS: Final = [
     (receipt("sending_failed"), Receipt(REFUSE, "77", "m1", "sending_failed")),
     (receipt("expired"), Receipt(REFUSE, "77", "m1", "expired")),
     (refused("40001", "Not routable"), Receipt(REFUSE, "77", "m1", "40001 Not routable", Code.NOT_MOBILE)),
-    (refused("40012"), Receipt(REFUSE, "77", "m1", "40012 Title", Code.INVALID_PHONE)),
+    (refused("40012"), Receipt(REFUSE, "77", "m1", "40012 Title")),
     (refused("40300", "Blocked due to STOP message"),
      Receipt(REFUSE, "77", "m1", "40300 Blocked due to STOP message", Code.OPTED_OUT)),
     (refused("40008", "Undeliverable"), Receipt(REFUSE, "77", "m1", "40008 Undeliverable")),

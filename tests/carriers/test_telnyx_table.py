@@ -27,6 +27,7 @@ from tests.carriers.meanings import (
     REFUSE,
     SENDER,
     SUBMIT,
+    UNEXPLAINED,
     UNKNOWN,
     heard,
     meant,
@@ -50,13 +51,13 @@ STATUSES: Final = [
 CODES: Final = [
     ("10002", "Invalid phone number", INVALID, False),
     ("10016", "Phone number must be in +E.164 format", INVALID, False),
-    ("40012", "Invalid destination number", INVALID, False),
+    ("40012", "Invalid destination number: deactivated, without credit, or none of short codes", NEVER, False),
     ("40310", "Invalid 'to' address", INVALID, False),
     ("40001", "Not routable: a landline", LANDLINE, False),
     ("40300", "Blocked due to STOP message", OPTED_OUT, False),
-    ("10004", "Missing required parameter", NEVER, False),
-    ("10015", "Bad request", NEVER, False),
-    ("10039", "Only to verified numbers", NEVER, False),
+    ("10004", "Missing required parameter", UNEXPLAINED, False),
+    ("10015", "Bad request", UNEXPLAINED, False),
+    ("10039", "Only to verified numbers", OURS, False),
     ("40002", "Blocked as spam, temporary", NEVER, True),
     ("40004", "Rejected by destination, reason unknown", NEVER, False),
     ("40005", "Message expired", NEVER, False),
@@ -167,7 +168,7 @@ def test_codes_of_two_meanings(code: str, title: str, source: dict[str, str]) ->
 
 
 def test_a_code_that_is_not_known() -> None:
-    assert meant(TELNYX.read(answered(error("49999", "New"), 400))) == NEVER
+    assert meant(TELNYX.read(answered(error("49999", "New"), 400))) == UNEXPLAINED
     assert TELNYX.told(answered(error("49999", "New"), 400)) is None
     assert heard(TELNYX.events(receipt("delivery_failed", error("49999", "New")))) == (REFUSE, Code.SEND_FAILED, False)
 

@@ -18,6 +18,7 @@ from dispatcher.core.codes import Code, Refusal
 from dispatcher.core.exchange import Fate, Fault, Hook, Outcome, Receipt, Reply, Response, Submission, Wish
 from dispatcher.core.given import Given, SettingsError
 from dispatcher.core.lifecycle import Event
+from tests.carriers.meanings import unexplained
 from tests.carriers.noise import HUGE, NOON, PAGE, heard_calmly, hooks, read_calmly, responses
 
 ACCOUNT: Final = "AC" + "0a" * 16
@@ -99,6 +100,8 @@ SUBMITS: Final = [
     (200, created(status="a new word"), TAKEN),
     (201, created(status="failed", error_code=30007), never("failed 30007", ref=SID)),
     (201, created(status="undelivered", error_code=30006), never("undelivered 30006", Code.NOT_MOBILE, ref=SID)),
+    (201, created(status="failed", error_code=99999), unexplained("failed 99999", SID)),
+    (201, created(status="canceled"), unexplained("canceled", SID)),
     (201, created(sid=None), Outcome(Fate.UNKNOWN, reason="HTTP 201 without a sid")),
     (201, created(sid="<b>"), Outcome(Fate.UNKNOWN, reason="HTTP 201 without a sid")),
     (201, created()[:-9], Outcome(Fate.UNKNOWN, reason="HTTP 201 without a sid")),
@@ -113,16 +116,16 @@ SUBMITS: Final = [
     (400, error(21610), never("21610 why", Code.OPTED_OUT)),
     (403, error(21610), never("21610 why", Code.OPTED_OUT)),
     (403, error(21408), never("21408 why")),
-    (400, error(21608), never("21608 why")),
     (400, error(21617, "m" * 999), never(("21617 " + "m" * 999)[:255])),
-    (400, error(99999, ""), never("99999")),
-    (400, PAGE, never("HTTP 400")),
-    (422, b'{"message": 7}', never("HTTP 422 7")),
+    (400, error(99999, ""), unexplained("99999")),
+    (400, PAGE, unexplained("HTTP 400")),
+    (422, b'{"message": 7}', unexplained("HTTP 422 7")),
     # About the sender.
     (400, error(21606), Outcome(Fate.OTHER_SENDER, reason="21606 why")),
     (400, error(21612), Outcome(Fate.OTHER_SENDER, reason="21612 why")),
     (429, error(21611), Outcome(Fate.OTHER_SENDER, reason="21611 why")),
     # Limits.
+    (400, error(21730), Outcome(Fate.LATER, reason="21730 why")),
     (429, error(20429), Outcome(Fate.LATER, reason="20429 why", retry_after=timedelta(seconds=7), limit=True)),
     (429, error(63017), Outcome(Fate.LATER, reason="63017 why", retry_after=timedelta(seconds=7), limit=True)),
     (400, error(14107), Outcome(Fate.LATER, reason="14107 why", retry_after=timedelta(seconds=7), limit=True)),
@@ -131,6 +134,7 @@ SUBMITS: Final = [
     # Our account and our settings.
     (401, error(20003), Outcome(Fate.STOP_CARRIER, reason="20003 why")),
     (403, error(20003), Outcome(Fate.STOP_CARRIER, reason="20003 why")),
+    (400, error(21608), Outcome(Fate.STOP_CARRIER, reason="21608 why")),
     (429, error(63038), Outcome(Fate.STOP_CARRIER, reason="63038 why")),
     (400, error(21609), Outcome(Fate.STOP_CARRIER, reason="21609 why")),
     (404, error(20404), Outcome(Fate.STOP_CARRIER, reason="20404 why")),

@@ -17,6 +17,7 @@ from tests.carriers.meanings import (
     DELIVER,
     INVALID,
     LANDLINE,
+    LATER,
     LIMIT,
     NEVER,
     OPTED_OUT,
@@ -24,6 +25,7 @@ from tests.carriers.meanings import (
     REFUSE,
     SENDER,
     SUBMIT,
+    UNEXPLAINED,
     heard,
     meant,
 )
@@ -64,6 +66,7 @@ CODES: Final = [
     ("21659", "From is no number of Twilio's, or a short code of another country", SENDER, False),
     ("21660", "From is not of this account", SENDER, False),
     ("21661", "From cannot send SMS", SENDER, False),
+    ("21730", "maintenance, try again later", LATER, False),
     ("14107", "rate limit", LIMIT, False),
     ("20429", "too many requests; none was processed", LIMIT, False),
     ("63017", "2,000 messages a second by the account and its subaccounts", LIMIT, False),
@@ -73,6 +76,7 @@ CODES: Final = [
     ("20008", "test credentials", OURS, False),
     ("20403", "access denied", OURS, False),
     ("20404", "not found: no such account", OURS, False),
+    ("21608", "To is not verified: trial account, or no approved compliance profile", OURS, False),
     ("21609", "StatusCallback is no address on the public Internet", OURS, False),
     ("30002", "account suspended", OURS, False),
     ("63038", "messages of 24 hours used up by the account", OURS, False),
@@ -91,12 +95,12 @@ CODES: Final = [
     ("30042", "the sender ID is blocked: generic, or of special characters", NEVER, True),
     # Nothing lasting, or nothing about one number.
     ("21408", "country not enabled", NEVER, False),
-    ("21608", "trial account, unverified To", NEVER, False),
     ("21617", "body too long", NEVER, False),
     ("30003", "handset switched off or out of reach", NEVER, False),
     ("30004", "blocked by the recipient or the carrier", NEVER, False),
     ("30008", "unknown error", NEVER, False),
     ("30036", "validity period expired", NEVER, False),
+    ("21999", "told of nowhere", UNEXPLAINED, False),
 ]
 
 

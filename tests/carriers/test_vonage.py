@@ -35,6 +35,7 @@ from dispatcher.core.exchange import Fate, Fault, Hook, Outcome, Receipt, Reply,
 from dispatcher.core.given import Given, SettingsError
 from dispatcher.core.lifecycle import Event
 from dispatcher.wiring.carriers import carrier_of
+from tests.carriers.meanings import unexplained
 
 NOON: Final = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 UUID: Final = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
@@ -192,7 +193,7 @@ ANSWERS: Final = [
     (202, problem("1170"), no(Fate.UNKNOWN, "HTTP 202 without an id")),
     (422, problem("1170"), no(Fate.NEVER, "1170 Details.", Code.INVALID_PHONE)),
     (422, problem("1430"), no(Fate.NEVER, "1430 Details.", Code.INVALID_PHONE)),
-    (422, problem("1040"), no(Fate.NEVER, "1040 Details.", Code.INVALID_PHONE)),
+    (422, problem("1040"), no(Fate.NEVER, "1040 Details.")),
     (422, problem("1240"), no(Fate.NEVER, "1240 Details.", Code.OPTED_OUT)),
     (422, problem("1050"), no(Fate.NEVER, "1050 Details.", Code.OPTED_OUT)),
     (422, problem("1120"), no(Fate.OTHER_SENDER, "1120 Details.")),
@@ -200,11 +201,11 @@ ANSWERS: Final = [
     (422, problem("1000"), no(Fate.LATER, "1000 Details.", limit=True)),
     (422, problem("1100"), no(Fate.LATER, "1100 Details.")),
     (422, problem("1070"), no(Fate.STOP_CARRIER, "1070 Details.")),
-    (422, problem("1150"), no(Fate.NEVER, "1150 Details.")),
-    (422, problem("9999", "d" * 500), no(Fate.NEVER, f"9999 {'d' * 250}")),
-    (422, b'{"detail": "No valid JSON"}', no(Fate.NEVER, "No valid JSON")),
-    (400, b"", no(Fate.NEVER, "HTTP 400")),
-    (400, b"<html>", no(Fate.NEVER, "HTTP 400")),
+    (422, problem("1150"), unexplained("1150 Details.")),
+    (422, problem("9999", "d" * 500), unexplained(f"9999 {'d' * 250}")),
+    (422, b'{"detail": "No valid JSON"}', unexplained("No valid JSON")),
+    (400, b"", unexplained("HTTP 400")),
+    (400, b"<html>", unexplained("HTTP 400")),
     (403, problem("1170"), no(Fate.NEVER, "1170 Details.", Code.INVALID_PHONE)),  # the number's fault, not the key's
     (403, problem("forbidden"), no(Fate.STOP_CARRIER, "forbidden Details.")),
     (403, b"", no(Fate.STOP_CARRIER, "HTTP 403")),

@@ -23,6 +23,7 @@ from tests.carriers.meanings import (
     REFUSE,
     SENDER,
     SUBMIT,
+    UNEXPLAINED,
     heard,
     meant,
 )
@@ -41,7 +42,7 @@ CODES: Final = [
     ("1000", "throttled", LIMIT, False),
     ("1241", "too many requests to send", LIMIT, False),
     ("1100", "not submitted, for communication failed", LATER, False),
-    ("1040", "invalid message: an unrecognised prefix", INVALID, False),
+    ("1040", "invalid message: for example, an unrecognised prefix", NEVER, False),
     ("1170", "invalid recipient", INVALID, False),
     ("1190", "subscriber absent for good", INVALID, False),
     ("1300", "no user of the network", INVALID, False),
@@ -57,6 +58,7 @@ CODES: Final = [
     ("1070", "quota or credit used up", OURS, False),
     ("1080", "account not enabled for REST", OURS, False),
     ("1140", "facility not enabled", OURS, False),
+    ("1160", "demo mode, destination not on the list", OURS, False),
     ("1210", "anti-spam rejection", NEVER, True),
     ("1282", "the provider's policy on content", NEVER, True),
     ("1480", "entity filter: entity_id is wrong", NEVER, True),
@@ -65,9 +67,8 @@ CODES: Final = [
     ("1484", "regulatory checks: verify the sender", NEVER, True),
     ("2001", "fraud protection at the provider", NEVER, True),
     # Nothing lasting, or nothing about one number.
-    ("1020", "invalid parameter", NEVER, False),
+    ("1020", "invalid parameter", UNEXPLAINED, False),
     ("1090", "message too long", NEVER, False),
-    ("1160", "demo mode, destination not on the list", NEVER, False),
     ("1180", "destination temporarily unavailable", NEVER, False),
     ("1200", "portability error", NEVER, False),
     ("1220", "handset busy", NEVER, False),
@@ -77,7 +78,7 @@ CODES: Final = [
     ("1270", "age restriction", NEVER, False),
     ("1280", "number blocked by its carrier", NEVER, False),
     ("1290", "the recipient's prepaid credit", NEVER, False),
-    ("1330", "unknown permanent failure", NEVER, False),
+    ("1330", "unknown permanent failure", UNEXPLAINED, False),
     ("1360", "expired", NEVER, False),
     ("1470", "fraud defender", NEVER, False),
 ]
@@ -97,8 +98,8 @@ GENERIC: Final = [
     ("not-found", "no such path or application", OURS),
     ("unauthorized", "wrong credentials", OURS),
     ("unprovisioned", "no access to this product", OURS),
-    ("invalid-params", "invalid parameter", NEVER),
-    ("invalid-json", "no JSON", NEVER),
+    ("invalid-params", "invalid parameter", UNEXPLAINED),
+    ("invalid-json", "no JSON", UNEXPLAINED),
 ]
 
 

@@ -7,7 +7,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
@@ -30,6 +30,7 @@ from dispatcher.core.exchange import (
     proves,
 )
 from dispatcher.core.lifecycle import Event
+from dispatcher.core.outcomes import UNEXPLAINED
 from dispatcher.core.reading import instant_of
 
 MARK: Final = re.compile(r"\{(\w+)\}")
@@ -132,7 +133,7 @@ class Generic:
         if outcome := judged(response):
             return outcome
         if response.status >= 400:
-            return Outcome(Fate.NEVER, reason=f"HTTP {response.status}")
+            return replace(UNEXPLAINED, reason=f"HTTP {response.status}")
         return Outcome(Fate.UNKNOWN, reason=f"HTTP {response.status}")
 
     def _taken(self, response: Response) -> Outcome:
