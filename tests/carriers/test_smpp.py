@@ -22,6 +22,7 @@ from dispatcher.core.segments import count
 from dispatcher.core.smpp import Address, Command, Pdu, Short, Tag, Terms, pdus, read_short, short_body
 from dispatcher.store.connections import Contract
 from dispatcher.wiring.carriers import hook_url
+from tests.carriers.meanings import unexplained
 from tests.carriers.noise import hooks, read_calmly, responses, short
 from tests.carriers.texts import SUBMISSIONS
 
@@ -237,7 +238,7 @@ ANSWERS: Final = [
     (answered(0x45), Outcome(Fate.NEVER, reason="0x45 submit failed")),
     (answered(0x0E), Outcome(Fate.STOP_CARRIER, reason="0x0E invalid password")),
     (answered(0xFF), Outcome(UNKNOWN, reason="0xFF unknown error")),
-    (answered(0x410), Outcome(Fate.NEVER, reason="0x410")),
+    (answered(0x410), unexplained("0x410")),
     # A part that was taken is never sent again.
     (answered(0, 0x0B), partly("1 of its parts taken, then: 0x0B invalid destination address")),
     (answered(0, 0, 0x08), partly("2 of its parts taken, then: 0x08 system error")),

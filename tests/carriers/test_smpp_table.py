@@ -23,6 +23,7 @@ from tests.carriers.meanings import (
     REFUSE,
     SENDER,
     SUBMIT,
+    UNEXPLAINED,
     UNKNOWN,
 )
 
@@ -41,32 +42,32 @@ STATUSES: Final = [
     (0x08, "system error", LATER, LATER),
     (0x0A, "invalid source address", SENDER, LATER),
     (0x0B, "invalid destination address", INVALID, LATER),
-    (0x0C, "", NEVER, LATER),  # message ID
+    (0x0C, "", UNEXPLAINED, LATER),  # message ID
     (0x0D, "bind failed", OURS, OURS),
     (0x0E, "invalid password", OURS, OURS),
     (0x0F, "invalid system_id", OURS, OURS),
     (0x14, "queue full", LIMIT, LATER),
     (0x15, "invalid service_type", OURS, LATER),
-    (0x33, "", NEVER, LATER),  # number of destinations
+    (0x33, "", UNEXPLAINED, LATER),  # number of destinations
     (0x43, "invalid esm_class", NEVER, LATER),
-    (0x44, "", NEVER, LATER),  # distribution list
+    (0x44, "", UNEXPLAINED, LATER),  # distribution list
     (0x45, "submit failed", NEVER, LATER),
     (0x48, "invalid source type of number", SENDER, LATER),
     (0x49, "invalid source numbering plan", SENDER, LATER),
     (0x50, "invalid destination type of number", INVALID, LATER),
     (0x51, "invalid destination numbering plan", INVALID, LATER),
     (0x53, "invalid system_type", OURS, OURS),
-    (0x54, "", NEVER, LATER),  # replace_if_present
+    (0x54, "", UNEXPLAINED, LATER),  # replace_if_present
     (0x58, "throttled", LIMIT, LATER),
-    (0x61, "", NEVER, LATER),  # scheduled delivery time
-    (0x62, "", NEVER, LATER),  # validity period
+    (0x61, "", UNEXPLAINED, LATER),  # scheduled delivery time
+    (0x62, "", UNEXPLAINED, LATER),  # validity period
     (0x64, "temporary error of the application", LATER, LATER),
     (0x65, "permanent error of the application", NEVER, LATER),
     (0x66, "rejected by the application", NEVER, LATER),
-    (0xC0, "", NEVER, LATER),  # optional part of the PDU
+    (0xC0, "", UNEXPLAINED, LATER),  # optional part of the PDU
     (0xFE, "delivery failure", NEVER, LATER),
     (0xFF, "unknown error", UNKNOWN, LATER),
-    (0x400, "", NEVER, LATER),  # the first of the SMSC's own
+    (0x400, "", UNEXPLAINED, LATER),  # the first of the SMSC's own
 ]
 # 5.2.28: message_state, and how appendix B abbreviates it in the text of a receipt.
 STATES: Final = [

@@ -9,6 +9,7 @@ from typing import Final
 
 from dispatcher.core.codes import Code
 from dispatcher.core.exchange import Fate, Outcome
+from dispatcher.core.outcomes import UNEXPLAINED
 
 LATER: Final = Outcome(Fate.LATER)
 THROTTLED: Final = Outcome(Fate.LATER, limit=True)
@@ -55,7 +56,7 @@ OF_A_BIND: Final = frozenset({0x04, 0x0D, 0x0E, 0x0F, 0x53})
 
 def refused(status: int, own: Mapping[int, Outcome]) -> Outcome:
     """What a submit came to that was answered so; `own` is what the connection's settings say of it."""
-    known, words = STATUSES.get(status, (NEVER, ""))
+    known, words = STATUSES.get(status, (UNEXPLAINED, ""))
     return replace(own.get(status, known), reason=told(status, words))
 
 
