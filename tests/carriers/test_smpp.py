@@ -180,6 +180,13 @@ def test_a_long_text_goes_in_parts_and_the_last_is_reported_on() -> None:
     assert {each.data_coding for each in wide} == {8}
 
 
+def test_a_letter_that_another_alphabet_lacks_takes_up_to_three_times_the_parts_that_were_counted() -> None:
+    """As the documents say: the counting is by GSM-7, and nothing in a text is replaced."""
+    for settings, text in (({"alphabet": "latin1"}, "€" + "a" * 147), ({"alphabet": "ascii"}, "é" * 160)):
+        assert count(text).segments == 1
+        assert len(parts(smpp(**settings), mt(text))) == 3
+
+
 def test_a_long_text_in_one() -> None:
     carrier = smpp(long="payload")
     [one] = parts(carrier, mt("a" * 307))
