@@ -102,6 +102,7 @@ def rest(
 @cli.command("list")
 def list_(as_json: AsJson = False) -> None:
     """Every sender, with its limits and whether it is used now."""
+    from dispatcher.store.rooms import used_today
     from dispatcher.store.tables import App, Connection, Sender
     from dispatcher.wiring.parts import utc_now
 
@@ -122,6 +123,7 @@ def list_(as_json: AsJson = False) -> None:
                 "region": row["region"] or None,
                 "mps": row["mps"],
                 "dailyCap": row["daily_cap"],
+                "usedToday": used_today(row, now),
                 "weight": row["weight"],
                 **health(unwell.get(row["id"])),
                 "apps": [names[app] for app in dedicated.get(row["id"], [])],
@@ -134,7 +136,7 @@ def list_(as_json: AsJson = False) -> None:
 
 
 def _line(row: dict[str, Any]) -> str:
-    cap = f"{row['dailyCap']} a day" if row["dailyCap"] else "no daily cap"
+    cap = f"{row['usedToday']} of {row['dailyCap']} today" if row["dailyCap"] else "no daily cap"
     apps = " ".join(row["apps"]) or "shared"
     state = f"health {row['health']:g}: {row['ails']}" if row["ails"] else "ok"
     state = f"rests until {row['restUntil']}: {row['restReason']}" if row["restUntil"] else state

@@ -28,25 +28,27 @@ class Room:
     day: int = 0
     used: int = 0
 
-    def slot(self, now: int, segments: int = 1) -> int:
+    def slot(self, now: int, segments: int = 1, counted_on: int = 0) -> int:
         """The first instant at or after `now` at which it may submit so many segments.
 
-        What does not fit into the day's cap goes on the next day; what fits into no day goes first on a day.
+        What does not fit into the day's cap goes on the next day; what fits into no day goes first on a day. What was
+        `counted_on` a day before, and goes again without being sent twice, fits into that day.
         """
         first = max(self.free_at, now)
-        used = self._used_on(first // DAY)
+        used = 0 if first // DAY == counted_on else self._used_on(first // DAY)
         if self.daily_cap is not None and used and used + segments > self.daily_cap:
             return (first // DAY + 1) * DAY
         return first
 
-    def charged(self, segments: int, now: int) -> Room:
-        """The room left once `segments` go out in the next slot.
+    def charged(self, segments: int, now: int, counted_on: int = 0) -> Room:
+        """The room left once `segments` go out in the next slot; what was `counted_on` its day is not counted again.
 
         A message of several segments passes whole and leaves a debt: the slot after it comes that much later.
         """
-        slot = self.slot(now, segments)
+        slot = self.slot(now, segments, counted_on)
         day = slot // DAY
-        return Room(self.gap, slot + self.gap * segments, self.daily_cap, day, self._used_on(day) + segments)
+        used = self._used_on(day) + (0 if day == counted_on else segments)
+        return Room(self.gap, slot + self.gap * segments, self.daily_cap, day, used)
 
     def slots(self, now: int, horizon: int) -> int:
         """How many messages of one segment it may begin from `now` until `now + horizon` (0 where none)."""

@@ -37,8 +37,13 @@ CLAIM: Final = Statement(
     where attempts.message_id = r.id and attempts.generation = r.generation and attempts.ask_at = r.ask_at
     and exists (select 1 from messages m where m.id = r.id and m.generation = r.generation
         and m.state = '{State.IN_DOUBT}' and (r.submits = 0 or not {opted_out("m")}))
-    returning attempts.message_id""",
+    returning attempts.message_id, attempts.day""",
     "id bigint, generation integer, ask_at bigint, again_at bigint, submits integer",
+)
+COUNT: Final = Statement(
+    """update attempts set day = r.day from {rows}
+    where attempts.message_id = r.id and attempts.generation = r.generation""",
+    "id bigint, generation integer, day integer",
 )
 PUT_OFF: Final = Statement(
     """update attempts set ask_at = r.again_at from {rows}
@@ -80,27 +85,33 @@ class InquiryBook:
     ) -> list[Doubt]:
         """Claim questions in one transaction, each until it is to be asked again; what comes back may be asked.
 
-        Where asking `submits`, only what may be sent comes back, and its sender's room is taken.
+        Where asking `submits`, only what may be sent comes back, and its sender's room is taken: of the day's cap only
+        where the submit itself counted on another day, for at most one of all these is sent.
         """
         with self._database.write() as tx:
             # Senders before attempts, as a mark has them: who goes the other way round waits for who waits for them.
             rooms = Rooms(tx, [doubt.marked.sender_id for doubt, _ in doubts], worker_id, horizon) if submits else None
             rows = [(*_fence(doubt), micros(again_at), int(submits)) for doubt, again_at in doubts]
-            won = {row[0] for row in tx.run(CLAIM, rows)}
+            won = {row[0]: row[1] for row in tx.run(CLAIM, rows)}
             claimed = [(doubt, again_at) for doubt, again_at in doubts if doubt.marked.row.id in won]
             if rooms is None:
                 return [doubt for doubt, _ in claimed]
-            asked, late = [], []
+            asked, late, counted = [], [], []
             for doubt, again_at in claimed:
                 marked, segments = doubt.marked, doubt.marked.row.segments
-                delay = rooms.delay(marked.sender_id, segments)
+                day = won[marked.row.id]
+                delay = rooms.delay(marked.sender_id, segments, day)
                 if delay > horizon:
                     late.append((marked.row.id, marked.row.generation, micros(again_at), micros(now + delay - horizon)))
                     continue
-                rest = rooms.take(marked.sender_id, segments)
+                rest = rooms.take(marked.sender_id, segments, counted_on=day)
+                if rooms.day(marked.sender_id) != day:
+                    counted.append((marked.row.id, marked.row.generation, rooms.day(marked.sender_id)))
                 asked.append(replace(doubt, marked=replace(marked, delay=delay, rest=rest)))
             if late:
                 tx.run(PUT_OFF, late)
+            if counted:
+                tx.run(COUNT, counted)
             rooms.keep()
             return asked
 
@@ -112,12 +123,12 @@ class InquiryBook:
         with self._database.write() as tx:
             rows = sorted((s.message_id, s.generation) for s in results)
             open_ids = {row[0] for row in tx.run(STILL, rows)}
-            tx.run(ASK, [(*row, None) for row in rows])
             told = [s for s in results if s.message_id in open_ids]
             if told:
                 step(tx, told, now)
-                end_attempts(tx, told, now)
-                match_refs(tx, [s.message_id for s in told if s.outcome.ref], now)
+                end_attempts(tx, told, now, asked=True)
+            tx.run(ASK, [(*row, None) for row in rows])
+            match_refs(tx, [s.message_id for s in told if s.outcome.ref], now)
         return len(told)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from dispatcher.core.decision import AGAIN, PACE
 from dispatcher.core.invitation import Standing
 from dispatcher.core.lifecycle import State
 from dispatcher.core.pacing import DAY
@@ -15,18 +16,22 @@ from dispatcher.store.instants import instant, maybe, micros
 from dispatcher.store.pool import OF_APP, USABLE
 from dispatcher.store.statement import Row, Statement, Tx
 
+PACED: Final = PACE.replace("'", "''")
 # The case: why a row that is due has not left. Whatever it waited for before is over; it is in line behind others.
+# One that waits for a sender's room or to be tried again may wait for more than that.
 STANDING: Final = Statement(
     f"""select r.n, m.id, m.state, m.code, m.reason, m.reference, m.segments, coalesce(s.number, ''), m.created_at,
         m.planned_at, case when m.state = 'queued' and m.due_at < :now then :now else m.due_at end, m.sent_at,
         m.completed_at, m.clicked_at,
-        case when m.state = 'queued' and m.due_at <= :now then coalesce((
+        case when m.state = 'queued' and (m.due_at <= :now or m.hold in ('{PACED}', '{AGAIN}')) then coalesce((
             select case when a.paused_at is not null then 'app paused'
-                when not exists (select 1 from {USABLE} and {OF_APP.format(app="a.id")}) then 'no sender'
+                when not exists (select 1 from {USABLE} and {OF_APP.format(app="a.id")})
+                    then case when m.due_at <= :now then 'no sender' end
                 when not exists (select 1 from {USABLE} and {OF_APP.format(app="a.id")}
-                    and (s.daily_cap is null or s.used < s.daily_cap or s.day < {{clock}} / {DAY})) then 'daily cap' end
+                    and (s.daily_cap is null or s.used = 0 or s.used + m.segments <= s.daily_cap
+                        or s.day < {{clock}} / {DAY})) then 'daily cap' end
             from apps a where a.id = m.app_id),
-            case m.hold when 'sender''s pace' then m.hold end, 'in line') else m.hold end
+            case when m.hold = '{PACED}' or m.due_at > :now then m.hold end, 'in line') else m.hold end
     from {{rows}} join messages m on m.id = r.message_id and m.account_id = r.account_id
         and m.kind = 'invitation'
     left join senders s on s.id = m.sender_id""",

@@ -18,7 +18,7 @@ from dispatcher.store.finals import close_books
 from dispatcher.store.instants import MICROSECOND, instant, micros
 from dispatcher.store.optouts import STOPPED, opted_out
 from dispatcher.store.receipts import Reach, match_refs
-from dispatcher.store.rooms import Rooms
+from dispatcher.store.rooms import Rooms, give_back
 from dispatcher.store.statement import Row, Statement, Tx
 from dispatcher.store.steps import states, step
 from dispatcher.store.sticky import REMEMBERED, remember
@@ -99,11 +99,12 @@ MARK: Final = Statement(
     "id bigint, generation integer, sender_id bigint",
 )
 ATTEMPT: Final = Statement(
-    """insert into attempts (message_id, generation, sender_id, connection_id, worker_id, rule, started_at, fate, ref,
-        reason)
-    select message_id, generation, sender_id, connection_id, worker_id, rule, started_at, '', '', '' from {rows}""",
+    """insert into attempts (message_id, generation, sender_id, connection_id, worker_id, rule, started_at, day,
+        fate, ref, reason)
+    select message_id, generation, sender_id, connection_id, worker_id, rule, started_at, day, '', '', ''
+    from {rows}""",
     "message_id bigint, generation integer, sender_id bigint, connection_id bigint, worker_id bigint, rule text, "
-    "started_at bigint",
+    "started_at bigint, day integer",
 )
 PUT_BACK: Final = Statement(
     f"""update messages set state = 'queued', due_at = r.due_at, hold = r.hold, lease_until = null,
@@ -204,7 +205,7 @@ class MessageQueue:
         with self._database.write() as tx:
             results = _still_true(tx, results)
             changed = step(tx, results, now)  # messages before attempts, as receipts do
-            end_attempts(tx, results, now)
+            end_attempts(tx, results, now, asked=False)
             if doubts := [(s.message_id, s.generation, micros(s.ask_at)) for s in results if s.ask_at]:
                 tx.run(ASK, doubts)
             match_refs(tx, [s.message_id for s in results if s.outcome.ref], now, self._reach)
@@ -221,8 +222,9 @@ def _still_true(tx: Tx, results: Sequence[Settled]) -> Sequence[Settled]:
     return [s for s in results if s.event is not Event.RETRY or s.message_id not in asked] if asked else results
 
 
-def end_attempts(tx: Tx, results: Sequence[Settled], now: datetime) -> None:
-    """Write what submits came to into their attempts."""
+def end_attempts(tx: Tx, results: Sequence[Settled], now: datetime, *, asked: bool) -> None:
+    """Write what submits came to into their attempts, and give back what they did not use of a day's cap."""
+    give_back(tx, results, asked=asked)
     rows = [(s.message_id, s.generation, s.outcome.fate, kept(s.outcome.ref), kept(s.outcome.reason)) for s in results]
     tx.run(END_ATTEMPT, rows, now=micros(now))
 
@@ -306,13 +308,14 @@ def _mark(
             late.append((send.row.id, send.row.generation, micros(due), paced(send.row), awaited))
             continue
         rest = rooms.take(sender.id, segments, send.choice)
-        marked.append((send, Marked(send.row, sender.number, sender.id, sender.connection_id, delay, rest)))
+        row = Marked(send.row, sender.number, sender.id, sender.connection_id, delay, rest)
+        marked.append((row, send.choice.rule, rooms.day(sender.id)))
     if late:
         tx.run(PUT_BACK, late)
     rooms.keep()
-    remember(tx, [m for _, m in marked], now)
+    remember(tx, [m for m, _, _ in marked], now)
     tx.run(ATTEMPT, [
-        (m.row.id, m.row.generation, m.sender_id, m.connection_id, worker_id, send.choice.rule, micros(now))
-        for send, m in marked
+        (m.row.id, m.row.generation, m.sender_id, m.connection_id, worker_id, rule, micros(now), day)
+        for m, rule, day in marked
     ])  # fmt: skip
-    return [m for _, m in marked]
+    return [m for m, _, _ in marked]

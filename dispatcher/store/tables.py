@@ -374,6 +374,7 @@ class Message(SQLModel, table=True):
 class Attempt(SQLModel, table=True):
     """One submit, written before the carrier is called: the ledger of what may have left.
 
+    `day` is the UTC day (its number since 1970) on which its segments count against the cap of its sender.
     `ask_at` is when its carrier is asked next what became of it, null unless that is in doubt and it can be asked;
     `asks` how often it was.
     """
@@ -393,6 +394,7 @@ class Attempt(SQLModel, table=True):
     worker_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     rule: str = words(32)
     started_at: datetime = at()
+    day: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
     ended_at: datetime | None = at(optional=True)
     fate: str = words(16)
     ref: str = words(255)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from dispatcher.store.queue import MessageQueue
 from dispatcher.store.rescue import Sweeper
 from dispatcher.store.reviews import Reviews
 from dispatcher.store.revision import DatabaseNewer, head, pending
+from dispatcher.store.rooms import used_today
 from dispatcher.store.tables import App, Connection, Sender
 from dispatcher.store.workers import ALIVE
 from dispatcher.transports.guarded import forbidden_url
@@ -97,9 +98,19 @@ def _provisioned(settings: Settings, rows: Rows) -> Iterator[Finding]:
         todo = "ask the carrier, or the app what it sends; its share comes back by itself"
         yield Finding(f"sender {sender['number']}", ok=ailment.share >= ILL, what=f"health {ailment}", todo=todo)
     yield from _callbacks(settings, apps, rows.ailing())
+    if capped := [row for row in senders if row["daily_cap"]]:
+        yield _daily_caps(capped, utc_now())
     off = [f"daily cap of {row['number']}" for row in senders if row["daily_cap"] is None]
     off += [f"countries of {row['app_id']}" for row in apps if row["countries"] == "all"]
     yield Finding("limits", ok=True, what=f"off: {', '.join(off)}" if off else "all are set")
+
+
+def _daily_caps(senders: Sequence[dict[str, Any]], now: datetime) -> Finding:
+    """Which of these senders may send no more today."""
+    shown = [(used_today(s, now), s["daily_cap"], s["number"]) for s in senders]
+    full = [f"{number} ({used} of {cap})" for used, cap, number in shown if used >= cap]
+    what = f"used up until midnight UTC: {', '.join(full)}" if full else f"none of {len(shown)} is used up today"
+    return Finding("daily caps", ok=True, what=what)
 
 
 def _callbacks(settings: Settings, apps: list[dict[str, Any]], ailing: dict[int, dict[str, Any]]) -> Iterator[Finding]:

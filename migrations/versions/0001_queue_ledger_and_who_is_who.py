@@ -46,6 +46,7 @@ def upgrade() -> None:
         sa.Column("worker_id", sa.BigInteger(), nullable=False),
         sa.Column("rule", sa.String(length=32), server_default="", nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("day", sa.Integer(), server_default="0", nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
         sa.Column("fate", sa.String(length=16), server_default="", nullable=False),
         sa.Column("ref", sa.String(length=255), server_default="", nullable=False),

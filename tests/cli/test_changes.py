@@ -122,8 +122,9 @@ def test_a_sender_is_changed_paused_and_rested(run: Run, database: Database) -> 
     number = "+12015550170"
     run("sender", "add", number, "--connection", "simulated")
     plain = {
-        "number": number, "connection": "simulated", "kind": "long_code", "region": "US", "mps": 1.0, "dailyCap": None,
-        "weight": 1.0, "health": 1.0, "ails": None, "apps": [], "paused": False, "restUntil": None, "restReason": None,
+        "number": number, "connection": "simulated", "kind": "long_code", "region": "US", "mps": 1.0,
+        "dailyCap": None, "usedToday": 0, "weight": 1.0, "health": 1.0, "ails": None, "apps": [],
+        "paused": False, "restUntil": None, "restReason": None,
     }  # fmt: skip
     assert named(run("sender", "list").json, "number", number) == plain
     given = ("--mps", "2.5", "--daily-cap", "70", "--weight", "3", "--app", APP)
@@ -131,7 +132,7 @@ def test_a_sender_is_changed_paused_and_rested(run: Run, database: Database) -> 
     changed = plain | {"mps": 2.5, "dailyCap": 70, "weight": 3.0, "apps": [APP]}
     assert named(run("sender", "list").json, "number", number) == changed
     assert (
-        f"{number}  US  simulated  2.5 mps  70 a day  {APP}  ok"
+        f"{number}  US  simulated  2.5 mps  0 of 70 today  {APP}  ok"
         in run("sender", "list", as_json=False).out.splitlines()
     )
     assert run("sender", "set", number, "--no-daily-cap", "--shared").json

@@ -72,6 +72,16 @@ def test_lookups_and_what_became_of_them(
     assert told() == (False, "twilio; 7 of 7 asked today, 0 wait")
 
 
+def test_what_is_used_of_daily_caps(run: Run, rows: Rows, database: Database) -> None:
+    run("sender", "add", "+12015550161", "--connection", "simulated", "--daily-cap", "9")
+    for used, told in ((8, "none of 1 is used up today"), (9, "used up until midnight UTC: +12015550161 (9 of 9)")):
+        with database.write() as tx:
+            tx.run(Statement("update senders set used = :used, day = {clock} / 86400000000"), used=used)
+        assert findings(run)[1]["daily caps"]["what"] == told
+        assert [row["usedToday"] for row in run("sender", "list").json if row["dailyCap"]] == [used]
+    run("sender", "remove", "+12015550161")
+
+
 def test_an_installation_that_lacks_things_until_it_is_mended(
     run: Run, rows: Rows, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,6 +74,19 @@ def test_charged(room: Room, segments: int, now: int, left: Room) -> None:
     assert room.charged(segments, now) == left
 
 
+COUNTED = [
+    # a room, the day on which a text was counted, the room left once it goes again
+    (Room(TEN, 0, 3, TODAY, 3), TODAY, Room(TEN, DAWN + 2 * TEN, 3, TODAY, 3)),
+    (Room(TEN, 0, 3, TODAY, 1), TODAY - 1, Room(TEN, DAWN + 2 * TEN, 3, TODAY, 3)),
+    (Room(TEN, 0, 3, TODAY, 3), TODAY - 1, Room(TEN, NIGHT + DAY + 2 * TEN, 3, TODAY + 1, 2)),
+]
+
+
+@pytest.mark.parametrize(("room", "counted_on", "left"), COUNTED)
+def test_what_was_counted_before_counts_once_a_day(room: Room, counted_on: int, left: Room) -> None:
+    assert room.charged(2, DAWN, counted_on) == left
+
+
 @pytest.mark.parametrize(("room", "now", "horizon", "count"), COUNTS)
 def test_slots(room: Room, now: int, horizon: int, count: int) -> None:
     assert room.slots(now, horizon) == count

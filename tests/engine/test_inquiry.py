@@ -453,11 +453,20 @@ def test_who_opts_out_between_look_and_claim_is_not_submitted_again(submitting: 
     assert book.ask(seen, submits=True, horizon=submitting.pace.horizon, worker_id=7, now=at) == []
 
 
-def test_it_takes_its_senders_room(submitting: House) -> None:
+def test_it_takes_its_senders_pace_and_of_each_days_cap_as_if_it_was_sent_once(submitting: House) -> None:
     submitting.doubt(segments=3)
+    submitting.run("update senders set daily_cap = used, mps = 1000, free_at = 0")
     [(before,)] = submitting.run(USED)
     submitting.ask(20 * SECOND, "?")
-    assert submitting.run(USED) == [(before + 3,)]
+    assert submitting.run(USED) == [(before,)]
+    assert submitting.run("select free_at > {clock} - 10000000 from senders") == [(1,)]
+    submitting.run("update senders set day = day - 1")
+    submitting.run("update attempts set day = day - 1")
+    for after in (2, 4):
+        submitting.ask(after * MINUTE, "?")
+        assert submitting.run(USED) == [(3,)], "it counts on the day on which it may be sent, once"
+    submitting.ask(8 * MINUTE, "never")
+    assert submitting.run(USED) == [(0,)]
 
 
 def test_a_question_alone_takes_none(asking: House) -> None:

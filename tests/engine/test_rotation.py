@@ -172,6 +172,35 @@ def test_long_texts_never_pass_the_days_cap(database: Database) -> None:
     assert at.run("select used from senders") == [(7,), (7,)]
 
 
+@pytest.mark.parametrize("outcome", ["throttled", "refused", "stopped", "no such number"])
+def test_what_surely_did_not_leave_uses_up_no_cap(database: Database, outcome: str) -> None:
+    provision(database)
+    untaken = {
+        "throttled": Outcome(Fate.LATER, limit=True),
+        "refused": Outcome(Fate.LATER),
+        "stopped": Outcome(Fate.STOP_CARRIER),
+        "no such number": Outcome(Fate.NEVER),
+        "yes": Outcome(Fate.TAKEN),
+    }
+    at = House(database, MemoryTransport(slots=1024), untaken)
+    at.run("update senders set daily_cap = 7")
+    invite(database, range(2_220_000, 2_220_030))
+    at.dispatch.turn()
+    assert at.run("select used from senders") == [(7,)]
+    [(first,)] = at.run("select min(id) from messages where state = 'submitting'")
+    [(later,)] = at.run("select max(id) from messages")
+    assert at.waits(later) == ("daily cap", timedelta(0))
+    at.settle(lambda exchange: says(outcome))
+    assert at.run("select used from senders") == [(0,)]
+    assert at.waits(first) is None if outcome == "no such number" else at.waits(first) != ("daily cap", timedelta(0))
+    at.run("update connections set stopped_at = null, retry_at = null")
+    at.run("update senders set rest_until = null")
+    at.now += timedelta(minutes=10)
+    send_all(at)
+    taken = at.run("select count(*) from attempts where fate = 'taken'")
+    assert (taken, at.run("select used from senders")) == ([(7,)], [(7,)])
+
+
 def begun(at: House) -> Sequence[tuple[str, float]]:
     return [(e.mt["sender"], e.at) for e in at.transport.begun]
 
