@@ -20,14 +20,18 @@ from dispatcher.engine.ports import Clock
 
 PATIENCE: Final = 5.0  # seconds that more than a fair share must have been free, and nobody wanted it
 RENEW: Final = 2 / 3  # of its lease at most is left when it is renewed
+BEGINNING: Final = "not bound yet"  # how a bind is before its first try has ended
 log = logging.getLogger(__name__)
 
 
 class Bindable(Protocol):
     """What binds: the transport of one connection."""
 
-    def hold(self, terms: Terms, slots: Mapping[int, float]) -> None:
-        """Hold a bind for each of these slots until a monotonic instant, and no other."""
+    def hold(self, terms: Terms, slots: Mapping[int, float], *, elsewhere: bool) -> None:
+        """Hold a bind for each of these slots until a monotonic instant, and no other.
+
+        `elsewhere` is whether another process is bound or tries to: what this one cannot submit is left to it then.
+        """
         ...
 
     def held(self) -> Mapping[int, str]:
@@ -56,8 +60,8 @@ Slot = tuple[int, int]  # a connection and one of its binds, counted from 0
 class BindLeases(Protocol):
     """Where leases are kept, on the database's clock."""
 
-    def look(self) -> tuple[int, Mapping[Slot, int]]:
-        """How many processes share binds, and who holds which slot."""
+    def look(self) -> tuple[int, Mapping[Slot, int], Collection[Slot]]:
+        """How many processes share binds, who holds which slot, and which of them are bound or being tried."""
         ...
 
     def take(self, slot: Slot, holder: int, seconds: float) -> bool:
@@ -73,7 +77,7 @@ class BindLeases(Protocol):
         ...
 
     def note_unbound(self, connection_id: int, why: str, now: datetime, *, refused: bool) -> bool:
-        """Write down why no bind is up, unless one of another process is; whether it was.
+        """Write down why no bind is up, unless one is of another process or is being tried; whether it was.
 
         What was `refused` stops the connection until one is bound.
         """
@@ -138,20 +142,21 @@ class Binds:
         states = {(each.connection_id, n): state for each in bound for n, state in each.transport.held().items()}
         self._let_go(states)
         self._renew(states, {each.connection_id: each.name for each in bound})
-        sharing, held = self._leases.look()
+        for each, down in downs:  # before a slot is taken that would be tried first
+            if down is None:
+                self._downs.pop(each.connection_id, None)
+            elif down is not self._downs.get(each.connection_id):
+                self._note(each, down)
+        sharing, held, up = self._leases.look()
+        elsewhere = {slot[0] for slot in up if held[slot] != self._holder}
         for each in bound:
-            self._share(each, sharing, held)
+            self._share(each, sharing, held, states)
             slots = {
                 n: until
                 for (connection_id, n), until in self._mine.items()
                 if connection_id == each.connection_id and (connection_id, n) not in self._leaving
             }
-            each.transport.hold(each.terms, slots)
-        for each, down in downs:
-            if down is None:
-                self._downs.pop(each.connection_id, None)
-            elif down is not self._downs.get(each.connection_id):
-                self._note(each, down)
+            each.transport.hold(each.terms, slots, elsewhere=each.connection_id in elsewhere)
 
     def close(self) -> None:
         """Give everything back, once the transports have ended. Raises StoreUnavailable."""
@@ -192,7 +197,7 @@ class Binds:
         self._mine |= dict.fromkeys(kept, now + self._lease)
         self._told = {slot: mine[slot] for slot in self._mine}
 
-    def _share(self, bound: Bound, sharing: int, held: Mapping[Slot, int]) -> None:
+    def _share(self, bound: Bound, sharing: int, held: Mapping[Slot, int], states: Mapping[Slot, str]) -> None:
         connection_id, binds, now = bound.connection_id, bound.terms.binds, self._monotonic()
         taken = {n: holder for (connection, n), holder in held.items() if connection == connection_id}
         staying = [n for connection, n in self._mine.keys() - self._leaving if connection == connection_id]
@@ -204,7 +209,8 @@ class Binds:
         counts[self._holder] = len(staying)
         step = wanted(binds - max(0, leaving), sharing, counts, self._holder, patient=patient)
         if step < 0:
-            self._leaving.add((connection_id, max(staying)))
+            least = max(staying, key=lambda n: (states.get((connection_id, n)) != "", n))  # one that is not bound first
+            self._leaving.add((connection_id, least))
         for n in free[: max(0, step)]:
             begun = self._monotonic()
             if self._leases.take((connection_id, n), self._holder, self._lease):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from dispatcher.engine.binds import BEGINNING
 from dispatcher.engine.ports import AlarmKind
 from dispatcher.store.alarms import raise_alarms
 from dispatcher.store.database import Database
@@ -19,7 +20,7 @@ ALARMING: Final = timedelta(minutes=1)  # for so long nobody could bind
 REST: Final = timedelta(minutes=1)  # a bind that was refused is tried again by then, and submits tell nothing more
 BEFORE: Final = timedelta(seconds=5) // MICROSECOND  # a submit may have told of a refused bind before the bind did
 
-HELD: Final = Statement("select connection_id, slot, holder from bind_leases where lease_until >= {clock}")
+HELD: Final = Statement("select connection_id, slot, holder, state from bind_leases where lease_until >= {clock}")
 SHARING: Final = Statement("select count(*) from workers where kind in ('work', 'trial') and lease_until >= {clock}")
 TAKE: Final = Statement(
     """insert into bind_leases (connection_id, slot, holder, lease_until, state)
@@ -51,7 +52,8 @@ HOLDERS: Final = Statement(
 UNBOUND: Final = Statement(
     """update connections set unbound_at = coalesce(unbound_at, :now), unbound = :why
     where id = :id and not exists (
-        select 1 from bind_leases b where b.connection_id = :id and b.state = '' and b.lease_until >= {clock})
+        select 1 from bind_leases b
+        where b.connection_id = :id and b.state in ('', :beginning) and b.lease_until >= {clock})
     returning unbound_at"""
 )
 STOPPED_UNBOUND: Final = Statement(
@@ -64,7 +66,7 @@ BOUND: Final = Statement(
     where id in (select id from {rows}) and unbound_at is not null""",
     "id bigint",
 )
-BEGINNING: Final = "not bound yet"
+UP: Final = ("", BEGINNING)  # a bind is up, or may soon be
 
 Slot = tuple[int, int]
 
@@ -84,10 +86,11 @@ class Leases:
         """Work on this database."""
         self._database = database
 
-    def look(self) -> tuple[int, Mapping[Slot, int]]:
-        """How many processes share binds, and who holds which."""
+    def look(self) -> tuple[int, Mapping[Slot, int], Collection[Slot]]:
+        """How many processes share binds, who holds which, and which are bound or being tried."""
         with self._database.read() as tx:
-            return int(tx.run(SHARING)[0][0]), {(row[0], row[1]): row[2] for row in tx.run(HELD)}
+            sharing, held = int(tx.run(SHARING)[0][0]), tx.run(HELD)
+        return sharing, {(row[0], row[1]): row[2] for row in held}, {(row[0], row[1]) for row in held if row[3] in UP}
 
     def take(self, slot: Slot, holder: int, seconds: float) -> bool:
         """Lease one that nobody holds."""
@@ -104,12 +107,12 @@ class Leases:
         return renewed
 
     def note_unbound(self, connection_id: int, why: str, now: datetime, *, refused: bool) -> bool:
-        """Write down why no bind is up, unless one of another process is; whether it was.
+        """Write down why no bind is up, unless one is of another process or is being tried; whether it was.
 
         One that was refused stops the connection; one that could not be reached for a minute raises an alarm.
         """
         with self._database.write() as tx:
-            noted = tx.run(UNBOUND, id=connection_id, why=kept(why), now=micros(now))
+            noted = tx.run(UNBOUND, id=connection_id, why=kept(why), now=micros(now), beginning=BEGINNING)
             if noted and refused:
                 stop(tx, connection_id, why, REST, now)
             elif noted and now - instant(noted[0][0]) >= ALARMING:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dispatcher.core.health import ILL, Ailment
+from dispatcher.engine.binds import BEGINNING
 from dispatcher.engine.health import COMES_BACK
-from dispatcher.store.binds import BEGINNING, HeldBind
+from dispatcher.store.binds import HeldBind
 from dispatcher.wiring.desk import carrier_objection
 from dispatcher.wiring.ground import Finding
 

@@ -15,14 +15,14 @@ from dispatcher.carriers.smpp import Smpp
 from dispatcher.core.codes import Refusal
 from dispatcher.core.exchange import Hook, Receipt, Reply
 from dispatcher.core.smpp import Status
-from dispatcher.engine.binds import BindLeases, Binds, Bound, none_left
+from dispatcher.engine.binds import BEGINNING, BindLeases, Binds, Bound, none_left
 from dispatcher.engine.checks import Wrong
 from dispatcher.engine.dispatch import Line
 from dispatcher.engine.inbox import Inbox
 from dispatcher.engine.ports import StoreUnavailable
 from dispatcher.loops import Gatherer
 from dispatcher.settings import Settings
-from dispatcher.store.binds import BEGINNING, Leases
+from dispatcher.store.binds import Leases
 from dispatcher.store.workers import LEASE_SECONDS
 from dispatcher.transports.smpp import Ack, SmppTransport
 from dispatcher.wiring.parts import utc_now
@@ -146,7 +146,7 @@ def bound_for_trial(house: ExitStack, smpp: SmppBinds, leases: Leases, me: int, 
 
 def _all_elsewhere(bound: Bound, leases: Leases, me: int) -> bool:
     """Whether to wait for a bind is in vain, and those who hold them can tell how they are."""
-    sharing, held = leases.look()
+    sharing, held, _ = leases.look()
     counts = Counter(holder for (connection_id, _), holder in held.items() if connection_id == bound.connection_id)
     beginning = BEGINNING in leases.states().get(bound.name, {}).values()
     return none_left(bound.terms.binds, sharing, counts, me) and not beginning

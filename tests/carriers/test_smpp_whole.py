@@ -15,6 +15,7 @@ from dispatcher.core.smpp import Command, Tag
 from dispatcher.store.database import Database
 from dispatcher.store.statement import Statement
 from dispatcher.wiring.doctor import examine
+from dispatcher.wiring.work import working
 from tests.carriers.stand import Stand
 from tests.carriers.whole import Whole, whole
 from tests.processes import eventually
@@ -231,6 +232,24 @@ def test_a_refused_bind_is_told_of_while_nothing_is_queued_and_ends_with_a_bind(
         assert alarms.startswith("connection_stopped carrier since")
         smsc.on_bind = lambda bind: 0
         eventually("it is bound", lambda: told() == (True, "can be used", True, "none"))
+
+
+def test_a_process_that_is_not_let_in_leaves_the_queue_to_one_that_is(
+    database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smsc.on_bind = lambda bind: 0x0D if smsc.bound else 0
+    with engine(database_url, smsc, monkeypatch, binds="2") as at, working(settled(database_url)):
+        shared = [("", 1), ("bind refused, status 0x0D", 1)]
+        states = "select state, count(distinct holder) from bind_leases group by state order by state"
+        one_each = "select 1 from bind_leases having count(distinct holder) = 2"
+        eventually("each holds one", lambda: at.query(one_each) and at.query(states) == shared)
+        for key in [str(at.customer.invite(f"+1301222{n}").json["messageId"]) for n in range(3000, 3020)]:
+            at.sent(key)
+        assert at.query("select distinct fate from attempts") == [("taken",)]
+        found = {each.check: each for each in examine(settled(database_url))}
+        assert found["connection carrier"].ok
+        assert found["alarms"].ok
+        assert not found["binds of carrier"].ok
 
 
 def test_an_smsc_that_is_gone_is_told_of_while_nothing_is_queued(

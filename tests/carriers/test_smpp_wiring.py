@@ -14,12 +14,13 @@ from dispatcher.core.exchange import Fate, Hook, Receipt
 from dispatcher.core.given import Given
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.smpp import Status
+from dispatcher.engine.binds import BEGINNING
 from dispatcher.engine.checks import Wrong
 from dispatcher.engine.dispatch import Line
 from dispatcher.engine.inbox import Inbox
 from dispatcher.engine.ports import StoreUnavailable
 from dispatcher.engine.replies import Replies
-from dispatcher.store.binds import BEGINNING, Leases
+from dispatcher.store.binds import Leases
 from dispatcher.store.database import Database
 from dispatcher.store.replies import ReplyBook
 from dispatcher.store.workers import Workers
@@ -142,7 +143,7 @@ def test_a_trial(database: Database, database_url: str, smsc: Smsc, monkeypatch:
         smsc.bound_session().deliver(f"id:{outcome.ref} stat:DELIVRD".encode(), esm_class=4)
         assert [receipt.event for receipt in trial.follow(mt, outcome, 10)] == [Event.DELIVER]
     assert smsc.sessions[0].unbound
-    assert Leases(database).look() == (0, {})
+    assert Leases(database).look()[:2] == (0, {})
 
 
 def test_a_trial_takes_no_bind_that_others_hold(
@@ -161,7 +162,7 @@ def test_a_trial_takes_no_bind_that_others_hold(
         with pytest.raises(Wrong, match=f"hold every bind of it{told}"), trying(settled(database_url), "carrier"):
             pass
     assert not smsc.binds
-    assert Leases(database).look() == (1, {(1, 0): worker})
+    assert Leases(database).look()[:2] == (1, {(1, 0): worker})
 
 
 def test_a_trial_tells_why_it_was_not_let_in(

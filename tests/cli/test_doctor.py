@@ -16,9 +16,10 @@ from dispatcher.core.exchange import Receipt
 from dispatcher.core.health import Ailment
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.screening import LinePolicy
+from dispatcher.engine.binds import BEGINNING
 from dispatcher.engine.health import AFTER_SILENCE, AFTER_STOP
 from dispatcher.engine.lookups import LookedUp, Wanted
-from dispatcher.store.binds import BEGINNING, HeldBind
+from dispatcher.store.binds import HeldBind
 from dispatcher.store.database import Database
 from dispatcher.store.instants import micros
 from dispatcher.store.line_types import LineTypeBook

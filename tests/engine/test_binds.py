@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -80,16 +80,18 @@ class Line:
 
     def __init__(self) -> None:
         self.slots: dict[int, float] = {}
+        self.elsewhere = False
         self.ending: set[int] = set()
         self.why = ""
+        self.whys: dict[int, str] = {}  # of single slots
         self.fault: Response | None = None
 
-    def hold(self, terms: Terms, slots: Mapping[int, float]) -> None:
+    def hold(self, terms: Terms, slots: Mapping[int, float], *, elsewhere: bool) -> None:
         self.ending |= self.slots.keys() - slots.keys()
-        self.slots = dict(slots)
+        self.slots, self.elsewhere = dict(slots), elsewhere
 
     def held(self) -> Mapping[int, str]:
-        return dict.fromkeys(self.slots.keys() | self.ending, self.why)
+        return {n: self.whys.get(n, self.why) for n in self.slots.keys() | self.ending}
 
     def down(self) -> Response | None:
         return self.fault
@@ -144,7 +146,26 @@ def test_one_process_takes_all_and_gives_one_back(database: Database) -> None:
     assert first.turn() == 1
     assert second.turn() == 1
     assert (first.turn(), second.turn()) == (1, 1)
-    assert first.leases.look() == (2, {(1, 0): first.id, (1, 1): second.id})
+    assert first.leases.look()[:2] == (2, {(1, 0): first.id, (1, 1): second.id})
+
+
+def test_it_gives_back_the_one_that_is_not_bound(database: Database) -> None:
+    first = Process(database, binds=2)
+    first.turn()
+    first.line.whys = {0: "refused", 1: ""}
+    second = Process(database, binds=2)
+    for _ in range(2):
+        second.turn()
+        first.turn()
+    assert set(first.line.slots) == {1}
+    second.turn()
+    assert ({*second.line.slots}, second.line.elsewhere, first.line.elsewhere) == ({0}, True, False)
+    first.turn()
+    assert first.line.elsewhere, "the second tries to bind"
+    first.line.whys = {1: "refused too"}
+    first.turn()
+    second.turn()
+    assert not second.line.elsewhere
 
 
 def test_an_odd_one_goes_to_who_is_patient(database: Database) -> None:
@@ -189,7 +210,7 @@ def test_without_the_store_it_goes_on_until_its_lease_ends(database: Database) -
     until = process.line.slots[0]
 
     class Away(Leases):
-        def look(self) -> tuple[int, Mapping[tuple[int, int], int]]:
+        def look(self) -> tuple[int, Mapping[tuple[int, int], int], Collection[tuple[int, int]]]:
             raise StoreUnavailable("away")
 
     process.binds._leases = Away(database)
@@ -272,6 +293,18 @@ def test_nobody_who_is_bound_is_stopped_by_another_who_is_refused(database: Data
     first.line.fails("refused: too")
     first.turn()
     assert stopped(database) == ["refused: too"]
+
+
+def test_a_connection_is_not_stopped_while_another_process_tries_to_bind(database: Database) -> None:
+    provision(database)
+    first, second = Process(database, binds=2), Process(database, binds=2)
+    first.turn()
+    second.turn()
+    for each in (first, second):
+        each.line.fails("refused: password")
+        assert stopped(database) == []
+        each.turn()
+    assert stopped(database) == ["refused: password"]
 
 
 def test_who_cannot_be_reached_for_a_minute_raises_an_alarm(database: Database) -> None:

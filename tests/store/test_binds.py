@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from dispatcher.store.binds import BEGINNING, Leases
+from dispatcher.engine.binds import BEGINNING
+from dispatcher.store.binds import Leases
 from dispatcher.store.database import Database
 from dispatcher.store.statement import Statement
 from dispatcher.store.workers import Workers
@@ -43,6 +44,9 @@ def test_renewing_tells_what_is_kept_and_notes_how_it_is(database: Database) -> 
     kept = leases.renew({(1, 0): "", (1, 1): "bind refused\0" + "x" * 300, (1, 2): ""}, 7, 30)
     assert sorted(kept) == [(1, 0), (1, 1)]
     assert leases.states()["carrier"][0] == ""
+    assert leases.look()[2] == {(1, 0)}
+    assert leases.take((1, 2), 8, 30)
+    assert leases.look()[2] == {(1, 0), (1, 2)}
     assert leases.states()["carrier"][1].startswith("bind refusedxxx")
 
 
@@ -68,7 +72,7 @@ def test_what_is_given_back_is_free_at_once(database: Database) -> None:
 
 def test_who_shares(database: Database) -> None:
     workers, leases = Workers(database), Leases(database)
-    assert leases.look() == (0, {})
+    assert leases.look() == (0, {}, set())
     first = workers.enrol("work", NOON)
     workers.enrol("trial", NOON)
     assert leases.look()[0] == 2

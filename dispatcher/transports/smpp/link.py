@@ -14,6 +14,7 @@ from typing import Final
 
 from dispatcher.core.exchange import Fault, Response
 from dispatcher.core.smpp import Command, Garbled, Terms
+from dispatcher.engine.binds import BEGINNING
 from dispatcher.transports.smpp.bell import Bell
 from dispatcher.transports.smpp.session import END_EARLY, House, Life, Refused, Session
 from dispatcher.transports.smpp.waiting import Waiting
@@ -46,11 +47,12 @@ class Link:
         self._kind = kind
         self.bound = False
         self.ended = False
-        self.why = "not bound yet"  # "" while it is bound, and after that until the next try has ended
+        self.why = BEGINNING  # "" while it is bound, and after that until the next try has ended
         self._house = house
         self._waiting = waiting
         self._ear = ear
         self._down: Response | None = None
+        self._at_once = False  # whether it is not to rest before the next try
         self._timeout = timeout
         self._connect_timeout = connect_timeout
         self._life = Life(until)
@@ -63,6 +65,11 @@ class Link:
 
     def ring(self) -> None:
         """Somebody waits."""
+        self._bell.ring()
+
+    def try_now(self) -> None:
+        """Rest no longer: whatever kept it from being bound may be over."""
+        self._down, self._at_once = None, True
         self._bell.ring()
 
     def extend(self, until: float) -> None:
@@ -89,6 +96,11 @@ class Link:
     def down(self) -> Response | None:
         """What to answer while no submit can begin, None while one can and before a first try to bind has ended."""
         return self._down or (self._ear.down if self._ear else None)
+
+    @property
+    def can_submit(self) -> bool:
+        """Whether a submit can begin."""
+        return self.bound and self._can_hear()
 
     def _can_hear(self) -> bool:
         return self._ear is None or self._ear.bound
@@ -146,9 +158,10 @@ class Link:
         self._house.changed()
 
     def _pause(self, wake: float) -> None:
-        while not self._life.leaving() and (left := min(wake, self._life.until - END_EARLY) - monotonic()) > 0:
-            self._bell.sleep(left)
+        while not (self._life.leaving() or self._at_once) and (left := wake - monotonic()) > 0:
+            self._bell.sleep(min(left, self._life.until - END_EARLY - monotonic()))
             self._bell.hush()
+        self._at_once = False
 
     def _told(self) -> dict[str, str]:
         return {"action": "bind", "connection": self._house.name, "kind": self._kind.name.lower()}

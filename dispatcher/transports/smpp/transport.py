@@ -42,6 +42,7 @@ class SmppTransport:
         self._links: dict[int, tuple[Link, ...]] = {}  # by slot
         self._pending = 0  # started and not answered
         self._running = True
+        self._elsewhere = False  # whether another process is bound or tries to
         self._waiting = Waiting(lambda order: self.answer(order, LATE))
 
     def start(
@@ -68,18 +69,25 @@ class SmppTransport:
             link.ring()
 
     def room(self) -> int:
-        """How many more may be started now; where no bind is up they are answered why."""
+        """How many more may be started now; where no bind is up anywhere they are answered why."""
         with self._lock:
-            windows = [link.terms.window for link in self._senders()]
+            senders = self._senders()
+            if self._elsewhere and not any(link.can_submit for link in senders):
+                return 0
+            windows = [link.terms.window for link in senders]
             places = sum(window + min(window, MOST_AHEAD) for window in windows)
             return max(0, places - self._pending)
 
-    def hold(self, terms: Terms, slots: Mapping[int, float]) -> None:
+    def hold(self, terms: Terms, slots: Mapping[int, float], *, elsewhere: bool = False) -> None:
         """Hold a bind for each of these slots until the monotonic instant at which its lease ends, and no other.
 
-        What is no longer to be held ends when what is in flight has been answered; `held` tells.
+        What is no longer to be held ends when what is in flight has been answered; `held` tells. While another process
+        is bound or tries to (`elsewhere`), there is no room for what this one cannot submit. Once none is, its place
+        may be ours.
         """
         with self._lock:
+            alone, self._elsewhere = self._elsewhere and not elsewhere, elsewhere
+            resting = [link for links in self._links.values() for link in links if alone and not link.bound]
             begun = self._begin(terms, slots) if self._running else []
             ended = [
                 link
@@ -87,6 +95,8 @@ class SmppTransport:
                 for link in links
                 if slot not in slots or link.terms != terms or not self._running
             ]
+        for link in resting:
+            link.try_now()
         for link in ended:
             link.leave(self._timeout)
         for link in begun:
@@ -174,7 +184,8 @@ class SmppTransport:
         downs = [link.down for link in self._senders()]
         if not downs:
             return UNBOUND
-        return downs[0] if all(downs) else None
+        down = downs[0] if all(downs) else None
+        return _unsent(down) if down and self._elsewhere else down
 
 
 def _unsent(refusal: Response) -> Response:
