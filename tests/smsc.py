@@ -159,7 +159,7 @@ class Smsc:
     `most` is how many sessions were bound at once, the most there ever were.
     """
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None, patience: float = 60.0) -> None:
+    def __init__(self, *, tls: ssl.SSLContext | None = None, patience: float = 60.0, port: int = 0) -> None:
         self.binds: list[Bind] = []
         self.submits: list[Submit] = []
         self.sessions: list[Session] = []
@@ -173,7 +173,7 @@ class Smsc:
         self._tls = tls
         self._news = threading.Condition()
         self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.port = int(self._listener.getsockname()[1])
 
     def __enter__(self) -> Self:
