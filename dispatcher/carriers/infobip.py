@@ -99,17 +99,17 @@ FILTERED_ERRORS: Final = frozenset(
 def from_settings(given: Given) -> Infobip:
     """A contract with Infobip, which gives each account an address of its own. Raises SettingsError."""
     return Infobip(
-        base_url=given.url("base_url"), api_key=given.secret("api_key"), hook_token=given.secret("hook_token")
+        base_url=given.url("base_url"), api_key=given.secret("api_key"), hook_tokens=given.secrets("hook_token")
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Infobip:
-    """Infobip's words. It signs nothing, so the addresses that it calls carry a token."""
+    """Infobip's words. It signs nothing, so the addresses that it calls carry a token, the first of these."""
 
     base_url: str
     api_key: str = field(repr=False)
-    hook_token: str = field(repr=False)
+    hook_tokens: tuple[str, ...] = field(repr=False)
 
     def build(self, mt: Submission, now: datetime) -> Request:
         """The submit. The message id is ours: of all submits with one id one is taken."""
@@ -161,8 +161,8 @@ class Infobip:
         return outcome if lasting or outcome.fate is Fate.TAKEN else None
 
     def verify(self, hook: Hook, now: datetime) -> bool:
-        """Whether the address that was called holds our token."""
-        return proves(hook.query.get("token", ""), self.hook_token.encode())
+        """Whether the address that was called holds a token of ours."""
+        return proves(hook.query.get("token", ""), *map(str.encode, self.hook_tokens))
 
     def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
         """All receipts and replies in a hook, but for those that cannot be read and those of an unknown status."""
@@ -188,7 +188,7 @@ class Infobip:
             "destinations": [{"to": mt.to.removeprefix("+"), "messageId": mt.sent_by}],
             "content": {"text": mt.text},
             "webhooks": {
-                "delivery": {"url": f"{mt.receipt_url}&token={quote(self.hook_token, safe='')}"},
+                "delivery": {"url": f"{mt.receipt_url}&token={quote(self.hook_tokens[0], safe='')}"},
                 "contentType": "application/json",
                 "callbackData": mt.key,
             },

@@ -70,19 +70,22 @@ def from_settings(given: Given) -> Kannel:
         url=given.url("url"),
         username=given.text("username"),
         password=given.secret("password"),
-        hook_token=given.secret("hook_token"),
+        hook_tokens=given.secrets("hook_token"),
         smsc=given.text("smsc", ""),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Kannel:
-    """Kannel's words. It signs nothing, so the addresses that it calls carry a token. `smsc` forces a route."""
+    """Kannel's words. It signs nothing, so the addresses that it calls carry a token, the first of these.
+
+    `smsc` forces a route.
+    """
 
     url: str
     username: str
     password: str = field(repr=False)
-    hook_token: str = field(repr=False)
+    hook_tokens: tuple[str, ...] = field(repr=False)
     smsc: str = ""
 
     def build(self, mt: Submission, now: datetime) -> Request:
@@ -116,8 +119,8 @@ class Kannel:
         return Outcome(Fate.UNKNOWN, reason=f"HTTP {response.status}")
 
     def verify(self, hook: Hook, now: datetime) -> bool:
-        """Whether the address that was called holds our token."""
-        return proves(hook.query.get("token", ""), self.hook_token.encode())
+        """Whether the address that was called holds a token of ours."""
+        return proves(hook.query.get("token", ""), *map(str.encode, self.hook_tokens))
 
     def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
         """The receipt or the reply that the address tells; none where the status is unknown."""
@@ -132,7 +135,7 @@ class Kannel:
 
     def _dlr_url(self, receipt_url: str) -> str:
         """Kannel replaces %d and the like in it, so a percent of ours is doubled."""
-        ours = f"{receipt_url}&token={quote(self.hook_token, safe='')}"
+        ours = f"{receipt_url}&token={quote(self.hook_tokens[0], safe='')}"
         return f"{ours.replace('%', '%%')}&status=%d&answer=%A"
 
 

@@ -79,22 +79,22 @@ def from_settings(given: Given) -> Sinch:
     """A service plan, with what proves its webhooks. Raises SettingsError."""
     plan = given.text("service_plan_id", like="[0-9A-Za-z_-]+", what="a service plan's id, as the dashboard shows it")
     api_token = given.secret("api_token")
-    hmac_secret = given.secret("hmac_secret", optional=True)
-    hook_token = given.secret("hook_token", optional=True)
-    if bool(hmac_secret) == bool(hook_token):
+    hmac_secrets = given.secrets("hmac_secret", optional=True)
+    hook_tokens = given.secrets("hook_token", optional=True)
+    if bool(hmac_secrets) == bool(hook_tokens):
         raise SettingsError("credentials.hmac_secret: give either it or credentials.hook_token, to prove webhooks")
     url = f"{given.url('base_url', BASE_URL)}/xms/v1/{plan}/batches"
-    return Sinch(url, api_token, hmac_secret, hook_token)
+    return Sinch(url, api_token, hmac_secrets, hook_tokens)
 
 
 @dataclass(frozen=True, slots=True)
 class Sinch:
-    """The words of one service plan. Of the last two credentials one is empty."""
+    """The words of one service plan. Of secrets and tokens one is empty; the first of the tokens goes out."""
 
     url: str
     api_token: str = field(repr=False)
-    hmac_secret: str = field(repr=False)
-    hook_token: str = field(repr=False)
+    hmac_secrets: tuple[str, ...] = field(repr=False)
+    hook_tokens: tuple[str, ...] = field(repr=False)
 
     @property
     def asking_submits(self) -> bool:
@@ -120,9 +120,9 @@ class Sinch:
         return {"Authorization": f"Bearer {self.api_token}"}
 
     def _callback_url(self, receipt_url: str) -> str:
-        if not self.hook_token:
+        if not self.hook_tokens:
             return receipt_url
-        return f"{receipt_url}{'&' if '?' in receipt_url else '?'}token={quote(self.hook_token, safe='')}"
+        return f"{receipt_url}{'&' if '?' in receipt_url else '?'}token={quote(self.hook_tokens[0], safe='')}"
 
     def read(self, response: Response) -> Outcome:
         """201 with an id is taken; of 400 and 403 the body's code tells whose fault it is."""
@@ -159,22 +159,23 @@ class Sinch:
         return Outcome(Fate.TAKEN, ref=ref) if ref and len(ours) == 1 and "" not in ours else None
 
     def verify(self, hook: Hook, now: datetime) -> bool:
-        """Whether it carries our token, or else is signed with the plan's secret in these hours."""
-        if self.hook_token:
-            return proves(hook.query.get("token", ""), self.hook_token.encode())
+        """Whether it carries a token of ours, or else is signed with the plan's secret in these hours."""
+        if self.hook_tokens:
+            return proves(hook.query.get("token", ""), *map(str.encode, self.hook_tokens))
         given, nonce, said_at = (hook.headers.get(f"x-sinch-webhook-signature{name}", "") for name in SIGNED)
         if not (said_at.isascii() and said_at.isdigit() and len(said_at) <= 12):
             return False
         if not (now - OLDEST).timestamp() <= int(said_at) <= (now + AHEAD).timestamp():
             return False
         words = hook.body + f".{nonce}.{said_at}".encode("utf-8", "surrogatepass")
-        return proves(given, b64encode(hmac.new(self.hmac_secret.encode(), words, "sha256").digest()))
+        digests = [hmac.new(secret.encode(), words, "sha256").digest() for secret in self.hmac_secrets]
+        return proves(given, *map(b64encode, digests))
 
     def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
         """The receipts or the reply in a hook; nothing for types and statuses that are not known."""
         said = json_of(hook.body)
         kind = text_at(said, "type")
-        called = hook.key if self.hook_token else ""  # a signature does not cover the address
+        called = hook.key if self.hook_tokens else ""  # a signature does not cover the address
         if kind in ("recipient_delivery_report_sms", "recipient_delivery_report_mms"):
             return _receipts(said, [said], called)
         if kind in ("delivery_report_sms", "delivery_report_mms"):

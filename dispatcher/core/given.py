@@ -96,6 +96,11 @@ class Given:
             raise SettingsError(f"{CREDENTIALS}.{name}: must hold no control character, nor the end of a line")
         return value or ""
 
+    def secrets(self, name: str, *, optional: bool = False) -> tuple[str, ...]:
+        """A credential that proves hooks and, while it is changed, the one before it, `NAME_before`."""
+        former = self.secret(f"{name}_before", optional=True)
+        return tuple(filter(None, (self.secret(name, optional=optional and not former), former)))
+
     def described(self) -> Mapping[str, Any]:
         """All settings, for a carrier that reads them by itself and knows what is unknown."""
         self._asked |= dict.fromkeys([*self.settings, *(f"{CREDENTIALS}.{name}" for name in self.credentials)])

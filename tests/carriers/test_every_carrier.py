@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote
 
 import pytest
 
 from dispatcher.carriers import generic, infobip, kannel, plivo, simulated, sinch, smpp, telnyx, twilio, vonage
-from dispatcher.core.exchange import Fate, Response
+from dispatcher.core.exchange import Fate, Hook, Response, Submission
 from dispatcher.core.given import Given
 from dispatcher.engine.transport import Carrier
 from dispatcher.wiring.carriers import CARRIERS
+from tests.carriers.noise import NOON
 
 ROOT: Final = Path(__file__).parents[2]
 # They are loaded by name, so it is here that types are checked.
@@ -109,3 +111,18 @@ def test_a_refusal_about_one_text_or_number_is_explained(name: str, status: int,
 
 def test_each_explains_something() -> None:
     assert {name for name, _, _ in EXPLAINED} == set(SETTINGS)
+
+
+URL: Final = "https://us.example/hooks/c"
+
+
+@pytest.mark.parametrize("name", ["infobip", "kannel", "sinch"])
+def test_addresses_with_the_former_token_are_good_while_it_changes(name: str) -> None:
+    settings, credentials = SETTINGS[name]
+    carrier = MAKERS[name](Given(settings, credentials | {"hook_token": "new", "hook_token_before": "old"}))
+    request = carrier.build(Submission("7", "+12015550160", "+13012223333", "x", 1, f"{URL}?id=7"), NOON)
+    asked = request.body.decode() + unquote(request.url)
+    assert "token=new" in asked
+    assert "old" not in asked
+    good = [token for token in ("new", "old", "older", "") if carrier.verify(Hook("POST", URL, {"token": token}), NOON)]
+    assert good == ["new", "old"]

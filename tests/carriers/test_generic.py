@@ -460,6 +460,17 @@ def test_without_a_demand_no_hook_is_genuine() -> None:
 
 
 @pytest.mark.parametrize("verify", [HEADER, QUERY, HMAC], ids=lambda verify: verify["by"])
+def test_what_was_proven_by_the_former_credential_is_genuine_while_it_changes(verify: Mapping[str, str]) -> None:
+    changing = hears({**verify, "before": "former"}, {"token": "new", "former": SECRET})
+    genuine = [asked for each, asked, genuine in VERIFIED if genuine and each == verify]
+    assert genuine
+    for asked in genuine:
+        assert changing.verify(asked, NOON)
+        assert hears(verify).verify(asked, NOON)
+        assert not hears(verify, {"token": "new"}).verify(asked, NOON)
+
+
+@pytest.mark.parametrize("verify", [HEADER, QUERY, HMAC], ids=lambda verify: verify["by"])
 def test_an_empty_credential_proves_nothing(verify: Mapping[str, str]) -> None:
     """A variable that is set to nothing, an empty file: whoever sends nothing must not be believed."""
     asked = hook(X_Signature=signature(key="").hex())
@@ -591,6 +602,7 @@ WRONG: Final[list[tuple[dict[str, Any], str]]] = [
     ({"receipts": HEARS | {"verify": HEADER | {"name": ""}}}, "receipts.verify: needs by"),
     ({"receipts": HEARS | {"verify": HEADER | {"name": ["X"]}}}, "receipts.verify.name:"),
     ({"receipts": HEARS | {"verify": HEADER | {"credential": "nobody"}}}, "receipts.verify.credential: must name"),
+    ({"receipts": HEARS | {"verify": HEADER | {"before": "nobody"}}}, "receipts.verify.before: must name"),
     ({"receipts": HEARS | {"verify": HEADER | {"secret": "x"}}}, "receipts.verify.secret: unknown"),
     ({"receipts": HEARS | {"verify": HMAC | {"hash": "md5"}}}, "receipts.verify.hash: must be sha1, sha256 or sha512"),
     ({"receipts": HEARS | {"failed": 7}}, "receipts.failed:"),

@@ -285,6 +285,13 @@ def test_a_signature_that_was_worked_out_elsewhere() -> None:
     assert not SINCH.verify(hook, NOON), "years later"
 
 
+def test_the_former_secret_signs_until_it_is_taken_away() -> None:
+    changing = sinch({"api_token": "tok1", "hmac_secret": "new", "hmac_secret_before": SECRET})
+    assert changing.verify(signed(), NOON)
+    assert changing.verify(signed(secret="new"), NOON)
+    assert not changing.verify(signed(secret="older"), NOON)
+
+
 FORGED: Final[Mapping[str, Hook]] = {
     "no header": Hook("POST", "", body=BODY),
     "another body": but(signed(), BODY + b" "),

@@ -78,7 +78,7 @@ def test_settings_that_do_not_fit(settings: dict[str, str], secrets: dict[str, s
 def test_an_api_key_takes_the_place_of_the_token_in_requests_alone() -> None:
     carrier = from_settings(Given(SETTINGS | {"api_key": KEY}, SECRETS | {"api_secret": "s3cret"}))
     assert b64decode(carrier.build(MT, NOON).headers["Authorization"].split()[1]) == f"{KEY}:s3cret".encode()
-    assert carrier.auth_token == TOKEN
+    assert carrier.auth_tokens == (TOKEN,)
 
 
 def test_a_repr_shows_no_secret() -> None:

@@ -17,7 +17,7 @@ from twilio.request_validator import get_signature_algorithm as algorithm_of
 from twilio.rest import Client
 from werkzeug.datastructures import MultiDict
 
-from dispatcher.carriers.twilio import Twilio, from_settings
+from dispatcher.carriers.twilio import OVERRIDES, Twilio, from_settings
 from dispatcher.core.exchange import Fate, Hook, Outcome, Response, Submission
 from dispatcher.core.given import Given
 from tests.carriers.noise import NOON
@@ -60,7 +60,7 @@ KEY: Final = "SK" + "0b" * 16
 def test_our_submit_is_theirs(stand: Stand, mt: Submission, login: tuple[str, str]) -> None:
     stand.answer = Response(201, body=CREATED)
     message = theirs(stand, *login).messages.create(
-        to=mt.to, from_=mt.sender, body=mt.text, status_callback=mt.receipt_url
+        to=mt.to, from_=mt.sender, body=mt.text, status_callback=mt.receipt_url + OVERRIDES
     )
     wanted = stand.take()
     ours = carrier(stand.url, **({"api_key": KEY} if login[0] == KEY else {}))
@@ -173,6 +173,27 @@ def test_what_they_accept_we_accept(hook: Hook) -> None:
 def test_what_they_refuse_we_refuse(hook: Hook) -> None:
     assert not accepted_by_them(hook)
     assert not carrier().verify(hook, NOON)
+
+
+@pytest.mark.parametrize("address", [URL, URL.replace(".example", ".example:443")])
+def test_an_address_may_be_signed_with_what_says_how_to_repeat_it(address: str) -> None:
+    """The fragment is never sent to us; their validator, which is told of it, signs it along."""
+    hook = signed(signed_as=address + OVERRIDES)
+    assert accepted_by_them(replace(hook, url=hook.url + OVERRIDES))
+    assert carrier().verify(hook, NOON)
+    assert not carrier().verify(signed(signed_as=f"{address}#rc=1"), NOON)
+
+
+def test_the_former_token_signs_until_it_is_taken_away() -> None:
+    both = {"auth_token": "new", "auth_token_before": TOKEN, "shared_key": "newer", "shared_key_before": SHARED}
+    changing = from_settings(Given({"account_sid": ACCOUNT}, both))
+    assert changing.login == f"{ACCOUNT}:new"
+    for secret in ("new", TOKEN):
+        assert changing.verify(signed(secret=secret), NOON)
+        assert not changing.verify(signed(secret=secret, settings=SHA256), NOON)
+    for secret in ("newer", SHARED):
+        assert changing.verify(signed(secret=secret, settings=SHA256), NOON)
+        assert not changing.verify(signed(secret=secret), NOON)
 
 
 def test_without_a_shared_key_nothing_is_signed_with_one() -> None:

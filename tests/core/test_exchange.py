@@ -136,6 +136,13 @@ def test_key_of_a_hook(query: dict[str, str], key: str) -> None:
 def test_a_token_is_proven_by_itself_alone(given: str) -> None:
     assert proves("token", b"token")
     assert proves(given, b"token") is False
+    assert proves(given, b"token", b"") is False
+
+
+def test_a_token_is_proven_by_either_of_two() -> None:
+    assert proves("new", b"new", b"old")
+    assert proves("old", b"new", b"old")
+    assert not proves("new")
 
 
 def test_form_of_a_hook() -> None:

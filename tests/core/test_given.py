@@ -31,13 +31,16 @@ READ: Final[list[tuple[dict[str, Any], Read, object]]] = [
     ({}, lambda g: g.secret("token"), "s3"),
     ({}, lambda g: g.secret("other", optional=True), ""),
     ({}, lambda g: g.secret("pem", lines=True), "a\nb"),
+    ({}, lambda g: g.secrets("token"), ("s3",)),
+    ({}, lambda g: g.secrets("key"), ("k2", "k1")),
+    ({}, lambda g: g.secrets("other", optional=True), ()),
     ({"a": {"b": 1}}, lambda g: g.described(), {"a": {"b": 1}}),
 ]
 
 
 @pytest.mark.parametrize(("settings", "read", "found"), READ)
 def test_read(settings: dict[str, Any], read: Read, found: object) -> None:
-    assert read(Given(settings, {"token": "s3", "pem": "a\nb"})) == found
+    assert read(Given(settings, {"token": "s3", "pem": "a\nb", "key": "k2", "key_before": "k1"})) == found
 
 
 WRONG: Final[list[tuple[dict[str, Any], Read, str]]] = [
@@ -66,6 +69,8 @@ WRONG: Final[list[tuple[dict[str, Any], Read, str]]] = [
     ),
     ({}, lambda g: g.secret("other"),
      "credentials.other: is missing; say where it stands, env:VARIABLE or file:/path"),
+    ({}, lambda g: g.secrets("lone", optional=True),
+     "credentials.lone: is missing; say where it stands, env:VARIABLE or file:/path"),
     ({}, lambda g: g.secret("empty"), "credentials.empty: must be text in UTF-8, and not empty"),
     ({}, lambda g: g.secret("pem"), "credentials.pem: must hold no control character, nor the end of a line"),
 ]  # fmt: skip
@@ -74,7 +79,7 @@ WRONG: Final[list[tuple[dict[str, Any], Read, str]]] = [
 @pytest.mark.parametrize(("settings", "read", "sentence"), WRONG)
 def test_wrong(settings: dict[str, Any], read: Read, sentence: str) -> None:
     with pytest.raises(SettingsError) as raised:
-        read(Given(settings, {"token": "s3", "empty": " ", "pem": "a\nb"}))
+        read(Given(settings, {"token": "s3", "empty": " ", "pem": "a\nb", "lone_before": "l1"}))
     assert str(raised.value) == sentence
 
 

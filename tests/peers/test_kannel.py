@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
 import pytest
@@ -157,7 +157,7 @@ REFUSED: Final = [
 
 
 @pytest.mark.parametrize(("changed", "mt", "fate", "code"), REFUSED, ids=short)
-def test_refusals(gateway: Gateway, changed: dict[str, str], mt: Submission, fate: Fate, code: Code) -> None:
+def test_refusals(gateway: Gateway, changed: dict[str, Any], mt: Submission, fate: Fate, code: Code) -> None:
     carrier = replace(carrier_at(gateway, "fake"), **changed)
     outcome = carrier.read(carried(carrier.build(mt, NOON)))
     assert (outcome.fate, outcome.code) == (fate, code)

@@ -39,7 +39,7 @@ KEYS: Final = {
     "answer.refused[]": {"status", "where", "equals", "fate", "code", "retry_seconds", "reason"},
     "receipts": {"key", "ref", "status", "reason", "delivered", "failed", "accepted", "codes", "verify"},
     "replies": {"their_number", "our_number", "text", "ref", "said_at", "verify"},
-    "verify": {"by", "name", "credential", "hash"},
+    "verify": {"by", "name", "credential", "before", "hash"},
 }
 
 
@@ -279,6 +279,8 @@ def _verify(demand: object, credentials: Mapping[str, str], name: str) -> Mappin
     _text(demand, "name", f"{name}.name")
     if _text(demand, "credential", f"{name}.credential") not in credentials:
         raise SettingsError(f"{name}.credential: must name one of the credentials")
+    if "before" in demand and _text(demand, "before", f"{name}.before") not in credentials:
+        raise SettingsError(f"{name}.before: must name one of the credentials")
     if demand.get("hash", "sha256") not in HASHES:
         raise SettingsError(f"{name}.hash: must be {', '.join(HASHES[:-1])} or {HASHES[-1]}")
     return demand

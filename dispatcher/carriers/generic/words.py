@@ -147,15 +147,15 @@ class Generic:
         demand = self.verify_by
         if not isinstance(demand, Mapping):
             return demand == "none"
-        secret, name = self.credentials[demand["credential"]].encode(), demand["name"]
+        secrets = [self.credentials[demand[key]].encode() for key in ("credential", "before") if key in demand]
+        name = demand["name"]
         given = hook.query.get(name, "") if demand["by"] == "query" else hook.headers.get(name.lower(), "")
-        if not secret or not given:  # nothing proves nothing
-            return False
         if demand["by"] != "hmac":
-            return proves(given, secret)
-        digest = hmac.new(secret, hook.body, demand.get("hash", "sha256")).digest()
-        said = (given, given.partition("=")[2])  # as it is, and without the name of a hash before it
-        return any(proves(one, expected) for one in said for expected in (digest.hex().encode(), b64encode(digest)))
+            return proves(given, *secrets)
+        digests = [hmac.new(one, hook.body, demand.get("hash", "sha256")).digest() for one in secrets if one]
+        written = [form for digest in digests for form in (digest.hex().encode(), b64encode(digest))]
+        # As it is, and without the name of a hash before it.
+        return proves(given, *written) or proves(given.partition("=")[2], *written)
 
     def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
         """The receipt in a hook; none where its status is neither delivered, failed nor accepted. Else the reply."""
