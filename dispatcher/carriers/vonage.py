@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -133,8 +134,8 @@ def from_settings(given: Given) -> Vonage:
     if private_key:
         _check_key(private_key)
     basic = "" if application else b64encode(f"{api_key}:{api_secret}".encode()).decode()
-    signature_secret = given.secret("signature_secret")
-    return Vonage(given.url("base_url", BASE_URL), application, private_key, basic, signature_secret)
+    signature_secrets = given.secrets("signature_secret")
+    return Vonage(given.url("base_url", BASE_URL), application, private_key, basic, signature_secrets)
 
 
 def _check_key(pem: str) -> None:
@@ -162,7 +163,7 @@ class Vonage:
     application_id: str
     private_key: str = field(repr=False)
     basic: str = field(repr=False)
-    signature_secret: str = field(repr=False)
+    signature_secrets: tuple[str, ...] = field(repr=False)
 
     def build(self, mt: Submission, now: datetime) -> Request:
         """One text to one number. They choose the alphabet by the text, as we counted it."""
@@ -210,10 +211,7 @@ class Vonage:
         scheme, _, token = hook.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return False
-        try:
-            claims = json_of(SIGNED.decode(token.strip(), self.signature_secret, algorithms=["HS256"]))
-        except (jwt.PyJWTError, ValueError):
-            return False
+        claims = self._claims(token.strip())
         oldest, latest = (now - OLDEST).timestamp(), (now + AHEAD).timestamp()
         issued, ends = _instant(claims, "iat"), _instant(claims, "exp")
         if issued is None or not oldest <= issued <= latest:
@@ -221,6 +219,13 @@ class Vonage:
         if dig(claims, "exp") is not None and (ends is None or ends <= now.timestamp()):
             return False
         return _is_of(text_at(claims, "payload_hash").lower(), hook.body)
+
+    def _claims(self, token: str) -> object:
+        """What a token says that is signed with a secret of the account; None of any other."""
+        for secret in self.signature_secrets:
+            with suppress(jwt.PyJWTError, ValueError):
+                return json_of(SIGNED.decode(token, secret, algorithms=["HS256"]))
+        return None
 
     def events(self, hook: Hook) -> Sequence[Receipt | Reply]:
         """One status or one reply per hook; nothing for a status that is not known, nor for a reply without text."""

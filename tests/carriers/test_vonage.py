@@ -114,7 +114,7 @@ def test_the_example(private_key: str, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("VONAGE_SIGNATURE_SECRET", SECRET)
     made = carrier_of("vonage", described)
     assert isinstance(made, Vonage)
-    assert (made.base_url, made.application_id, made.signature_secret) == ("https://api.nexmo.com", UUID, SECRET)
+    assert (made.base_url, made.application_id, made.signature_secrets) == ("https://api.nexmo.com", UUID, (SECRET,))
     shown = repr(made)
     assert not [secret for secret in (private_key, SECRET, "PRIVATE") if secret in shown]
     assert SECRET not in repr(VONAGE)
@@ -292,6 +292,14 @@ def tokened(token: str, scheme: str = "Bearer", body: bytes = DELIVERED) -> Hook
 
 def encoded(value: object) -> str:
     return urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+def test_the_former_secret_signs_until_it_is_taken_away() -> None:
+    former, new = SECRET, SECRET[::-1]
+    changing = vonage(credentials=SECRETS | {"signature_secret": new, "signature_secret_before": former})
+    for secret in (former, new):
+        assert changing.verify(signed(DELIVERED, secret=secret), NOON)
+    assert not changing.verify(signed(DELIVERED, secret=SECRET[1:] + "x"), NOON)
 
 
 TOKEN: Final = jwt.encode(claims(DELIVERED), SECRET)
