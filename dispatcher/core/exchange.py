@@ -125,7 +125,8 @@ class Receipt:
 
     `event` is DELIVER, REFUSE or SUBMIT (it took it, nothing final yet). `filtered` marks a REFUSE that is about who
     sent it rather than who was to get it: held as spam, or the sender is not registered for such texts. `unsent` marks
-    a REFUSE of the submit itself, by an answer that came late: nothing was sent.
+    a REFUSE of the submit itself, by an answer that came late: nothing was sent. `about` is the number that it came
+    from where that number's owner could have written it: then it counts of a text that went there, and of no other.
     """
 
     event: Event
@@ -135,6 +136,7 @@ class Receipt:
     code: Code = Code.SEND_FAILED
     filtered: bool = False
     unsent: bool = False
+    about: str = field(default="", repr=False)
 
 
 class Wish(StrEnum):

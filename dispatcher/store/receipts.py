@@ -40,6 +40,12 @@ FIND_REF: Final = Statement(
     join attempts a on a.connection_id = r.connection_id and a.ref = r.ref and a.ref <> '' group by r.n""",
     "n integer, connection_id bigint, ref text",
 )
+FIND_ABOUT: Final = Statement(
+    """select r.n, max(a.message_id) from {rows}
+    join attempts a on a.connection_id = r.connection_id and a.ref = r.ref and a.ref <> ''
+    join messages m on m.id = a.message_id join people p on p.person = m.person and p.address = r.about group by r.n""",
+    "n integer, connection_id bigint, ref text, about text",
+)
 # A refusal is about the last attempt or it is late: whoever was tried after that sender may have got it through. While
 # the last one's own id is not written yet, an earlier one that has this id by another sender tells that it is that one.
 LIVE: Final = """ and exists (
@@ -195,11 +201,7 @@ def _apply(tx: Tx, items: Sequence[Item], now: datetime, reach: Reach | None, *,
     found = _find(tx, items)
     lost = [item for n, item in enumerate(items) if n not in found]
     if lost and keep:
-        tx.run(
-            KEEP,
-            [(c, kept(r.key), kept(r.ref), r.event, int(r.code), kept(r.reason), int(r.filtered)) for c, r in lost],
-            now=micros(now),
-        )
+        tx.run(KEEP, [_kept(*item) for item in lost], now=micros(now))
     changed, told = 0, list[tuple[int, Receipt]]()
     if len(ids := {*found.values()}) > 1:  # in one order, else two that tell of the same messages block each other
         tx.run(LOCK, [(i,) for i in sorted(ids)])
@@ -231,8 +233,16 @@ def _find(tx: Tx, items: Sequence[Item]) -> dict[int, int]:
     keyed = [(n, c, int(r.key)) for n, (c, r) in enumerate(items) if r.key.isascii() and r.key.isdigit()]
     keyed = [row for row in keyed if row[2] < 1 << 63]
     found = {row[0]: row[1] for row in tx.run(FIND_KEY, keyed)} if keyed else {}
-    named = [(n, c, r.ref) for n, (c, r) in enumerate(items) if n not in found and r.ref]
-    return found | ({row[0]: row[1] for row in tx.run(FIND_REF, named)} if named else {})
+    named = [(n, c, r.ref) for n, (c, r) in enumerate(items) if n not in found and r.ref and not r.about]
+    found |= {row[0]: row[1] for row in tx.run(FIND_REF, named)} if named else {}
+    doubtful = [(n, c, r.ref, r.about) for n, (c, r) in enumerate(items) if r.ref and r.about]
+    return found | ({row[0]: row[1] for row in tx.run(FIND_ABOUT, doubtful)} if doubtful else {})
+
+
+def _kept(connection_id: int, told: Receipt) -> Row:
+    """A row of what matches nothing. Numbers are not kept, and a receipt that needs its own proves nothing without."""
+    event, reason = (Event.SUBMIT, f"unproven {told.reason}") if told.about else (told.event, told.reason)
+    return connection_id, kept(told.key), kept(told.ref), event, int(told.code), kept(reason), int(told.filtered)
 
 
 def _batches(items: Sequence[tuple[int, Item]]) -> list[tuple[Event, list[tuple[int, Item]]]]:

@@ -341,6 +341,28 @@ def test_receipts(hook: Hook, events: list[Receipt]) -> None:
     assert SMPP.events(hook) == events
 
 
+@pytest.mark.parametrize("esm_class", [0, 8])
+def test_a_receipt_that_is_not_marked_as_one_is_about_the_number_it_came_from(esm_class: int) -> None:
+    about = "+13012223333"
+    found = SMPP.events(deliver(TEXT, esm_class=esm_class))
+    assert found == receipt(DELIVER, "ab12", "DELIVRD", about=about)
+    assert about not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id:1 stat:DELIVRD",
+        "see id:1 done date:1 stat:DELIVRD",
+        "id:1 done date:1",
+        "id: done date:1 stat:DELIVRD",
+        "id:1 done date:1 stat:X",
+    ],
+)
+def test_what_only_looks_like_a_receipt_is_a_reply(text: str) -> None:
+    assert isinstance(SMPP.events(deliver(text, esm_class=0))[0], Reply)
+
+
 def test_a_data_sm_is_a_receipt_too() -> None:
     tags = b"\x00\x1e\x00\x02AB\x04\x27\x00\x01\x02"
     body = b"\0\x01\x011\0\x00\x002\0\x04\x00\x00" + tags

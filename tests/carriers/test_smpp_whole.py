@@ -89,6 +89,23 @@ def test_submit_receipts_and_reply(database_url: str, smsc: Smsc, monkeypatch: p
         assert at.hook(f"{at.public_url}/hooks/carrier", forged, {"Content-Type": "text/plain"}) == 403
 
 
+def test_a_receipt_that_is_not_marked_as_one_cannot_be_forged(
+    database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = b"id:AB12 sub:001 dlvrd:001 submit date:2611221430 done date:2611221431 stat:DELIVRD err:000 text:Join me"
+    with engine(database_url, smsc, monkeypatch) as at:
+        smsc.on_submit = lambda submit: submit.answer("AB12")
+        key, submit = invite(at, smsc, "+13012223333")
+        at.sent(key)
+        eventually("its id is written", lambda: at.query("select 1 from attempts where ref = 'ab12'"))
+        forged = submit.session.deliver(told, source="13012223334", destination="12015550000")
+        smsc.wait("it is acknowledged", lambda: submit.session.acked.get(forged) == 0)
+        assert at.query("select event, reason from receipts") == [("submit", "unproven DELIVRD")]
+        assert at.standing(key) == ("sent", 0)
+        submit.session.deliver(told, source="13012223333", destination="12015550000")
+        eventually("it is delivered", lambda: at.standing(key) == ("sent", 1))
+
+
 def test_a_long_text_is_delivered_by_the_receipt_of_its_last_part(
     database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
 ) -> None:

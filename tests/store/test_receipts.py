@@ -25,6 +25,7 @@ from tests.store.test_queue import ATTEMPTS, CALLBACKS, EXPIRE_LEASES, SLOTS, ma
 
 SHARES = Statement("select sender_id, reason, well_at > {clock} from sender_health")
 SENT = Statement("select id, case when sent_at is null then 0 else 1 end from messages order by id")
+ADDRESSES = Statement("select m.id, p.address from messages m join people p on p.person = m.person")
 BOXED = Statement("select count(*) from receipts")
 
 
@@ -71,6 +72,19 @@ def test_a_late_refusal_of_the_submit_itself_is_no_sending(database: Database) -
     assert ReceiptBook(database).take(1, told, NOON) == 2
     assert run(database, SENT) == [(made[0].id, 0), (made[1].id, 1)]
     assert len(run(database, SLOTS)) == 1
+
+
+def test_what_anybody_could_have_written_counts_of_a_text_to_that_number_alone(database: Database) -> None:
+    provision(database)
+    a, b = submitted(database, 2)
+    numbers = dict(run(database, ADDRESSES))
+    book = ReceiptBook(database)
+    assert book.take(1, [replace(delivered(ref=f"ref-{a}"), about=numbers[b])], NOON) == 0
+    assert run(database, Statement("select event, reason from receipts")) == [("submit", "unproven ")]
+    book.match(NOON, 100)
+    assert state(database, a) is State.SUBMITTED
+    assert book.take(1, [replace(delivered(ref=f"ref-{b}"), about=numbers[b])], NOON) == 1
+    assert [state(database, i) for i in (a, b)] == [State.SUBMITTED, State.DELIVERED]
 
 
 def test_a_repeat_is_no_news(database: Database) -> None:

@@ -153,7 +153,7 @@ class Smpp:
             raise Refusal(400, f"PDU: {error}") from None
         alphabet = alphabet_of(short.data_coding, self.alphabet)
         if told := receipt_of(short, decoded(octets, alphabet if alphabet is Alphabet.UCS2 else Alphabet.LATIN1)):
-            return self._receipt(told)
+            return self._receipt(told, "" if told.marked else f"+{short.source.number.strip().lstrip('+')}")
         text = decoded(octets, alphabet)
         if not text:
             return []
@@ -173,7 +173,7 @@ class Smpp:
             return []
         return [Receipt(Event.REFUSE, key, "", outcome.reason, outcome.code, unsent=not outcome.partly)]
 
-    def _receipt(self, told: Told) -> Sequence[Receipt]:
+    def _receipt(self, told: Told, about: str) -> Sequence[Receipt]:
         if not told.ref:
             raise Refusal(400, "receipt: without an id")
         if told.event is None:
@@ -181,7 +181,8 @@ class Smpp:
         reason = clean(f"{told.state} {told.error}".rstrip())[:MOST]
         code = self.errors.get(told.error, Code.SEND_FAILED)
         filtered = code is None and told.event is Event.REFUSE
-        return [Receipt(told.event, "", self._of_receipt(told.ref), reason, code or Code.SEND_FAILED, filtered)]
+        ref, code = self._of_receipt(told.ref), code or Code.SEND_FAILED
+        return [Receipt(told.event, "", ref, reason, code, filtered, about=about)]
 
     # --- Ids, which some write in one way in answers and in another in receipts ---------------------------------------
 
