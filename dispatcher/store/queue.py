@@ -226,7 +226,7 @@ def end_attempts(tx: Tx, results: Sequence[Settled], now: datetime, *, asked: bo
     """Write what submits came to into their attempts, and give back what they did not use of a day's cap."""
     give_back(tx, results, asked=asked)
     rows = [(s.message_id, s.generation, s.outcome.fate, kept(s.outcome.ref), kept(s.outcome.reason)) for s in results]
-    tx.run(END_ATTEMPT, rows, now=micros(now))
+    tx.run(END_ATTEMPT, sorted(rows), now=micros(now))  # in one order, else two that tell of the same block each other
 
 
 def _claim(tx: Tx, statement: Statement, lane: LaneKey, most: int, now: datetime, lease: timedelta) -> list[Claimed]:
