@@ -135,9 +135,11 @@ def pause(app_id: AppId, account: Owner = "", as_json: AsJson = False) -> None:
 @cli.command()
 def resume(app_id: AppId, account: Owner = "", as_json: AsJson = False) -> None:
     """Go on with an app, and with callbacks if its endpoint stopped them; processes heed it within two seconds."""
-    with provisioned() as (provisioning, _):
+    with provisioned() as (provisioning, rows):
+        stopped = rows.ailing().get(rows.find_app(app_id, account), {}).get("stopped_at")
         provisioning.pause_app(app_id, account, paused=False)
-    answer({"appId": app_id, "paused": False}, as_json=as_json)
+    note = "The stop of its callbacks has ended; what is owed goes out." if stopped else ""
+    answer({"appId": app_id, "paused": False}, as_json=as_json, note=note)
 
 
 @cli.command()

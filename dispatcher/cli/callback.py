@@ -79,7 +79,9 @@ def replay(
         else:
             begin, end = _span(since, until)
             count = desk.replay_failed(app, account, begin, end)
-    answer({"replayed": count}, as_json=as_json)
+        stopped = desk.stopped(message_id, app, account) if count else ""
+    note = f"The endpoint is stopped: nothing goes out until `app resume {stopped}`." if stopped else ""
+    answer({"replayed": count}, as_json=as_json, note=note)
 
 
 def _span(since: str, until: str) -> tuple[datetime | None, datetime | None]:
@@ -102,6 +104,8 @@ def _shown(owed: Owed) -> dict[str, Any]:
 def _line(row: dict[str, Any]) -> str:
     when = f"ended {row['endedAt']}" if row["endedAt"] else f"due {row['dueAt']}"
     tries = "1 try" if row["tries"] == 1 else f"{row['tries']} tries"
+    if len(row.get("tried", ())) > row["tries"]:
+        tries += f" since it was replayed, {len(row['tried'])} in all"
     told = f"{row['delivery']}  status {row['status']}  {row['state']}  {when}  {tries}"
     return f"{told}  {row['reason']}" if row["reason"] else told
 
@@ -112,4 +116,5 @@ def _with_tries(row: dict[str, Any]) -> str:
 
 def _try(row: dict[str, Any]) -> str:
     said = f"HTTP {row['http']}" if row["http"] else "no answer"
-    return f"  {row['at']}  {said}  {row['reason']}".rstrip()
+    reason = row["reason"].removeprefix(said).removeprefix(", ")
+    return f"  {row['at']}  {said}  {reason}".rstrip()

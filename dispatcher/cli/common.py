@@ -90,8 +90,12 @@ def answer(data: Mapping[str, Any], *, as_json: bool, note: str = "", about: Map
 def listing(rows: Iterable[dict[str, Any]], *, as_json: bool, line: Callable[[dict[str, Any]], str]) -> None:
     """Print rows as they come, however many: one JSON list for programs, a line each for people."""
     if not as_json:
+        empty = True
         for row in rows:
             typer.echo(line({name: visible(value) for name, value in row.items()}))
+            empty = False
+        if empty:
+            typer.echo("nothing to list", err=True)
         return
     before = "["
     for row in rows:

@@ -42,7 +42,8 @@ def import_(
                 found = desk.load(lines, country=country, at=at, refuse=_refuse, dry_run=dry_run)
         except OSError as error:
             raise Failed(f"{file}: {error.strerror}") from None
-    told = {"lines": found.lines, "refused": found.refused, "kept": found.kept, "asOf": instant(at), "dryRun": dry_run}
+    kept = {"kept": 0, "wouldKeep": found.kept} if dry_run else {"kept": found.kept}
+    told = {"lines": found.lines, "refused": found.refused, **kept, "asOf": instant(at), "dryRun": dry_run}
     answer(told, as_json=as_json)
     if found.refused:
         raise typer.Exit(1)

@@ -16,6 +16,7 @@ from dispatcher.core.pacing import SECOND
 
 LOWEST: Final = 6.0  # halvings: a share of 1/64
 ILL: Final = 0.25  # below such a share others are preferred even to the sender that a person knows
+NEARLY_WHOLE: Final = 0.9  # such a share is no news to operators
 CONNECTION_HEALS: Final = 20 * SECOND  # a halving; from the lowest share to the whole it takes two minutes
 SENDER_HEALS: Final = 600 * SECOND  # an hour: those who filter forget slowly
 CALM: Final = 4  # good outcomes that are added to whatever is judged: one failure alone says little

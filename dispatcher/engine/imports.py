@@ -39,7 +39,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What came of a file: its lines, those that were refused, and people of whom something was kept."""
+    """What came of a file: its lines, those that were refused, and people of whom something was (or would be) kept."""
 
     lines: int
     refused: int
@@ -51,6 +51,10 @@ class Knowledge(Protocol):
 
     def learn(self, facts: Sequence[Fact], at: datetime) -> int:
         """Keep these as known since `at`, one for each person, where nothing fresher is; of how many it was kept."""
+        ...
+
+    def would_learn(self, facts: Sequence[Fact], at: datetime) -> int:
+        """Of how many people `learn` would keep something."""
         ...
 
 
@@ -81,8 +85,9 @@ class Imports:
                 else:
                     people[found.person] = _joined(people.get(found.person, found), found)
             read += len(chunk)
-            if people and not dry_run:
-                kept += self._knowledge.learn([people[person] for person in sorted(people)], at)
+            if people:
+                learn = self._knowledge.would_learn if dry_run else self._knowledge.learn
+                kept += learn([people[person] for person in sorted(people)], at)
         return Imported(read, refused, kept)
 
     def _facts(self, lines: Iterable[str], country: str) -> Iterator[tuple[int, Fact | str]]:

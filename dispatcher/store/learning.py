@@ -63,6 +63,12 @@ IMPORT: Final = Statement(
     "person text, line_type text, os text",
 )
 
+WOULD: Final = Statement(
+    f"""select count(*) from {{rows}} left join people on people.person = r.person
+    where people.person is null or ({NEW_LINE}) or ({NEW_OS})""".replace("excluded.", "r."),
+    "person text, line_type text, os text",
+)
+
 
 def learn(tx: Tx, refused: Mapping[int, Code], now: datetime) -> None:
     """Keep what these messages' refusals say, by message id, in the transaction that ends them."""
@@ -91,4 +97,13 @@ class Knowledge:
     def learn(self, facts: Sequence[Fact], at: datetime) -> int:
         """Keep these as known since `at`, one for each person, where nothing fresher is; of how many it was kept."""
         with self._database.write() as tx:
-            return len(tx.run(IMPORT, [(f.person, f.line_type or "", f.os or "") for f in facts], at=micros(at)))
+            return len(tx.run(IMPORT, _told(facts), at=micros(at)))
+
+    def would_learn(self, facts: Sequence[Fact], at: datetime) -> int:
+        """Of how many people `learn` would keep something."""
+        with self._database.read() as tx:
+            return int(tx.run(WOULD, _told(facts), at=micros(at))[0][0])
+
+
+def _told(facts: Sequence[Fact]) -> list[tuple[str, str, str]]:
+    return [(f.person, f.line_type or "", f.os or "") for f in facts]

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, delete, select
 
-from dispatcher.core.health import Ailment
+from dispatcher.core.health import NEARLY_WHOLE, Ailment
 from dispatcher.core.pacing import SECOND, gap_of
 from dispatcher.engine.checks import Wrong, check_texts
 from dispatcher.engine.ports import Clock
@@ -232,9 +232,10 @@ class Rows:
             return {row.app_id: row.model_dump() for row in session.exec(select(Endpoint))}
 
     def unwell(self) -> tuple[dict[int, Ailment], dict[int, Ailment]]:
-        """The connections and the senders whose share is not whole now, and why."""
+        """The connections and the senders whose share is not nearly whole now, and why."""
         with self._database.read() as tx:
-            return ailing(tx, CONNECTION), ailing(tx, SENDER)
+            connections, senders = ailing(tx, CONNECTION), ailing(tx, SENDER)
+        return _news(connections), _news(senders)
 
     def unusable(self) -> dict[int, str]:
         """The connections that a process cannot use, and why."""
@@ -250,6 +251,10 @@ class Rows:
         """Every row of a kind, in the order made."""
         with self._database.session() as session:
             return [row.model_dump() for row in session.exec(select(kind).order_by(col(kind.id))).all()]
+
+
+def _news(ailments: Mapping[int, Ailment]) -> dict[int, Ailment]:
+    return {i: each for i, each in ailments.items() if each.share < NEARLY_WHOLE}
 
 
 def _key(account_id: int, api_key: str, secret_hash: str, now: datetime) -> ApiKey:

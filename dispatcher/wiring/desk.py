@@ -204,6 +204,14 @@ class CallbackDesk:
         self.ring(CALLBACKS)
         return count
 
+    def stopped(self, message_id: int | None, app: str, account: str) -> str:
+        """The id of the app, of a message or as named, whose endpoint is stopped; "" where it is not."""
+        found = self.replays.of(message_id) if message_id is not None else []
+        number = found[0][0].app_id if found else self.rows.find_app(app, account)
+        if not self.rows.ailing().get(number, {}).get("stopped_at"):
+            return ""
+        return str(next(row["app_id"] for row in self.rows.listed(App) if row["id"] == number))
+
 
 @contextmanager
 def callbacks(settings: Settings) -> Iterator[CallbackDesk]:

@@ -23,6 +23,12 @@ APP = "com.example.2"
 MINUTE = timedelta(minutes=1)
 FORGET = [Statement(f"delete from {table}") for table in ("callback_tries", "callbacks", "duplicate_slots", "messages")]
 
+STOPPED = Statement(
+    """insert into endpoints (app_id, failures, failing_since, stopped_at, reason)
+    values (:app_id, 1, 0, 0, 'HTTP 410, the endpoint is gone')"""
+)
+FAILED = Statement("update callbacks set state = 'failed', ended_at = due_at where state = 'queued'")
+
 
 @pytest.fixture(scope="module")
 def app(rows: Rows) -> int:
@@ -74,7 +80,7 @@ def test_every_try_is_shown(run: Run, database: Database, app: int) -> None:
     lines = run("callback", "show", str(message), as_json=False).out.splitlines()
     assert lines == [
         f"{message}-final  status 125  failed  ended {ended}  1 try  HTTP 404",
-        f"  {ended}  HTTP 404  HTTP 404",
+        f"  {ended}  HTTP 404",
     ]
     refused(run("callback", "show", "7"), "7", "no callback")
 
@@ -92,6 +98,8 @@ def test_what_was_given_up_is_listed_page_by_page(
     assert [row["messageId"] for row in listed] == [str(message) for message in failed]
     since = (at + MINUTE).isoformat()
     assert run("callback", "list", APP, "--since", since).json == []
+    empty = run("callback", "list", APP, "--since", since, as_json=False)
+    assert (empty.status, empty.out, empty.err) == (0, "", "nothing to list\n")
     assert run("callback", "list", APP, "--until", since, as_json=False).out.count("\n") == 5
     refused(run("callback", "list", "com.example.none"), "com.example.none")
     refused(run("callback", "list", APP, "--since", "yesterday"), "since: must be an instant")
@@ -124,6 +132,25 @@ def test_those_of_an_invitation_are_made_once_more(run: Run, database: Database,
     tried(database, app, utc_now(), 200)
     [shown] = run("callback", "show", str(message)).json
     assert (shown["state"], shown["tries"], [t["http"] for t in shown["tried"]]) == ("delivered", 1, [http, 200])
+    head = run("callback", "show", str(message), as_json=False).out.splitlines()[0]
+    assert head.endswith("  1 try since it was replayed, 2 in all")
+
+
+def test_at_a_stopped_endpoint_it_is_said_that_nothing_goes_out(run: Run, database: Database, app: int) -> None:
+    at = utc_now() - 5 * MINUTE
+    [message] = owed(database, app, 1, at)
+    tried(database, app, at, 404)
+    with database.write() as tx:
+        tx.run(STOPPED, app_id=app)
+    for words in ((str(message),), ("--app", APP)):
+        ran = run("callback", "replay", *words, as_json=False)
+        assert ran.out == f"replayed: 1\nThe endpoint is stopped: nothing goes out until `app resume {APP}`.\n"
+        with database.write() as tx:
+            tx.run(FAILED)
+    ended = "appId: com.example.2\npaused: no\n"
+    note = "The stop of its callbacks has ended; what is owed goes out.\n"
+    assert [run("app", "resume", APP, as_json=False).out for _ in range(2)] == [ended + note, ended]
+    assert run("callback", "replay", str(message), as_json=False).out == "replayed: 1\n"
 
 
 @pytest.mark.parametrize("words", [(), ("7", "--app", APP), ("7", "--since", "2026-11-22T09:00Z")])

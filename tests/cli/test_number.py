@@ -100,10 +100,15 @@ def test_later_lines_win(run: Run, file: Path) -> None:
 
 
 def test_a_dry_run_keeps_nothing(run: Run, file: Path) -> None:
-    number = phone()
+    number, other = phone(), phone()
     told = load(run, file, HEADER + f"{number},fixed,,\n", "--dry-run").json
     assert (told["lines"], told["refused"], told["kept"], told["dryRun"]) == (1, 0, 0, True)
     assert known(run, number) == (None, None, None)
+    load(run, file, HEADER + f"{number},fixed,IOS,\n", "--as-of", AS_OF)
+    older, text = "2026-10-01T00:00:00Z", HEADER + f"{number},mobile,,\n{other},mobile,,\n"
+    for at, kept in ((AS_OF, 2), (older, 1)):
+        assert load(run, file, text, "--as-of", at, "--dry-run").json["wouldKeep"] == kept
+    assert known(run, number) == ("fixed", "IOS", AS_OF)
 
 
 FORMS = {
@@ -193,6 +198,9 @@ def test_a_large_file_takes_little_memory() -> None:
 
         def learn(self, facts: Sequence[Fact], at: datetime) -> int:
             self.kept += len(facts)
+            return len(facts)
+
+        def would_learn(self, facts: Sequence[Fact], at: datetime) -> int:
             return len(facts)
 
     def lines(count: int) -> Iterator[str]:

@@ -15,6 +15,7 @@ from typing import Final
 from dispatcher.core.exchange import Fault, Response
 from dispatcher.core.smpp import Command, Garbled, Terms
 from dispatcher.engine.binds import BEGINNING
+from dispatcher.transports.faults import in_words
 from dispatcher.transports.smpp.bell import Bell
 from dispatcher.transports.smpp.session import END_EARLY, House, Life, Refused, Session
 from dispatcher.transports.smpp.waiting import Waiting
@@ -141,7 +142,7 @@ class Link:
         except Refused as refused:
             return Response(0, {}, bytes(refused.pdu), Fault.UNREACHABLE, str(refused)), REFUSED_REST
         except (Lost, Garbled, OSError) as error:
-            said = str(error) if isinstance(error, Lost) else f"{type(error).__name__}: {error}"
+            said = str(error) if isinstance(error, Lost) else in_words(error)
             return Response(fault=Fault.UNREACHABLE, detail=said), 0.0
         except Exception as error:
             _log.exception("a bind broke by a mistake of ours", extra=self._told())
