@@ -47,10 +47,14 @@ def knowing(settings: Settings) -> Iterator[Callable[[str], Known]]:
 
 
 def _pools(pool: SenderPool, rows: Rows) -> Iterator[Pool]:
-    """The senders as dispatch sees them, without those of carriers that a worker leaves alone; then all."""
-    if silent := rows.left_alone():
-        yield pool.usable(Pace().horizon, None, silent)
-    yield pool.usable(Pace().horizon, None)
+    """The senders as dispatch sees them, then all.
+
+    The first are without those of carriers that a worker leaves alone, or that one text tries after a stop.
+    """
+    every = pool.usable(Pace().horizon, None)
+    if without := rows.left_alone() | every.stopped:
+        yield pool.usable(Pace().horizon, None, without)
+    yield every
 
 
 @contextmanager

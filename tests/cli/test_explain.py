@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from dispatcher.store.database import Database
@@ -136,3 +138,24 @@ def test_who_is_left_alone_is_named_only_where_there_is_nobody_else(run: Run, ro
         run("sender", "resume", other)
     run("sender", "remove", number)
     run("connection", "remove", "quiet")
+
+
+@pytest.mark.usefixtures("sender")
+def test_whom_a_text_may_try_after_a_stop_is_named_only_where_there_is_nobody_else(
+    run: Run, rows: Rows, database: Database
+) -> None:
+    stopped, number = rows.add_connection("stopped", "simulated", {}, {}), "+16465550178"
+    run("sender", "add", number, "--connection", "stopped")
+    pool = SenderPool(database)
+    pool.stop_connection(stopped, "HTTP 401", timedelta(0), utc_now())  # a text may try it at once
+    others = [row["number"] for row in run("sender", "list").json if row["number"] != number]
+    assert run("explain", "+16462223333", *APP).json["sender"] in others
+    for other in others:
+        run("sender", "pause", other)
+    told = run("explain", "+16462223333", *APP).json
+    assert told["sender"] == number
+    assert "its connection is stopped: HTTP 401" in told["rules"][-1]["because"]
+    for other in others:
+        run("sender", "resume", other)
+    run("sender", "remove", number)
+    run("connection", "remove", "stopped")
