@@ -1,7 +1,8 @@
 """Who holds which bind: a contract allows so many, over all processes, and each of them takes its share by leases.
 
 Every second look a process compares what is held with what would be fair, takes what is free or gives one back, and
-tells its transports. A bind ends by itself before its lease does, so one whose process stands still is nobody's.
+tells its transports. A bind ends by itself before its lease does, so one whose process stands still is nobody's. Who
+could not bind lets another try that has none: its host, its key or its files may be at fault.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from dispatcher.engine.ports import Clock
 
 PATIENCE: Final = 5.0  # seconds that more than a fair share must have been free, and nobody wanted it
 RENEW: Final = 2 / 3  # of its lease at most is left when it is renewed
+FIRST_REST: Final = 10.0  # seconds for others to try, twice as long after each try in vain
+LONGEST_REST: Final = 60.0
 BEGINNING: Final = "not bound yet"  # how a bind is before its first try has ended
 log = logging.getLogger(__name__)
 
@@ -84,7 +87,7 @@ class BindLeases(Protocol):
         ...
 
 
-def wanted(binds: int, sharing: int, held: Counter[int], me: int, *, patient: bool) -> int:
+def wanted(binds: int, sharing: int, held: Counter[int], me: int, *, patient: bool, in_vain: bool) -> int:
     """How many slots to take now, or -1 to give one back.
 
     Args:
@@ -93,18 +96,27 @@ def wanted(binds: int, sharing: int, held: Counter[int], me: int, *, patient: bo
         held: how many each of them holds.
         me: which of them asks.
         patient: whether some have been free for so long that nobody else wants them.
+        in_vain: whether all that it holds were tried, and none is bound.
     """
     share = max(1, binds // max(1, sharing))
     free, mine = binds - held.total(), held[me]
     if free > 0:
         return min(free, share - mine) if mine < share else int(patient)
     lacking = sharing - sum(count >= share for count in held.values())
-    return -1 if mine > share and lacking > 0 else 0
+    return -1 if (mine > share or (mine and in_vain)) and lacking > 0 else 0
 
 
 def none_left(binds: int, sharing: int, held: Counter[int], me: int) -> bool:
     """Whether this process holds no bind, and gets none until another ends: none is free, and nobody has too many."""
     return not held[me] and held.total() >= binds and max(held.values()) <= max(1, binds // max(1, sharing))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """For how many seconds a process leaves binds to others, and the instant at which that ends (monotonic)."""
+
+    seconds: float
+    until: float
 
 
 class Binds:
@@ -118,23 +130,29 @@ class Binds:
         holder: int,
         lease: float,
         clock: Clock,
+        jitter: Callable[[], float],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`holder` is the number of this process, `lease` how many seconds it may be silent."""
+        """`holder` is the number of this process, `lease` how many seconds it may be silent, `jitter` from 0 to 1."""
         self._leases = leases
         self._bound = bound
         self._holder = holder
         self._lease = lease
         self._clock = clock
+        self._jitter = jitter
         self._monotonic = monotonic
         self._mine: dict[Slot, float] = {}  # until when, at the latest
         self._leaving: set[Slot] = set()  # those of them that are given back once their binds have ended
         self._told: dict[Slot, str] = {}  # how each was when that was last written
         self._free_since: dict[int, float] = {}
-        self._downs: dict[int, Response] = {}  # those that were written down last
+        self._downs: dict[int, Response] = {}  # those that were written down last, until one is bound
+        self._rests: dict[int, _Rest] = {}  # of connections that could not be bound to, until one is
 
-    def turn(self) -> None:
-        """Renew, take or give back, and tell the transports. Raises StoreUnavailable."""
+    def turn(self, *, yields: bool = True) -> None:
+        """Renew, take or give back, and tell the transports. Raises StoreUnavailable.
+
+        With `yields`, a bind that was tried in vain is left to another process that has none.
+        """
         bound = self._bound()
         if not bound:
             return
@@ -142,15 +160,16 @@ class Binds:
         states = {(each.connection_id, n): state for each in bound for n, state in each.transport.held().items()}
         self._let_go(states)
         self._renew(states, {each.connection_id: each.name for each in bound})
+        for connection_id in {slot[0] for slot, state in states.items() if not state}:
+            self._downs.pop(connection_id, None)
+            self._rests.pop(connection_id, None)
         for each, down in downs:  # before a slot is taken that would be tried first
-            if down is None:
-                self._downs.pop(each.connection_id, None)
-            elif down is not self._downs.get(each.connection_id):
+            if down and down is not self._downs.get(each.connection_id):
                 self._note(each, down)
         sharing, held, up = self._leases.look()
         elsewhere = {slot[0] for slot in up if held[slot] != self._holder}
-        for each in bound:
-            self._share(each, sharing, held, states)
+        for each, down in downs:
+            self._share(each, sharing, held, states, down if yields else None)
             slots = {
                 n: until
                 for (connection_id, n), until in self._mine.items()
@@ -197,7 +216,14 @@ class Binds:
         self._mine |= dict.fromkeys(kept, now + self._lease)
         self._told = {slot: mine[slot] for slot in self._mine}
 
-    def _share(self, bound: Bound, sharing: int, held: Mapping[Slot, int], states: Mapping[Slot, str]) -> None:
+    def _share(
+        self,
+        bound: Bound,
+        sharing: int,
+        held: Mapping[Slot, int],
+        states: Mapping[Slot, str],
+        down: Response | None,
+    ) -> None:
         connection_id, binds, now = bound.connection_id, bound.terms.binds, self._monotonic()
         taken = {n: holder for (connection, n), holder in held.items() if connection == connection_id}
         staying = [n for connection, n in self._mine.keys() - self._leaving if connection == connection_id]
@@ -207,13 +233,24 @@ class Binds:
         patient = now - self._free_since[connection_id] >= PATIENCE
         leaving = counts[self._holder] - len(staying)  # are held until they have ended, but not for long
         counts[self._holder] = len(staying)
-        step = wanted(binds - max(0, leaving), sharing, counts, self._holder, patient=patient)
+        step = wanted(binds - max(0, leaving), sharing, counts, self._holder, patient=patient, in_vain=down is not None)
+        rest = self._rests.get(connection_id)
+        resting = rest is not None and now < rest.until
         if step < 0:
             least = max(staying, key=lambda n: (states.get((connection_id, n)) != "", n))  # one that is not bound first
             self._leaving.add((connection_id, least))
-        for n in free[: max(0, step)]:
+            if down and not resting:
+                self._rest(bound, down)
+        for n in free[: 0 if resting else max(0, step)]:
             begun = self._monotonic()
             if self._leases.take((connection_id, n), self._holder, self._lease):
                 self._mine[connection_id, n] = begun + self._lease
                 self._free_since[connection_id] = now
         self._leaving |= {(connection_id, n) for n in staying if n >= binds}
+
+    def _rest(self, bound: Bound, down: Response) -> None:
+        before = self._rests.get(bound.connection_id)
+        seconds = min(before.seconds * 2, LONGEST_REST) if before else FIRST_REST
+        self._rests[bound.connection_id] = _Rest(seconds, self._monotonic() + seconds * (1 + self._jitter()) / 2)
+        told = {"action": "bind", "connection": bound.name, "reason": bound.read(down).reason}
+        log.info("a bind is left to other processes", extra=told)

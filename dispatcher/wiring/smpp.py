@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
+from functools import partial
 from threading import Event, Lock, Thread
 from typing import Final
 
@@ -15,7 +17,7 @@ from dispatcher.carriers.smpp import Smpp
 from dispatcher.core.codes import Refusal
 from dispatcher.core.exchange import Hook, Receipt, Reply
 from dispatcher.core.smpp import Status
-from dispatcher.engine.binds import BEGINNING, BindLeases, Binds, Bound, none_left
+from dispatcher.engine.binds import BindLeases, Binds, Bound, none_left
 from dispatcher.engine.checks import Wrong
 from dispatcher.engine.dispatch import Line
 from dispatcher.engine.inbox import Inbox
@@ -45,7 +47,14 @@ class SmppBinds:
         self._lock = Lock()
         self._lines: Callable[[], Iterable[Line]] = tuple
         self._told: Gatherer[Told] = Gatherer("smpp", unavailable=StoreUnavailable, within=GATHERED_SECONDS)
-        self._binds = Binds(leases=leases, bound=self.bound, holder=holder, lease=LEASE_SECONDS, clock=utc_now)
+        self._binds = Binds(
+            leases=leases,
+            bound=self.bound,
+            holder=holder,
+            lease=LEASE_SECONDS,
+            clock=utc_now,
+            jitter=random.SystemRandom().random,
+        )
 
     def of(self, name: str) -> SmppTransport:
         """The transport of a connection, the same at every call."""
@@ -64,9 +73,9 @@ class SmppBinds:
         self._lines = lines
         self._told.start(lambda batch: take_heard(inbox, {line.name: line for line in lines()}, batch))
 
-    def turn(self) -> timedelta | None:
-        """Take, renew and give back leases. Raises StoreUnavailable."""
-        self._binds.turn()
+    def turn(self, *, yields: bool = True) -> timedelta | None:
+        """Take, renew and give back leases, what was tried in vain too if it `yields`. Raises StoreUnavailable."""
+        self._binds.turn(yields=yields)
         return None
 
     def close(self, grace: float) -> None:
@@ -133,10 +142,10 @@ def _take(inbox: Inbox, line: Line, told: Sequence[tuple[Ack, Sequence[Receipt |
 def bound_for_trial(house: ExitStack, smpp: SmppBinds, leases: Leases, me: int, beat: Callable[[], None]) -> None:
     """Hold a bind of its one connection until the house ends, and wait until it is bound or was refused.
 
-    Raises Wrong where other processes hold them all.
+    A process that is not bound lets go of its own for it. Raises Wrong where other processes hold them all.
     """
     [bound] = smpp.bound()
-    _turning(house, [beat, smpp.turn], LOOK_SECONDS)
+    _turning(house, [beat, partial(smpp.turn, yields=False)], LOOK_SECONDS)
     end = time.monotonic() + TRIAL_SECONDS
     while "" not in (held := bound.transport.held()).values() and not bound.transport.down():
         if not held and (time.monotonic() > end or _all_elsewhere(bound, leases, me)):
@@ -145,11 +154,10 @@ def bound_for_trial(house: ExitStack, smpp: SmppBinds, leases: Leases, me: int, 
 
 
 def _all_elsewhere(bound: Bound, leases: Leases, me: int) -> bool:
-    """Whether to wait for a bind is in vain, and those who hold them can tell how they are."""
+    """Whether to wait for a bind is in vain: those who hold them are bound."""
     sharing, held, _ = leases.look()
     counts = Counter(holder for (connection_id, _), holder in held.items() if connection_id == bound.connection_id)
-    beginning = BEGINNING in leases.states().get(bound.name, {}).values()
-    return none_left(bound.terms.binds, sharing, counts, me) and not beginning
+    return none_left(bound.terms.binds, sharing, counts, me) and not any(leases.states().get(bound.name, {}).values())
 
 
 def _told_by(states: Mapping[int, str], name: str) -> str:

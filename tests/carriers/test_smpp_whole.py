@@ -269,6 +269,20 @@ def test_a_process_that_is_not_let_in_leaves_the_queue_to_one_that_is(
         assert not found["binds of carrier"].ok
 
 
+def test_one_bind_comes_to_the_process_that_is_let_in(
+    database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smsc.on_bind = lambda bind: 0 if bind.password == "good" else 0x0E
+    with engine(database_url, smsc, monkeypatch) as at:
+        eventually("it is stopped", lambda: at.api.query(STOPPED) == [("bind refused: 0x0E invalid password",)])
+        monkeypatch.setenv("TEST_SMPP_PASSWORD", "good")  # of processes that start from now on
+        with working(settled(database_url)):
+            eventually("it goes on", lambda: smsc.bound and at.api.query(STOPPED) == [])
+            key, _ = invite(at, smsc, "+13012223333")
+            at.sent(key)
+    assert smsc.most == 1
+
+
 def test_an_smsc_that_is_gone_is_told_of_while_nothing_is_queued(
     database_url: str, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
 ) -> None:

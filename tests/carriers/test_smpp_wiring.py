@@ -154,8 +154,8 @@ def test_a_trial_takes_no_bind_that_others_hold(
     assert Leases(database).take((1, 0), worker, 30)
     for how, seconds, told in (
         (BEGINNING, 0.5, ", and say: not bound yet"),
-        ("bind refused, status 0x0E", inf, ", and say: bind refused, status 0x0E"),  # at once
-        ("", inf, "; allow one more"),
+        ("bind refused, status 0x0E", 0.5, ", and say: bind refused, status 0x0E"),
+        ("", inf, "; allow one more"),  # at once
     ):
         monkeypatch.setattr(wiring, "TRIAL_SECONDS", seconds)
         Leases(database).renew({(1, 0): how}, worker, 30)

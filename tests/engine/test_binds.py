@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from dispatcher.core.exchange import Fate, Fault, Outcome, Response
 from dispatcher.core.smpp import Terms
-from dispatcher.engine.binds import PATIENCE, Binds, Bound, none_left, wanted
+from dispatcher.engine.binds import FIRST_REST, LONGEST_REST, PATIENCE, Binds, Bound, none_left, wanted
 from dispatcher.engine.ports import AlarmKind, StoreUnavailable
 from dispatcher.store.alarms import alarms
 from dispatcher.store.binds import Leases
@@ -50,8 +51,24 @@ WANTED = [
 @pytest.mark.parametrize(("binds", "held", "at_once", "later"), WANTED)
 def test_wanted(binds: int, held: list[int], at_once: int, later: int) -> None:
     counts = Counter(dict(enumerate(held)))
-    assert wanted(binds, len(held), counts, 0, patient=False) == at_once
-    assert wanted(binds, len(held), counts, 0, patient=True) == later
+    assert wanted(binds, len(held), counts, 0, patient=False, in_vain=False) == at_once
+    assert wanted(binds, len(held), counts, 0, patient=True, in_vain=False) == later
+
+
+@pytest.mark.parametrize(
+    ("binds", "held", "step"),
+    [
+        (1, [1, 0], -1),
+        (1, [1], 0),
+        (1, [0, 1], 0),
+        (2, [1, 1], 0),
+        (2, [1, 1, 0], -1),
+        (3, [1, 1, 0], 0),  # there is a free one
+    ],
+)
+def test_who_tried_in_vain_gives_one_to_who_has_none(binds: int, held: list[int], step: int) -> None:
+    counts = Counter(dict(enumerate(held)))
+    assert wanted(binds, len(held), counts, 0, patient=False, in_vain=True) == step
 
 
 @given(st.integers(1, 12), st.integers(1, 6), st.randoms(use_true_random=False))
@@ -62,7 +79,7 @@ def test_it_comes_to_rest_with_everybody_served(binds: int, sharing: int, chance
         order = list(range(sharing))
         chance.shuffle(order)  # type: ignore[attr-defined]
         for me in order:
-            held[me] += wanted(binds, sharing, held, me, patient=True)
+            held[me] += wanted(binds, sharing, held, me, patient=True, in_vain=False)
             assert 0 <= held.total() <= binds
     assert held.total() == binds
     assert min(held[n] for n in range(sharing)) >= binds // sharing
@@ -70,7 +87,7 @@ def test_it_comes_to_rest_with_everybody_served(binds: int, sharing: int, chance
     in_vain = none_left(binds, sharing + 1, held, comes)
     for _ in range(60):
         for me in range(sharing + 1):
-            held[me] += wanted(binds, sharing + 1, held, me, patient=True)
+            held[me] += wanted(binds, sharing + 1, held, me, patient=True, in_vain=False)
     assert in_vain == (not held[comes])
     assert not in_vain or binds <= sharing
 
@@ -122,6 +139,7 @@ class Process:
             holder=self.id,
             lease=LEASE,
             clock=lambda: self.clock,
+            jitter=lambda: 1.0,
             monotonic=lambda: self.now,
         )
 
@@ -305,6 +323,71 @@ def test_a_connection_is_not_stopped_while_another_process_tries_to_bind(databas
         assert stopped(database) == []
         each.turn()
     assert stopped(database) == ["refused: password"]
+
+
+def turns(processes: Sequence[Process], seconds: float) -> set[int]:
+    """The ids of those that held a bind meanwhile, never two at once."""
+    held: set[int] = set()
+    for _ in range(int(seconds / 2)):
+        for each in processes:
+            each.turn()
+            slots = each.leases.look()[1]
+            assert len(slots) <= 1
+            held |= {*slots.values()}
+    return held
+
+
+def test_one_bind_is_tried_by_each_in_turn_until_one_is_bound(database: Database) -> None:
+    provision(database)
+    processes = [Process(database, binds=1) for _ in range(3)]
+    for each in processes:
+        each.line.fails("refused: password")
+    assert len(turns(processes, 40)) == 3
+    assert stopped(database) == ["refused: password"]
+    rest, good = processes[:2], processes[2]
+    good.line.fails()
+    turns(processes, 120)
+    assert [each.turn() for each in processes] == [0, 0, 1]
+    assert stopped(database) == []
+    assert raised(database)[0][-1] is False
+    before = good.leases.look()[1]
+    turns(processes, 120)
+    assert good.leases.look()[1] == before, "it keeps it"
+    for each in rest:
+        each.line.fails()
+    good.line.fails("unreachable")
+    assert turns(processes, 10) - {good.id}, "another is tried"
+
+
+def test_who_is_refused_rests_longer_each_time(database: Database) -> None:
+    provision(database)
+    first, second = Process(database, binds=1), Process(database, binds=1)
+    takes: list[float] = []
+    for each in (first, second):
+        each.line.fails("refused: password")
+    held = 0
+    for _ in range(200):
+        before, held = held, first.turn()
+        second.turn()
+        if held > before:
+            takes.append(first.now)
+    gaps = [b - a for a, b in pairwise(takes)]
+    assert gaps == sorted(gaps)
+    assert gaps[0] >= FIRST_REST
+    assert LONGEST_REST <= gaps[-1] <= 2 * LONGEST_REST
+
+
+def test_a_trial_keeps_what_it_tried_in_vain(database: Database) -> None:
+    provision(database)
+    process, other = Process(database, binds=1), Process(database, binds=1)
+    process.turn()
+    process.line.fails("refused: password")
+    for _ in range(3):
+        process.binds.turn(yields=False)
+        assert other.turn() == 0
+    process.turn()
+    process.turn()
+    assert other.turn() == 1
 
 
 def test_who_cannot_be_reached_for_a_minute_raises_an_alarm(database: Database) -> None:
