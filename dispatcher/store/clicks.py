@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from dispatcher.core.codes import Code
+from dispatcher.core.exchange import Receipt
 from dispatcher.core.lifecycle import Event, State, proven_by_click
 from dispatcher.core.screening import Source
 from dispatcher.engine.ports import Clicked, ClickReport, Clock
@@ -18,7 +19,7 @@ from dispatcher.store.database import Database
 from dispatcher.store.finals import close_books
 from dispatcher.store.group import Group
 from dispatcher.store.instants import micros
-from dispatcher.store.receipts import APPLY
+from dispatcher.store.receipts import APPLY, told_row
 from dispatcher.store.statement import Row, Statement, Tx
 
 NEWEST: Final = Statement(
@@ -93,7 +94,8 @@ def record(tx: Tx, clicks: Sequence[ClickReport], now: datetime) -> list[Clicked
     human = [(found[n], click) for n, click in enumerate(clicks) if n in found and click.human]
     proven = sorted({m[0] for m, _ in human if proven_by_click(State(m[3]), sent=bool(m[4]))})
     if proven:
-        rows = [(i, 0, "", int(Code.DELIVERED), "", at) for i in proven]  # whichever try of it that was
+        whichever = 0, Receipt(Event.DELIVER)  # try of it that was
+        rows = [told_row(Event.DELIVER, i, whichever, now) for i in proven]
         close_books(tx, [row[0] for row in tx.run(APPLY[Event.DELIVER], rows, now=at)], now)
     news = _news(tx, [(found[n], click) for n, click in enumerate(clicks) if n in found])
     tx.run(

@@ -10,7 +10,7 @@ from typing import Final
 from dispatcher.core.decision import Discard, Send, Wait, paced
 from dispatcher.core.exchange import Fate
 from dispatcher.core.invitation import Channel, Claimed, Kind
-from dispatcher.core.lifecycle import Event, State
+from dispatcher.core.lifecycle import State
 from dispatcher.core.senders import LaneKey
 from dispatcher.engine.ports import Lane, Marked, Settled
 from dispatcher.store.database import Database
@@ -145,6 +145,7 @@ ASKED: Final = Statement(
     where a.asks > 0""",
     "id bigint, generation integer",
 )
+UNSENT: Final = frozenset({Fate.LATER, Fate.OTHER_SENDER, Fate.STOP_CARRIER})  # surely, and may be tried again
 
 
 class MessageQueue:
@@ -217,9 +218,9 @@ def _still_true(tx: Tx, results: Sequence[Settled]) -> Sequence[Settled]:
 
     To ask may be to submit, so their carrier has the last word.
     """
-    unsent = [(s.message_id, s.generation) for s in results if s.event is Event.RETRY]
-    asked = {row[0] for row in tx.run(ASKED, unsent)} if unsent else set()
-    return [s for s in results if s.event is not Event.RETRY or s.message_id not in asked] if asked else results
+    unsent = {s.message_id: s.generation for s in results if s.outcome.fate in UNSENT}
+    asked = {row[0] for row in tx.run(ASKED, [*unsent.items()])} if unsent else set()
+    return [s for s in results if s.message_id not in asked] if asked else results
 
 
 def end_attempts(tx: Tx, results: Sequence[Settled], now: datetime, *, asked: bool) -> None:

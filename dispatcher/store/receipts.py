@@ -214,7 +214,7 @@ def _apply(tx: Tx, items: Sequence[Item], now: datetime, reach: Reach | None, *,
                 match_refs(tx, [row[0] for row in named], now)
             changed += len(taken)
             continue
-        rows = [_row(event, message_id, item, now) for message_id, item in batch]
+        rows = [told_row(event, message_id, item, now) for message_id, item in batch]
         senders = {row[0]: row[1] for row in tx.run(APPLY[event], rows, now=micros(now))}
         done = list(senders)
         close_books(tx, done, now)
@@ -269,7 +269,8 @@ def _is_no_news(before: Item, item: Item) -> bool:
     return same or told.event is Event.DELIVER
 
 
-def _row(event: Event, message_id: int, item: Item, now: datetime) -> Row:
+def told_row(event: Event, message_id: int, item: Item, now: datetime) -> Row:
+    """What APPLY takes of a receipt."""
     connection_id, told = item
     code = Code.DELIVERED if event is Event.DELIVER else told.code
     reason = kept(told.reason) if event is Event.REFUSE else ""

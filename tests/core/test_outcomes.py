@@ -11,8 +11,9 @@ NAMED = {name: found for name, found in vars(outcomes).items() if isinstance(fou
 
 def test_each_name_says_what_it_comes_to() -> None:
     for name, outcome in NAMED.items():
-        assert name in {"LIMITED", outcome.fate.name, outcome.code.name}
+        assert name in {"LIMITED", "UNEXPLAINED", outcome.fate.name, outcome.code.name}
     assert NAMED["LIMITED"] == Outcome(Fate.LATER, limit=True)
+    assert NAMED["UNEXPLAINED"] == Outcome(Fate.NEVER, unexplained=True)
 
 
 def test_every_refusal_has_one() -> None:
