@@ -134,7 +134,7 @@ class Carrier:
 
     def __init__(self, ledger: Ledger, token: str) -> None:
         self._ledger = ledger
-        self._token = token
+        self._token = self._first_token = token
         self._turned_away = 0
         self._rules: Sequence[Mapping[str, Any]] = ()
         self._delay = 0.05  # until an ordinary receipt
@@ -181,7 +181,7 @@ class Carrier:
         """Heed PUT /control: `rules` [{"ends", "behaviour", "times"}], the `delay` of receipts, the `pause` of answers.
 
         A rule with `times` holds for the first so many submits of each key; no receipt leaves while not `flowing`.
-        Another `token` revokes the one before.
+        Another `token` revokes the one before for submits; receipts are proven by the first all the while.
         """
         self._token = self._token if token is None else token
         if rules is not None:
@@ -231,7 +231,7 @@ class Carrier:
             await self._flowing.wait()
             tries += 1
             async with self._places:
-                acknowledged = await _post(url, {"X-Webhook-Token": self._token}, body)
+                acknowledged = await _post(url, {"X-Webhook-Token": self._first_token}, body)
             if acknowledged:
                 self._ledger.told(Told(key, status, time.monotonic(), tries))
                 return

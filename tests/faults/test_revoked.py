@@ -80,10 +80,12 @@ def tried_again(database: Database, recorder: Recorder, before: int) -> bool:
 
 @pytest.mark.parametrize("mended_by", ["time", "the operator"])
 def test_a_key_that_is_revoked_amid_the_run(stage: Stage, database: Database, tmp_path: Path, mended_by: str) -> None:
-    key = tmp_path / "key"
-    replaced(key, TOKEN_VALUE)
+    key, former = tmp_path / "key", tmp_path / "former"
+    for file in (key, former):
+        replaced(file, TOKEN_VALUE)
     with Recorder(tmp_path) as recorder:
-        settings = recorder.settings() | {"credentials": {"token": f"file:{key}"}}
+        settings = recorder.settings() | {"credentials": {"token": f"file:{key}", "former": f"file:{former}"}}
+        settings["receipts"]["verify"]["before"] = "former"
         provision(database, carrier="generic", settings=settings)
         stage.start("web")
         stage.start("work", ready=False)
