@@ -75,7 +75,7 @@ class Reviews:
             if not found:
                 return None
             person, address, sender_id, text, verdict, received_at = found[0]
-            apps = scope_of(tx, person, OurSender(sender_id, "") if sender_id else None, instant(received_at))
+            apps = scope_of(tx, [person], OurSender(sender_id, "") if sender_id else None, instant(received_at))
             discarded = 0
             if wish is Wish.STOP:
                 _, discarded = stop(tx, [Writer(person, address)], sender_id, apps, text, now, now)

@@ -1,8 +1,8 @@
 """What a reply asks for, done: opt out, opt in again, answer.
 
 A STOP belongs to every app that texted the person from that sender within 90 days; where there is none, to those that
-the sender is dedicated to; else to all that texted the person; else to everybody, for a STOP is never lost. It counts
-for every spelling of the phone that wrote it, and so does START.
+the sender is dedicated to; else to all that texted the person; else to everybody, for a STOP is never lost. Who texted
+any spelling of the phone that wrote it texted the person, and it counts for every spelling; so does START.
 
 Carriers may tell late, and in another order. A START ends only what was said before it. A STOP that comes late counts
 as well, unless a START to the same sender was said after it; it never loses against a START of which nobody knows when
@@ -116,11 +116,12 @@ def judge(tx: Tx, letter: Letter, meant: Heard, writer: Writer, now: datetime, i
     if not meant.sure:
         return Judged(DOUBTFUL, PERHAPS)
     wish, sender, news, discarded, review = meant.wish, letter.sender, True, 0, ""
-    if wish is Wish.STOP and _is_overtaken(tx, letter, writer.person):
+    same = same_phone(letter, writer)
+    people = [each.person for each in same]
+    if wish is Wish.STOP and _is_overtaken(tx, letter, people):
         return Judged(wish, OVERTAKEN)
     said_at = letter.said_at or now
-    same = [writer, *(each for each in letter.writers if each != writer and each.address in spellings(writer.address))]
-    apps = scope_of(tx, writer.person, sender, now)
+    apps = scope_of(tx, people, sender, now)
     if wish is Wish.STOP:
         review = FROM_NOBODY if not writer.address else "" if apps else OF_STRANGER
         news, discarded = stop(tx, same, sender.id if sender else 0, apps, letter.text, now, said_at)
@@ -131,16 +132,21 @@ def judge(tx: Tx, letter: Letter, meant: Heard, writer: Writer, now: datetime, i
             return Judged(NONE)
     answer_id = None
     if sender and not letter.answered and (apps or wish is not Wish.START):
-        answer_id = _answer(tx, wish, sender, writer, apps, now, ids, news=news)
+        answer_id = _answer(tx, wish, sender, same, apps, now, ids, news=news)
     return Judged(wish, review, answer_id, discarded)
 
 
-def _is_overtaken(tx: Tx, letter: Letter, person: str) -> bool:
+def same_phone(letter: Letter, writer: Writer) -> list[Writer]:
+    """Who wrote, and after them every other spelling of their phone."""
+    return [writer, *(each for each in letter.writers if each != writer and each.address in spellings(writer.address))]
+
+
+def _is_overtaken(tx: Tx, letter: Letter, people: Sequence[str]) -> bool:
     """Whether START was said to that sender after this letter, and came before it."""
     if not (letter.said_at and letter.sender):
         return False
-    later = tx.run(SINCE, person=person, sender_id=letter.sender.id, said_at=micros(letter.said_at))
-    return any(is_start(verdict, text) for verdict, text in later)
+    given = {"sender_id": letter.sender.id, "said_at": micros(letter.said_at)}
+    return any(is_start(*later) for person in people for later in tx.run(SINCE, person=person, **given))
 
 
 def is_start(verdict: str, text: str) -> bool:
@@ -148,10 +154,14 @@ def is_start(verdict: str, text: str) -> bool:
     return verdict == Wish.START or bool((said := heard(text)) and said.sure and said.wish is Wish.START)
 
 
-def scope_of(tx: Tx, person: str, sender: OurSender | None, now: datetime) -> list[int]:
-    """The apps that a word to this sender is about, the one that texted last first; none where nobody can tell."""
+def scope_of(tx: Tx, people: Sequence[str], sender: OurSender | None, now: datetime) -> list[int]:
+    """The apps that a word to this sender is about, the one that texted last first; none where nobody can tell.
+
+    `people` is who wrote, by each spelling of the phone.
+    """
     texted: dict[bool, dict[int, int]] = defaultdict(dict)
-    for app_id, used_at, by in tx.run(TEXTED, person=person, since=micros(now - REMEMBERED - REFRESHED)):
+    since = micros(now - REMEMBERED - REFRESHED)
+    for app_id, used_at, by in (row for person in people for row in tx.run(TEXTED, person=person, since=since)):
         theirs = texted[sender is not None and by == sender.id]
         theirs[app_id] = max(used_at, theirs.get(app_id, 0))
     if texted[True]:
@@ -159,7 +169,8 @@ def scope_of(tx: Tx, person: str, sender: OurSender | None, now: datetime) -> li
     if sender and (dedicated := [row[0] for row in tx.run(DEDICATED, sender_id=sender.id)]):
         return dedicated
     others = sorted(texted[False], key=texted[False].__getitem__, reverse=True)
-    return list(dict.fromkeys([*others, *(row[0] for row in tx.run(INVITED, person=person))]))
+    invited = (row[0] for person in people for row in tx.run(INVITED, person=person))
+    return list(dict.fromkeys([*others, *invited]))
 
 
 def stop(
@@ -198,7 +209,7 @@ def _answer(
     tx: Tx,
     wish: Wish,
     sender: OurSender,
-    writer: Writer,
+    same: Sequence[Writer],
     apps: Sequence[int],
     now: datetime,
     ids: Ids,
@@ -206,18 +217,21 @@ def _answer(
     news: bool,
 ) -> int | None:
     """Queue the answer to a wish, to leave by that very sender; None where nobody can speak, or nobody should."""
+    writer, people = same[0], [each.person for each in same]
     lately = [
         Answered(row[0], row[1], instant(row[2]))
-        for row in tx.run(ANSWERED, person=writer.person, since=micros(now - DAY))
+        for person in people
+        for row in tx.run(ANSWERED, person=person, since=micros(now - DAY))
     ]
     if not may_answer(wish, sender.id, lately, now, news=news):
         return None
-    meant = _speakers(tx, writer.person, apps) or _apps(tx, _only(tx, sender))
+    meant = _speakers(tx, people, apps) or _apps(tx, _only(tx, sender))
     if not meant:
         return None
     speaker = meant[0]
     if wish is not Wish.HELP:
-        tx.run(OUTDATE, person=writer.person, sender_id=sender.id, now=micros(now))
+        for person in people:
+            tx.run(OUTDATE, person=person, sender_id=sender.id, now=micros(now))
     names = [app.name for app in (meant[:1] if wish is Wish.HELP else meant)]
     text = text_of(wish, speaker.texts[wish], names)
     answer_id, segments = ids(), count(text).segments
@@ -236,14 +250,15 @@ def _answer(
     return answer_id
 
 
-def _speakers(tx: Tx, person: str, app_ids: Sequence[int]) -> list[_App]:
+def _speakers(tx: Tx, people: Sequence[str], app_ids: Sequence[int]) -> list[_App]:
     """Those of these apps that may be named together: of one account, for none learns of the others'.
 
     Where they are of several, the account's whose app texted the person last; nobody's where none did.
     """
     apps = _apps(tx, app_ids)
     if len({app.account_id for app in apps}) > 1:
-        texted = {row[0] for row in (*tx.run(TEXTED, person=person, since=0), *tx.run(INVITED, person=person))}
+        texted = {row[0] for person in people for row in tx.run(TEXTED, person=person, since=0)}
+        texted |= {row[0] for person in people for row in tx.run(INVITED, person=person)}
         apps = [app for app in apps if app.id in texted]
     return [app for app in apps if app.account_id == apps[0].account_id]
 

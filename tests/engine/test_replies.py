@@ -541,6 +541,60 @@ def test_whom_we_texted_is_known_by_every_spelling_of_the_phone(desk: Desk, numb
     assert Admissions(desk.database).admit([one()], NOON)[0].code is Code.ACCEPTED
 
 
+ARGENTINE_TOO = "+541123456789"
+
+
+@pytest.fixture
+def spelled(desk: Desk) -> Desk:
+    """One app texted a phone by one spelling, another app by the other, both from the same sender."""
+    texted = [candidate(ARGENTINE, duplicate_until=NOON), candidate(ARGENTINE_TOO, app_id=2, duplicate_until=NOON)]
+    Admissions(desk.database).admit(texted, NOON)
+    desk.run("update senders set paused_at = 1 where number = :other", other=OTHER)
+    desk.go()
+    desk.run("update senders set paused_at = null")
+    return desk
+
+
+def codes(desk: Desk) -> list[Code]:
+    """What is said to either app of either spelling."""
+    asked = [candidate(n, app_id=app, duplicate_until=NOON) for n in (ARGENTINE, ARGENTINE_TOO) for app in (1, 2)]
+    return [one.code for one in Admissions(desk.database).admit(asked, NOON)]
+
+
+@pytest.mark.parametrize("written", ["541123456789", "+5491123456789"])
+def test_a_stop_belongs_to_whoever_texted_any_spelling_of_the_phone(spelled: Desk, written: str) -> None:
+    """It is confirmed once, and what waits for either is discarded; START ends all of it."""
+    assert codes(spelled) == [Code.ACCEPTED] * 4
+    spelled.say("STOP", their=written)
+    assert spelled.run("select count(*) from messages where state = 'discarded' and code = 127") == [(4,)]
+    assert codes(spelled) == [Code.OPTED_OUT] * 4
+    [(text, sender, _)] = spelled.answers()
+    assert ({app in text for app in ("com.example.1", "com.example.2")}, sender) == ({True}, 1)
+    spelled.say("START", their=written)
+    assert (spelled.stopped(), codes(spelled)) == ([], [Code.ACCEPTED] * 4)
+
+
+def test_who_texted_another_spelling_from_there_goes_before_who_texted_from_elsewhere(desk: Desk) -> None:
+    for number, app_id, by in ((ARGENTINE, 1, OTHER), (ARGENTINE_TOO, 2, OURS)):
+        desk.run("update senders set paused_at = case when number = :by then null else 1 end", by=by)
+        Admissions(desk.database).admit([candidate(number, app_id=app_id)], NOON)
+        desk.go()
+    desk.run("update senders set paused_at = null")
+    desk.say("STOP", their=ARGENTINE)
+    assert desk.stopped() == [("app", 2, "reply")] * 2
+
+
+def test_what_another_spelling_of_the_phone_said_and_was_answered_counts(spelled: Desk) -> None:
+    """Who wrote is told by whom that sender texted, and was the other spelling until the app texted this one."""
+    spelled.say("HELP", their=ARGENTINE)
+    spelled.say("START", their=ARGENTINE, said_at=spelled.now - MINUTE)
+    spelled.run("update replies set person = :other", other=person_of(PEPPER, ARGENTINE_TOO))
+    spelled.say("HELP", their=ARGENTINE)
+    assert len(spelled.answers()) == 1
+    spelled.say("STOP", their=ARGENTINE, said_at=spelled.now - 2 * MINUTE)
+    assert (spelled.stopped(), spelled.reviews()) == ([], ["STOP came late: START was said after it"])
+
+
 def test_of_two_whom_we_know_the_one_that_this_sender_texted_wrote(desk: Desk) -> None:
     for number, by in ((RADIO, OTHER), (MOBILE, OURS)):
         Admissions(desk.database).admit([candidate(number)], NOON)
