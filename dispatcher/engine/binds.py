@@ -203,7 +203,7 @@ class Binds:
 
     def _renew(self, states: Mapping[Slot, str], names: Mapping[int, str]) -> None:
         now = self._monotonic()
-        mine = {slot: states.get(slot, "") for slot in self._mine}
+        mine = {slot: states.get(slot, BEGINNING) for slot in self._mine}
         due = any(until - now < self._lease * RENEW for until in self._mine.values())
         if not mine or (mine == self._told and not due):
             return

@@ -200,10 +200,10 @@ class Standing:
 
     def _forgive(self, stopped: Collection[int]) -> None:
         """What these connections forbade was their own fault, whoever sends it later."""
-        for refused in self._refused.values() if stopped else ():
+        for refused in [*self._refused.values()] if stopped else ():  # others are added by whoever settles
             for sender_id, result in [*refused.items()]:
                 if result.row.connection_id in stopped and result.outcome.fate is Fate.STOP_CARRIER:
-                    del refused[sender_id]
+                    refused.pop(sender_id, None)
 
     def _resting(self, results: Sequence[Result], stopping: Collection[int]) -> dict[int, tuple[timedelta, Result]]:
         """How long which senders rest, and by which result: for long where another may send what they may not."""

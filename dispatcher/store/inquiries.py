@@ -89,7 +89,12 @@ class InquiryBook:
         where the submit itself counted on another day, for at most one of all these is sent.
         """
         with self._database.write() as tx:
-            # Senders before attempts, as a mark has them: who goes the other way round waits for who waits for them.
+            # Messages, senders, attempts, as a mark has them: who goes another way round waits for who waits for them.
+            doubts = sorted(doubts, key=lambda each: _fence(each[0]))
+            still = {row[0] for row in tx.run(STILL, [_fence(doubt)[:2] for doubt, _ in doubts])}
+            doubts = [each for each in doubts if each[0].marked.row.id in still]
+            if not doubts:
+                return []
             rooms = Rooms(tx, [doubt.marked.sender_id for doubt, _ in doubts], worker_id, horizon) if submits else None
             rows = [(*_fence(doubt), micros(again_at), int(submits)) for doubt, again_at in doubts]
             won = {row[0]: row[1] for row in tx.run(CLAIM, rows)}

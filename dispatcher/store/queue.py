@@ -17,7 +17,7 @@ from dispatcher.store.database import Database
 from dispatcher.store.finals import close_books
 from dispatcher.store.instants import MICROSECOND, instant, micros
 from dispatcher.store.optouts import STOPPED, opted_out
-from dispatcher.store.receipts import Reach, match_refs
+from dispatcher.store.receipts import LOCK, Reach, match_refs
 from dispatcher.store.rooms import Rooms, give_back
 from dispatcher.store.statement import Row, Statement, Tx
 from dispatcher.store.steps import states, step
@@ -218,8 +218,11 @@ def _still_true(tx: Tx, results: Sequence[Settled]) -> Sequence[Settled]:
 
     To ask may be to submit, so their carrier has the last word.
     """
-    unsent = {s.message_id: s.generation for s in results if s.outcome.fate in UNSENT}
-    asked = {row[0] for row in tx.run(ASKED, [*unsent.items()])} if unsent else set()
+    unsent = sorted((s.message_id, s.generation) for s in results if s.outcome.fate in UNSENT)
+    if not unsent:
+        return results
+    tx.run(LOCK, [(message_id,) for message_id, _ in unsent])  # who asks locks them too: one of the two comes first
+    asked = {row[0] for row in tx.run(ASKED, unsent)}
     return [s for s in results if s.message_id not in asked] if asked else results
 
 

@@ -31,7 +31,7 @@ def standing(
     if line["unbound_at"]:
         what = f"not bound since {line['unbound_at']:%Y-%m-%dT%H:%M:%SZ}: {line['unbound']}"
         return Finding(name, ok=False, what=what, todo="ask the carrier, or look at this host's way to it")
-    if alone:
+    if alone and line["silent_at"]:
         todo = "ask the carrier, or look at this host's way to it; it is tried again by itself"
         what = f"left alone by a worker, tried last at {line['silent_at']:%Y-%m-%dT%H:%M:%SZ}: {line['silence']}"
         return Finding(name, ok=False, what=what, todo=todo)

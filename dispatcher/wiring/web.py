@@ -121,8 +121,9 @@ def _lookup(lines: Lines[Speaker]) -> Lookup:
     """Of connections by name; a carrier whose word cannot be read here now is to come again: Refusal 503."""
 
     def known(name: str) -> Speaker | None:
+        lacked = lines.lacks(name)  # asked on both sides: they may be read again in between
         line = lines.named(name)
-        if line is None and lines.lacks(name):
+        if line is None and (lacked or lines.lacks(name)):
             raise Refusal(503, "the connection cannot be used now, try again", retry_after=COME_AGAIN_SECONDS)
         return line
 

@@ -127,7 +127,10 @@ class SmppTransport:
         """The slots whose binds have not ended, and of each why it is not bound, "" where it is or may be so soon."""
         with self._lock:
             self._links = {slot: links for slot, links in self._links.items() if not all(link.ended for link in links)}
-            return {slot: "; ".join(link.why for link in links if link.why) for slot, links in self._links.items()}
+            return {
+                slot: "; ".join(dict.fromkeys(link.why for link in links if link.why))
+                for slot, links in self._links.items()
+            }
 
     def down(self) -> Response | None:
         """What a submit is answered while no bind is up, anew after each try; None before a first has ended."""
