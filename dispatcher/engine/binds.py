@@ -233,7 +233,9 @@ class Binds:
         patient = now - self._free_since[connection_id] >= PATIENCE
         leaving = counts[self._holder] - len(staying)  # are held until they have ended, but not for long
         counts[self._holder] = len(staying)
-        step = wanted(binds - max(0, leaving), sharing, counts, self._holder, patient=patient, in_vain=down is not None)
+        up = any(states.get((connection_id, n)) == "" for n in staying)  # it may be so since `down` was told
+        in_vain = down is not None and not up
+        step = wanted(binds - max(0, leaving), sharing, counts, self._holder, patient=patient, in_vain=in_vain)
         rest = self._rests.get(connection_id)
         resting = rest is not None and now < rest.until
         if step < 0:

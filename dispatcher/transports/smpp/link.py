@@ -132,7 +132,7 @@ class Link:
             wire = Wire(self.terms, self._connect_timeout)
             try:
                 session.bind(wire, self._connect_timeout)
-                self.bound, self.why, self._down = True, "", None
+                self.bound, self.why, self._down, self._at_once = True, "", None, False
                 self._house.changed()
                 _log.info("bound", extra=self._told())
                 session.serve(wire, self._timeout)
