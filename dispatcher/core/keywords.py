@@ -5,7 +5,8 @@ unsubscribe always count), CTIA's Short Code Monitoring Handbook, the keyword li
 
 A word alone decides, whatever stands around it: courtesy, punctuation, accents, a mail program's signature. So does a
 sentence that asks for it plainly. What is said about other things that stop ("bus stop", "I can't stop laughing") is
-taken out first; a word of STOP that is left over in it makes the reply doubtful, which a person has to read.
+taken out first; a word of STOP that is left over in it makes the reply doubtful, which a person has to read. So does a
+complaint that it does not stop ("these texts never stop"), which with a threat is STOP.
 """
 
 from __future__ import annotations
@@ -85,6 +86,8 @@ _PAIRS: Final = tuple(rf"\b{_stems(first)}(?: \w+){{0,2}} {_stems(then)}" for fi
 _ASKS: Final = re.compile("|".join((*words.SENTENCES, *_PAIRS, rf"\b{_stems(words.PHRASES)}")))
 _INSTRUCTION: Final = re.compile(words.INSTRUCTION)
 _INNOCENT: Final = re.compile("|".join(words.INNOCENT))
+_IN_VAIN: Final = re.compile("|".join(words.IN_VAIN))
+_THREATS: Final = re.compile(words.THREATS)
 _PERHAPS: Final = re.compile("|".join((*words.PERHAPS, rf"\b{_stems(words.UNWILLING)}")))
 _ASKING: Final = re.compile(r"\s*[?¿؟？]+[\s?!¿؟？]*")
 _STOP_SIGNS: Final = re.compile("[\N{OCTAGONAL SIGN}\N{NO ENTRY}\N{NO ENTRY SIGN}\N{RAISED HAND}]")
@@ -115,12 +118,13 @@ def heard(text: str) -> Heard | None:
     if not _INNOCENT.search(said) and (wish := _whole(said)):
         return Heard(wish)
     rest = " ".join(_INNOCENT.sub(" ", said).split())
-    if _asks(rest):
+    in_vain = _IN_VAIN.search(said)
+    if _asks(rest) or (in_vain and _THREATS.search(said)):
         return Heard(Wish.STOP, sure=len(said.split()) <= MOST_WORDS)
     sentences = [found for part in _SENTENCES.split(said_by_them) if (found := plain(part))]
     if _is_order(rest) or any(_begins_or_ends(sentence) for sentence in (sentences[0], sentences[-1])):
         return Heard(Wish.STOP)
-    if _INSTRUCTION.fullmatch(said) or _may_be_stop(rest):
+    if in_vain or _INSTRUCTION.fullmatch(said) or _may_be_stop(rest):
         return Heard(Wish.STOP, sure=False)
     return None
 

@@ -266,6 +266,65 @@ INNOCENT: Final = (
     r"\bne (?:me |nous )?(?:desabonn|desinscri|supprim|retir)\w+|\bnicht (?:abmeld|losch|entfern|kundig)\w+|\bне (?:удал|отпис|отпиш)\w+",
 )
 
+# --- That it does not stop -----------------------------------------------------------------------------------------
+
+_NOT: Final = (
+    r"(?:(?:do|does|did|will|would|can|could|have|has|had|are|is) not|dont|doesnt|didnt|wont|wouldnt|cant|cannot|couldnt|havent|"
+    r"hasnt|hadnt|arent|isnt|aint|never|not|refuse[ds]? to|fail(?:ed|s)? to)"
+)
+_OFTEN: Final = r"(?:(?:just|ever|even|still|never|simply|really|yet|been|going to|gonna|fucking|freaking|damn) ){0,2}"
+_THEIRS: Final = (
+    r"(?:(?:you|u|ya|yall)(?: (?:guys|people|all|lot))?|this|it|these|those|they|its|theyre|youre|texts|messages|spam|"
+    rf"(?:this|that|the|these|those|your|ur|such) (?:\w+ )?(?:{_TEXTS}|harass\w+|nonsense|shit|crap))"
+)
+# "it won't stop raining", "that won't stop me" and "you didn't stop by" are no complaints about texts.
+_NOTHING_ELSE: Final = (
+    rf"(?! (?:me|us|him|her|them|you|well|a|an|the|my|our|there|here|to|by|over|in|off|on|at(?! once| all)|for(?! now| good| ever)|(?!{_TEXTS})"
+    r"(?!bother|harass|bug|annoy|ask|call|writ)\w+ing)\b)"
+)
+# To stop doing something else, in Spanish, Portuguese, French and German.
+_ES: Final = r" de (?!mand|envi|escrib|molest|llam|text|acos|contact|baja|la lista|su lista)"
+_PT: Final = r" de (?!(?:me |nos )?(?:mand|envi|escrev|incomod|perturb|lig))"
+_FR: Final = r" de (?!(?:me |nous )?(?:m?envo|m?ecri|spam|contact|harcel|derang|m?appel))"
+_DE: Final = r" zu (?!schreib|send|schick|nerv|text|belast)"
+# That it goes on, or shall not: a complaint, with a threat an order. Read as it is said, for these are not innocent.
+IN_VAIN: Final = (
+    rf"\b{_THEIRS} {_OFTEN}{_NOT} {_OFTEN}(?:stop(?:s|ped|ping)?|quit|cease[ds]?|end(?:s|ed|ing)?)\b{_NOTHING_ELSE}",
+    rf"\b(?:do not|dont|does not|doesnt|do|does|will|would|can) {_THEIRS} (?:not |never |ever |just ){{1,2}}stop\b{_NOTHING_ELSE}",
+    rf"\b(?:unless|until) (?:you|u|yall|this|it|they|these) (?:\w+ )?stops?\b{_NOTHING_ELSE}",
+    rf"\b(?:you|u|yall|they)(?: \w+){{1,4}} and (?:you |u |they )?{_OFTEN}{_NOT} {_OFTEN}stop(?:ped|ping)?\b{_NOTHING_ELSE}",
+    rf"\b(?:you|u|yall|they) {_OFTEN}{_NOT} {_OFTEN}(?:remov|unsubscrib|delet|tak|opt|cancel)\w* (?:me|us|my (?:number|phone|subscription))\b",
+    r"\bbetter stop\b(?: \w+){0,3} or (?:i|ill|im|we|well)\b",
+    rf"\bif (?:you|u|yall) {_NOT} (?:cancel|unsubscribe)\b(?! (?:the|my|your) (?!{_TEXTS}|subscription))",
+    r"\b(?:i|im|i am|i was|i have|ive) (?:still |am |was )?not (?:yet |been )?(?:removed|unsubscribed|taken off|opted out)\b",
+    # Spanish: "no pares" and "no paren" ask for more
+    rf"\b(?:no|nunca) (?:(?:se|han|has|ha) )?(?:paran|paras|pararon|paraste|parado|dejan|dejas|dejaron|dejaste|dejado|cesan|detienen)\b(?! (?:aqui|alli|ahi|en|que|a)\b|{_ES})",
+    r"\b(?:esto|eso|mensajes?|sms|textos?) (?:no|nunca) (?:para|cesa|termina|se detiene)\b(?! de\b)",
+    rf"\bsi no (?:(?:me|nos|lo|se|los) )?(?:para|pare|deja|deje|detiene|cancelan?|cancelas|borran?|borras|eliminan?|eliminas|sacan?|sacas|quitan?|quitas|dan? de baja|das de baja)\b(?!{_ES})",
+    # Portuguese: "não pare" and "não para" ask for more
+    rf"\b(?:voces?|vcs?|isso|isto|mensage(?:m|ns)|sms) (?:nao|nunca) (?:para|param|parou|pararam)\b(?! (?:aqui|em|no|na)\b|{_PT})",
+    r"\b(?:nao|nunca) (?:param|pararam) de (?:me |nos )?(?:mand|envi|escrev|incomod|perturb|lig)\w*",
+    rf"\bse (?:(?:voces?|vcs?|isso|isto) )?nao (?:me |nos )?(?:parar(?:em)?|cancelar(?:em)?|remover(?:em)?|tirar(?:em)?|excluir(?:em)?|apagar(?:em)?)\b(?!{_PT})",
+    # French: "n'arrêtez pas" asks for more
+    rf"\b(?:vous|tu|ca|cela|messages|sms|textos) (?:ne )?(?:vous |te )?(?:n|s)?(?:arret|cess)\w* (?:toujours |donc )?(?:pas|jamais|plus)\b(?! (?:a|au|la)\b|{_FR})",
+    rf"\b(?:vous navez|tu nas|ca na|ca ne sest) (?:toujours )?(?:pas|jamais) (?:arrete|cesse)\b(?!{_FR})",
+    r"\bsi (?:vous|tu) (?:ne )?(?:me |nous )?(?:desinscri|desabonn|supprim|retir|enlev|effac)\w* pas\b",
+    # German: "hört nicht auf" and "nicht aufhören" ask for more
+    rf"\b(?:(?:das|es|dies\w*|sms|nachrichten|texte|du|ihr|sie) (?:\w+ )?hor\w+|hor\w+ (?:sie|ihr|du|das|es)) (?:\w+ ){{0,2}}(?:nicht|nie|niemals) auf\b(?!{_DE})",
+    rf"\b(?:wenn|falls|solange) (?:sie|du|ihr|das|es|dies\w*) (?:\w+ ){{0,2}}nicht (?:\w+ )?aufhor\w+\b(?!{_DE})",
+    rf"\b(?:sie haben|du hast|ihr habt|es hat|das hat) (?:\w+ )?(?:nicht|nie) aufgehort\b(?!{_DE})",
+    r"\b(?:wenn|falls) (?:sie|du|ihr) (?:mich |meine \w+ )?nicht (?:losch|abmeld|entfern|streich|austrag)\w*",
+    # Italian: "non smettere" and "non fermarti" ask for more
+    r"\bnon (?:(?:la|mi|avete|hai|hanno) )?(?:smett(?:ete|i|ono|erete)|smesso)\b(?! (?:mai )?di (?!scriv|mand|invi|contatt|disturb|chiam))",
+    r"\b(?:messagg\w+|sms|questo|cio) non (?:si ferma(?:no)?|finisc\w+|cessa\w*)\b",
+    r"\bse non (?:mi |ci |vi |ti )(?:cancell|rimuov|elimin|togli|ferm)\w+",
+)
+THREATS: Final = (
+    r"\b(?:polic\w+|cops?|sue|suing|lawsuit|lawyers?|attorneys?|legal action|court|fcc|ftc|press charges|prosecut\w+|arrested|authorities|"
+    r"(?:report|block)(?:ing)?(?: (?:you|u|this|it|them)|$)|denunci\w+|abogad\w+|demand(?:o|ar\w*)|processar|process[oa]|advogad\w+|"
+    r"plainte|[ld]?avocat\w*|cnil|polizei|anzeige\w*|zeige|anwalt\w*|rechtsanwalt\w*|polizia|carabinieri|l?avvocat\w+|querel\w+)\b"
+)
+
 # --- What it may be ------------------------------------------------------------------------------------------------
 
 # Left over in a reply, an order makes it doubtful, and so do these; but not what is said every day.
