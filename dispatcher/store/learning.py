@@ -25,13 +25,13 @@ from dispatcher.store.wishes import STARTS, is_start
 
 LINE: Final = Statement(
     f"""update people set line_type = r.line_type, line_type_at = :now, line_type_from = '{Source.CARRIER}'
-    from {{rows}} join messages m on m.id = r.id where people.person = m.person""",
-    "id bigint, line_type text",
+    from {{rows}} where people.person = r.person""",
+    "person text, line_type text",
 )
 WHOSE: Final = Statement(
-    """select m.person, m.app_id, coalesce(m.sender_id, 0),
+    """select m.id, m.person, m.app_id, coalesce(m.sender_id, 0),
         coalesce((select max(a.started_at) from attempts a where a.message_id = m.id), :now)
-    from {rows} join messages m on m.id = r.id order by 4""",
+    from {rows} join messages m on m.id = r.id order by 5, 1""",
     "id bigint",
 )
 SINCE: Final = Statement(
@@ -72,11 +72,14 @@ WOULD: Final = Statement(
 
 def learn(tx: Tx, refused: Mapping[int, Code], now: datetime) -> None:
     """Keep what these messages' refusals say, by message id, in the transaction that ends them."""
-    if lines := sorted((i, LINES[code]) for i, code in refused.items() if code in LINES):
-        tx.run(LINE, lines, now=micros(now))
-    if stopped := [(i,) for i, code in refused.items() if code is Code.OPTED_OUT]:
-        whose = tx.run(WHOSE, stopped, now=micros(now))
-        tx.run(MEET, sorted({(person, None) for person, *_ in whose}))  # whoever heeds a START of theirs now is done
+    telling = [(i,) for i, code in refused.items() if code in LINES or code is Code.OPTED_OUT]
+    if not telling:
+        return
+    told = tx.run(WHOSE, telling, now=micros(now))
+    tx.run(MEET, sorted({(person, None) for _, person, *_ in told}))  # whoever heeds a START of theirs now is done
+    if lines := {person: LINES[refused[i]] for i, person, *_ in told if refused[i] in LINES}:
+        tx.run(LINE, sorted(lines.items()), now=micros(now))
+    if whose := [rest for i, *rest in told if refused[i] is Code.OPTED_OUT]:
         asked = [(n, person, by, begun) for n, (person, _, by, begun) in enumerate(whose)]
         back = {n for n, verdict, text in tx.run(SINCE, asked) if is_start(verdict, text)}
         out = [

@@ -1,6 +1,6 @@
 """Replies: each kept once, and what it asks for done in the same transaction.
 
-All that a person writes is taken in the order in which it came, under a lock on the person.
+All that a person writes is taken in the order in which it came, under a lock on every spelling of their phone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dispatcher.store.instants import maybe_micros, micros
 from dispatcher.store.optouts import MEET
 from dispatcher.store.statement import Row, Statement, Tx
 from dispatcher.store.sticky import REFRESHED, REMEMBERED
-from dispatcher.store.wishes import NONE, Judged, judge
+from dispatcher.store.wishes import NONE, Judged, judge, same_phone
 from dispatcher.store.words import kept
 
 MOST_TEXT: Final = 2000  # characters of a reply that are kept
@@ -111,7 +111,9 @@ class GroupedReplies(ReplyBook):
 def take(tx: Tx, letters: Sequence[Letter], now: datetime, ids: Ids) -> Made:
     """The same, in a transaction that is open."""
     written = _in_order(_written(tx, letters, now), now)
-    tx.run(MEET, sorted({writer.person: writer.address or None for _, writer in written}.items()))
+    # Every spelling that a wish may stop at once, for who waits for some of them holding others may wait for ever.
+    meant = (each for letter, writer in written for each in (same_phone(letter, writer) if letter.heard else [writer]))
+    tx.run(MEET, sorted({each.person: each.address or None for each in meant}.items()))
     named = _keep_named(tx, written, now)
     new = dict[int, tuple[Letter, Writer, Heard]]()
     for letter, writer in written:
