@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Final
 
 from dispatcher.core.exchange import Wish
+from dispatcher.core.person import person_of
+from dispatcher.core.spellings import spellings
 from dispatcher.engine.replies import OurSender, Writer
 from dispatcher.store.database import Database
 from dispatcher.store.instants import instant, maybe, micros
@@ -22,11 +24,11 @@ LISTED_TEXT: Final = """select r.id, coalesce(p.address, ''), r.sender, r.text, 
 ALL: Final = Statement(LISTED_TEXT.replace("{which}", ""))
 WAITING: Final = Statement(LISTED_TEXT.replace("{which}", "and r.review <> ''"))
 COUNT: Final = Statement("select count(*) from replies where review <> ''")
-WHOSE: Final = Statement("select person from replies where id = :id")
-ONE: Final = Statement(
-    """select r.person, coalesce(p.address, ''), r.sender_id, r.text, r.verdict, r.received_at
-    from replies r left join people p on p.person = r.person where r.id = :id and r.review <> ''"""
+WHOSE: Final = Statement(
+    """select r.person, coalesce(p.address, '') from replies r left join people p on p.person = r.person
+    where r.id = :id"""
 )
+ONE: Final = Statement("select sender_id, text, verdict, received_at from replies where id = :id and review <> ''")
 SETTLE: Final = Statement("update replies set verdict = :verdict, review = '', settled_at = :now where id = :id")
 
 
@@ -63,26 +65,40 @@ class Reviews:
         with self._database.read() as tx:
             return int(tx.run(COUNT)[0][0])
 
-    def settle(self, reply_id: int, wish: Wish | None, now: datetime) -> int | None:
+    def settle(self, reply_id: int, wish: Wish | None, now: datetime, pepper: bytes) -> int | None:
         """Do what a person made of one that waits, which answers nobody: the messages that discarded.
 
-        None where no such reply waits. What is not a STOP ends what the reply was taken for at first.
+        None where no such reply waits. What is not a STOP ends what the reply was taken for at first. `pepper` is that
+        of the hashes of the phone's other spellings.
         """
         with self._database.write() as tx:
-            if whose := tx.run(WHOSE, id=reply_id):
-                tx.run(MEET, [(whose[0][0], None)])  # whoever else heeds this person now waits
+            whose = [_writers(row[0], row[1], pepper) for row in tx.run(WHOSE, id=reply_id)]
+            if not whose:
+                return None
+            writers = whose[0]
+            tx.run(
+                MEET, sorted({w.person: w.address or None for w in writers}.items())
+            )  # whoever else heeds them waits
             found = tx.run(ONE, id=reply_id)
             if not found:
                 return None
-            person, address, sender_id, text, verdict, received_at = found[0]
-            apps = scope_of(tx, [person], OurSender(sender_id, "") if sender_id else None, instant(received_at))
+            sender_id, text, verdict, received_at = found[0]
+            sender = OurSender(sender_id, "") if sender_id else None
+            apps = scope_of(tx, [writer.person for writer in writers], sender, instant(received_at))
             discarded = 0
             if wish is Wish.STOP:
-                _, discarded = stop(tx, [Writer(person, address)], sender_id, apps, text, now, now)
+                _, discarded = stop(tx, writers, sender_id, apps, text, now, now)
             elif wish is Wish.START or verdict == Wish.STOP:
-                lift(tx, person, sender_id, apps, now)
+                for writer in writers:
+                    lift(tx, writer.person, sender_id, apps, now)
             tx.run(SETTLE, id=reply_id, verdict=wish or NONE, now=micros(now))
             return discarded
+
+
+def _writers(person: str, address: str, pepper: bytes) -> list[Writer]:
+    """Who wrote, and after them every other spelling of their phone."""
+    others = [Writer(person_of(pepper, each), each) for each in spellings(address) if each != address]
+    return [Writer(person, address), *others]
 
 
 def _kept(row: Row) -> Kept:

@@ -245,6 +245,7 @@ class ReplyDesk:
     """Replies, page by page, and what an operator makes of them."""
 
     reviews: Reviews
+    pepper: bytes
     ring: Callable[[str], None]
 
     def listed(self, *, every: bool) -> Iterator[Kept]:
@@ -256,7 +257,7 @@ class ReplyDesk:
 
     def settle(self, reply: int, wish: Wish | None) -> int | None:
         """What a reply asks for, None for nothing: the messages that discarded, None where no such reply waits."""
-        discarded = self.reviews.settle(reply, wish, utc_now()) if 0 < reply < BEYOND else None
+        discarded = self.reviews.settle(reply, wish, utc_now(), self.pepper) if 0 < reply < BEYOND else None
         if discarded:
             self.ring(CALLBACKS)
         return discarded
@@ -266,4 +267,4 @@ class ReplyDesk:
 def replies(settings: Settings) -> Iterator[ReplyDesk]:
     """Replies, for the command line."""
     with ready_database(settings) as database:
-        yield ReplyDesk(Reviews(database), database.ring)
+        yield ReplyDesk(Reviews(database), pepper(database), database.ring)

@@ -43,18 +43,20 @@ def sender(rows: Rows) -> str:
 class Somebody:
     """A person whom app 1 texted, unless a stranger."""
 
-    def __init__(self, database: Database, sender: str, *, stranger: bool = False) -> None:
+    def __init__(self, database: Database, sender: str, phone: str = "", *, stranger: bool = False) -> None:
         self.database, self.sender = database, sender
-        self.phone = f"+1301222{next(people)}"
+        self.phone = phone or f"+1301222{next(people)}"
         self.person = person_of(pepper(database), self.phone)
         if not stranger:
             with database.write() as tx:
                 tx.run(KNOWN, person=self.person, at=micros(utc_now()))
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, spelled: str = "") -> None:
         book = ReplyBook(self.database, lambda: next(ids))
         replies = Replies(book=book, pepper=pepper(self.database), clock=utc_now, ring=lambda topic: None)
-        replies.take(1, [Reply(their_number=self.phone, our_number=self.sender, text=text, ref=f"m{next(ids)}")])
+        replies.take(
+            1, [Reply(their_number=spelled or self.phone, our_number=self.sender, text=text, ref=f"m{next(ids)}")]
+        )
 
     def opted_out(self) -> list[tuple[str, int, str]]:
         return [(o.scope.value, o.scope_id, o.said) for o in OptOutBook(self.database).of(self.person)]
@@ -96,6 +98,16 @@ def test_a_doubtful_reply_waits_until_it_is_settled_as_stop(run: Run, database: 
     [after] = [each for each in run("reply", "list", "--all").json if each["reply"] == row["reply"]]
     assert (after["verdict"], after["review"], after["answered"]) == ("stop", None, False)
     assert after["settledAt"].endswith("Z")
+
+
+def test_whoever_settles_a_reply_means_every_spelling_of_the_phone(run: Run, database: Database, sender: str) -> None:
+    """Argentina's, with and without the 9: each app texted one of them."""
+    local = f"1123{next(people):06d}"
+    spelled = [Somebody(database, sender, f"+549{local}"), Somebody(database, sender, f"+54{local}")]
+    spelled[0].say("not interested", f"54{local}")
+    [reply] = [row["reply"] for row in run("reply", "list").json if row["phone"] == spelled[0].phone]
+    run("reply", "settle", str(reply), "--as", "stop")
+    assert [one.opted_out() for one in spelled] == [[("app", 1, "not interested")]] * 2
 
 
 @pytest.mark.parametrize(("wish", "verdict"), [("nothing", "none"), ("start", "start")])
